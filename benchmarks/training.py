@@ -1,0 +1,148 @@
+"""Time one training step against a literal pytorch/examples step.
+
+    python benchmarks/training.py [--rounds 7] [--output benchmarks/training.json]
+
+Both train the same network (1.68 M parameters) on batches of 4 at 256 px under VGG-16 with random weights and the
+losses of pytorch/examples: content relu2_2, style relu1_2, relu2_2, relu3_3, relu4_3. The steps alternate in one
+process; a row gives the median over rounds, and the median of the ratios taken round by round.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from fast_style.losses import PerceptualLoss
+from fast_style.networks import VGG, TransformerNetwork
+
+STYLE_LAYERS = {"relu1_2": 64.0**-2, "relu2_2": 128.0**-2, "relu3_3": 256.0**-2, "relu4_3": 512.0**-2}
+BATCH, SIZE = 4, 256
+Step = Callable[[Tensor], None]
+
+
+def pytorch_examples_step(network: TransformerNetwork, vgg: VGG, style: Tensor) -> Step:
+    """Their training loop, line by line: float32, VGG to relu4_3 for the photos too, normalised in place."""
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    mse_loss = nn.MSELoss()
+    layers = list(STYLE_LAYERS)
+
+    def features(batch: Tensor) -> list[Tensor]:
+        return list(vgg(batch, layers).values())  # ImageNet's mean and std inside, as their normalize_batch
+
+    def gram_matrix(y: Tensor) -> Tensor:
+        b, ch, h, w = y.size()
+        flat = y.view(b, ch, w * h)
+        return flat.bmm(flat.transpose(1, 2)) / (ch * h * w)
+
+    gram_style = [gram_matrix(y) for y in features(style.repeat(BATCH, 1, 1, 1))]
+
+    def step(x: Tensor) -> None:
+        optimizer.zero_grad()
+        y = network(x)
+        features_y = features(y)
+        features_x = features(x)
+        content_loss = 1e5 * mse_loss(features_y[1], features_x[1])
+        style_loss = torch.zeros(())
+        for ft_y, gm_s in zip(features_y, gram_style, strict=True):
+            style_loss = style_loss + mse_loss(gram_matrix(ft_y), gm_s)
+        total_loss = content_loss + 1e10 * style_loss
+        total_loss.backward()
+        optimizer.step()
+        content_loss.item(), style_loss.item()
+
+    return step
+
+
+def our_step(network: TransformerNetwork, vgg: VGG, style: Tensor, bf16: bool, compiled: bool) -> Step:
+    """Our training step as `tasks.FeedForward` does it, without Lightning around it."""
+    network.to(memory_format=torch.channels_last)
+    loss = PerceptualLoss(vgg, style, ["relu2_2"], STYLE_LAYERS, 1e5, 1e10, 0.0, relative=False)
+    loss.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
+
+    def losses(x: Tensor) -> dict[str, Tensor]:
+        return loss(network(x), x)
+
+    run = torch.compile(losses) if compiled else losses
+
+    def step(x: Tensor) -> None:
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
+            summary = loss.summary(run(x))
+        summary["total_loss"].item()
+        optimizer.zero_grad()
+        summary["total_loss"].backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 100.0)
+        optimizer.step()
+
+    return step
+
+
+def measure(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each step in each round; two rounds before are not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds + 2):
+        x = torch.rand(BATCH, 3, SIZE, SIZE)
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step(x)
+            seconds[name].append(time.perf_counter() - started)
+    return {name: values[2:] for name, values in seconds.items()}
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="steps of each kind that are counted")
+    parser.add_argument("--no-compile", action="store_true", help="leave the compiled step out")
+    parser.add_argument("--output", type=Path, help="JSON file of the result")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    style = torch.rand(1, 3, SIZE, SIZE)
+    vgg = VGG("vgg16", weights=None)
+    reference = TransformerNetwork(output="linear")
+
+    def copy() -> TransformerNetwork:
+        network = TransformerNetwork(output="linear")
+        network.load_state_dict(reference.state_dict())
+        return network
+
+    steps = {
+        "pytorch/examples": pytorch_examples_step(copy(), vgg, style),
+        "fast_style float32": our_step(copy(), VGG("vgg16", weights=None), style, bf16=False, compiled=False),
+        "fast_style bfloat16": our_step(copy(), VGG("vgg16", weights=None), style, bf16=True, compiled=False),
+    }
+    if not options.no_compile:
+        steps["fast_style bfloat16, compiled"] = our_step(
+            copy(), VGG("vgg16", weights=None), style, bf16=True, compiled=True
+        )
+    seconds = measure(steps, options.rounds)
+    peer = seconds["pytorch/examples"]
+    rows = [
+        {
+            "step": name,
+            "seconds": round(statistics.median(values), 3),
+            "images_per_second": round(BATCH / statistics.median(values), 2),
+            "speedup": round(statistics.median(p / v for p, v in zip(peer, values, strict=True)), 2),
+        }
+        for name, values in seconds.items()
+    ]
+    table = Table("step", "s / step", "images / s", "speed-up", title=f"batch {BATCH} at {SIZE} px")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console(width=100).print(table)
+    if options.output:
+        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
+        options.output.write_text(json.dumps({"rounds": options.rounds, **machine, "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Lightning callbacks: what a run writes while it trains."""
+
+from fast_style.callbacks.checkpoints import AtomicCheckpointIO, find_checkpoint
+from fast_style.callbacks.pictures import PictureLogger
+from fast_style.callbacks.throughput import Throughput
+
+__all__ = ["AtomicCheckpointIO", "PictureLogger", "Throughput", "find_checkpoint"]

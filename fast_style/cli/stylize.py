@@ -1,0 +1,190 @@
+"""The stylizing command: files, globs and folders in, stylized images out."""
+
+import argparse
+import glob
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from fast_style import images
+from fast_style.stylizer import Stylizer
+
+MAX_SIDE = 65_500  # of a JPEG file
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to stylize: where it is, and where the result goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass
+class Tally:
+    """What has become of the jobs; `failures` are sentences."""
+
+    stylized: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tell misuse as everything else is told: in one line, without the usage."""
+        self.exit(2, f"error: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 0, with 1 if an image failed, 2 for misuse, 130 after Ctrl-C."""
+    options = _parse(argv)
+    jobs: list[Job] = []
+    tally = Tally()
+    status = 0
+    try:
+        jobs = plan(options.input, options.output, options.model.stem, options.overwrite)
+        stylizer = Stylizer.from_checkpoint(options.model, options.device)
+        run(jobs, stylizer, options.size, options.overwrite, tally)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, RuntimeError) else 2)
+    except KeyboardInterrupt:
+        print(f"interrupted after {tally.stylized + tally.skipped} of {len(jobs)} images", file=sys.stderr)
+        status = 130
+    for failure in tally.failures:
+        print(failure, file=sys.stderr)
+    print(tally)
+    sys.exit(status or (1 if tally.failures else 0))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        description="Stylize photos with a trained network.",
+        epilog="In folders and among several inputs, images that are already stylized are skipped, hidden files left out.",
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="CKPT", help="network that training exported")
+    parser.add_argument(
+        "--input", nargs="+", required=True, metavar="PATH", help="image files, globs, or folders with all below them"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="an image file for a single input file, else a folder; default: NAME-MODEL beside each input",
+    )
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="resize to N pixels on the long side first; default: as it is"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    options = parser.parse_args(argv)
+    if options.size is not None and not 1 <= options.size <= MAX_SIDE:
+        parser.error(f"--size must be 1 to {MAX_SIDE} pixels, got {options.size}")
+    return options
+
+
+def plan(inputs: Sequence[str], output: Path | None, style: str, overwrite: bool = False) -> list[Job]:
+    """Pair every image that the inputs name with its output.
+
+    Args:
+        inputs: files, folders, or globs that the shell left as they are.
+        output: a file for a single input file, else a folder that mirrors the inputs; None: beside each input.
+        style: appended to the name of an output beside its input.
+        overwrite: whether the output of a single input file may exist.
+
+    Raises:
+        FileNotFoundError: if an input does not exist.
+        FileExistsError: if the output of a single input file exists.
+        ValueError: if a folder has no image, or an output is the output of two inputs or an input itself.
+    """
+    paths = [path for text in inputs for path in _expand(text)]
+    single = len(paths) == 1 and not paths[0].is_dir()
+    if single and output is not None and _is_image(output) and not output.is_dir():
+        jobs = [Job(paths[0], output)]
+    else:
+        jobs = [job for path in paths for job in _jobs(path, output, style)]
+    by_target: dict[Path, Job] = {}
+    for job in jobs:
+        other = by_target.setdefault(job.target.resolve(), job)
+        if other.source.resolve() != job.source.resolve():
+            raise ValueError(f"{other.source} and {job.source} would both be written to {job.target}: rename one")
+    sources = {job.source.resolve() for job in jobs}
+    if output is None:
+        # What a glob such as *.jpg catches in its second run: the outputs of the first.
+        sources -= by_target.keys()
+    elif taken := sources & by_target.keys():
+        raise ValueError(f"input {min(taken)} would be replaced by an output: choose another --output")
+    if single and jobs[0].target.exists() and not overwrite:
+        raise FileExistsError(f"output {jobs[0].target} exists: choose another --output, or give --overwrite")
+    return [job for job in by_target.values() if job.source.resolve() in sources]
+
+
+def _expand(text: str) -> list[Path]:
+    if Path(text).exists():
+        return [Path(text)]
+    if not glob.has_magic(text):
+        raise FileNotFoundError(f"input {text} does not exist")
+    paths = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    if not paths:
+        raise FileNotFoundError(f"input {text} matches no file")
+    return [Path(path) for path in paths]
+
+
+def _jobs(path: Path, output: Path | None, style: str) -> Iterator[Job]:
+    if not path.is_dir():
+        suffix = path.suffix if _is_image(path) else ".png"
+        target = path.with_name(f"{path.stem}-{style}{suffix}") if output is None else output / f"{path.stem}{suffix}"
+        yield Job(path, target)
+        return
+    named = path.resolve() if path.name in ("", "..") else path
+    folder = named.with_name(f"{named.name}-{style}") if output is None else output
+    names = [name.relative_to(path) for name in sorted(path.rglob("*")) if _is_image(name) and name.is_file()]
+    names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    root, inside = path.resolve(), folder.resolve()
+    if inside.is_relative_to(root):
+        names = [name for name in names if not (root / name).is_relative_to(inside)]
+    if not names:
+        outside = "" if output is None else f" outside {output}"
+        raise ValueError(f"input folder {path} holds no image ({', '.join(images.SUFFIXES)}){outside}")
+    yield from (Job(path / name, folder / name) for name in names)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in images.SUFFIXES
+
+
+def run(jobs: Sequence[Job], stylizer: Stylizer, size: int | None, overwrite: bool, tally: Tally) -> None:
+    """Do the jobs one after the other and count them in `tally`; one that fails does not stop the others."""
+    hidden = not sys.stderr.isatty()
+    for job in track(jobs, "stylizing", console=Console(stderr=True), disable=hidden, transient=True):
+        if job.target.is_file() and not overwrite:
+            tally.skipped += 1
+            continue
+        try:
+            photo = images.to_float(images.read(job.source, size)).unsqueeze(0)
+            if size is not None:
+                photo = images.resize_long_side(photo, size)
+            images.write(job.target, stylizer.stylize(photo))
+            tally.stylized += 1
+        except (ValueError, OSError) as error:
+            tally.failures.append(str(error))
+        except (RuntimeError, MemoryError) as error:
+            reason = "out of memory, try --size" if _is_memory(error) else _one_line(error)
+            tally.failures.append(f"cannot stylize {job.source}: {reason}")
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "memory" in str(error)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

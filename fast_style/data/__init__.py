@@ -1,0 +1,21 @@
+"""Data: photos from folders and zip files, cropped the same way whoever reads them."""
+
+from fast_style.data.coco import download_coco
+from fast_style.data.datamodule import PhotoDataModule
+from fast_style.data.photos import Batch, HeldOut, PhotoDataset, Sample, collate
+from fast_style.data.sampler import SampleIndices
+from fast_style.data.sources import ImageSource
+from fast_style.data.style import load_style
+
+__all__ = [
+    "Batch",
+    "HeldOut",
+    "ImageSource",
+    "PhotoDataModule",
+    "PhotoDataset",
+    "Sample",
+    "SampleIndices",
+    "collate",
+    "download_coco",
+    "load_style",
+]

@@ -1,0 +1,162 @@
+"""Photos as samples: random crops for training, centre crops for evaluation."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fast_style.data.sources import ImageSource
+from fast_style.images import resize_short_side, to_float
+
+MAX_ATTEMPTS = 100
+
+
+class Sample(TypedDict):
+    """One photo, RGB of shape (3, H, W) in [0, 1], and the names of those passed over as unreadable."""
+
+    image: Tensor
+    skipped: list[str]
+
+
+class Batch(TypedDict):
+    """Photos, RGB of shape (N, 3, H, W) in [0, 1], and the names of those passed over as unreadable."""
+
+    image: Tensor
+    skipped: list[str]
+
+
+class PhotoDataset(torch.utils.data.Dataset[Sample]):
+    """Endless random crops: sample `index` depends on (seed, index) alone, for any index from 0 on.
+
+    Every epoch of `len(source)` samples visits each photo once, in an order of its own. The crop is a square, its side
+    uniform between `size` and the photo's shorter side, anywhere in the photo, resized to `size` and mirrored half the
+    time. A photo smaller than `size` is cropped to its shorter side and enlarged. A JPEG far larger than `size` is
+    decoded at a half, a quarter or an eighth of its size, so that its crops show more of it.
+
+    A photo that cannot be read is replaced by the one after it in the epoch's order.
+
+    Args:
+        source: the photos.
+        size: side of the samples in pixels, at least 1.
+        seed: another seed, another sequence of samples.
+
+    Raises:
+        ValueError: if size is below 1.
+    """
+
+    def __init__(self, source: ImageSource, size: int, seed: int = 0) -> None:
+        if size < 1:
+            raise ValueError(f"the size of the training crops must be at least 1 pixel, got {size}")
+        self.source = source
+        self.size = size
+        self.seed = seed
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read sample `index`, with an image of shape (3, size, size).
+
+        Raises:
+            IndexError: if the index is negative.
+            RuntimeError: if no photo can be read, or 100 in a row cannot.
+        """
+        if index < 0:
+            raise IndexError(f"a sample index must not be negative, got {index}")
+        epoch, place = divmod(index, len(self.source))
+        order = _permutation(len(self.source), self.seed, epoch)
+        attempts = min(MAX_ATTEMPTS, len(self.source))
+        skipped: list[str] = []
+        for attempt in range(attempts):
+            photo = int(order[(place + attempt) % len(order)])
+            try:
+                pixels = self.source.read(photo, self.size)
+            except (ValueError, OSError):
+                skipped.append(self.source.names[photo])
+                continue
+            return {"image": _random_crop(pixels, self.size, _generator(self.seed, index)), "skipped": skipped}
+        raise RuntimeError(
+            f"no photo to train on: {attempts} in a row cannot be read, the last was {skipped[-1]}; check the photos"
+        )
+
+
+class HeldOut(torch.utils.data.Dataset[Sample]):
+    """Fixed centre crops for evaluation: the shorter side resized to `size`, the middle square of it.
+
+    Every photo is read once on construction, and those which cannot be read are left out.
+
+    Args:
+        source: the photos.
+        size: side of the samples in pixels, at least 1.
+
+    Attributes:
+        names: names of the photos, in the order of the samples.
+        skipped: names of the unreadable ones.
+
+    Raises:
+        ValueError: if size is below 1.
+        RuntimeError: if no photo can be read.
+    """
+
+    def __init__(self, source: ImageSource, size: int) -> None:
+        if size < 1:
+            raise ValueError(f"the size of the held-out photos must be at least 1 pixel, got {size}")
+        self.size = size
+        readable = [index for index in range(len(source)) if _is_readable(source, index, size)]
+        if not readable:
+            raise RuntimeError(f"none of the {len(source)} held-out photos can be read, the first is {source.names[0]}")
+        self.source = source.subset(readable)
+        self.names = self.source.names
+        self.skipped = sorted(set(source.names) - set(self.names))
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read photo `index` as an image of shape (3, size, size)."""
+        image = to_float(self.source.read(index, self.size))
+        image = resize_short_side(image[None], self.size)[0]
+        top, left = ((side - self.size) // 2 for side in image.shape[-2:])
+        return {"image": image[:, top : top + self.size, left : left + self.size], "skipped": []}
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack the images of samples, and chain the names of the photos they passed over."""
+    return {
+        "image": torch.stack([sample["image"] for sample in samples]),
+        "skipped": [name for sample in samples for name in sample["skipped"]],
+    }
+
+
+def _random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    def draw(highest: int) -> int:
+        return int(torch.randint(highest + 1, (), generator=generator))
+
+    h, w = pixels.shape[-2:]
+    short = min(h, w)
+    side = size + draw(short - size) if short > size else short
+    top, left = draw(h - side), draw(w - side)
+    image = to_float(pixels[:, top : top + side, left : left + side])
+    if side != size:
+        image = F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+    return image.flip(-1) if draw(1) else image
+
+
+def _generator(*key: int) -> torch.Generator:
+    # Hashed, because generators seeded with neighbouring numbers start alike.
+    digest = blake2b(repr(key).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+
+
+@lru_cache(maxsize=4)
+def _permutation(count: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(count, generator=_generator(seed, epoch, count))
+
+
+def _is_readable(source: ImageSource, index: int, size: int) -> bool:
+    try:
+        source.read(index, size)
+    except (ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""Where photos come from: folders and zip files, read alike."""
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fast_style.images import SUFFIXES, read
+
+Roots = str | Path | Sequence[str | Path]
+# An encoded photo above this size is taken for a decompression bomb: COCO's largest has 1 MB, 100-megapixel ones 100.
+MAX_BYTES = 512 * 2**20
+
+
+class ImageSource:
+    """The images of one or several folders or zip files, in an order that depends on their names alone.
+
+    Folders are searched in depth, through symbolic links; each folder is visited once. Hidden files and folders are
+    left out. Safe in the workers of a DataLoader: each process opens zip files for itself.
+
+    Args:
+        roots: a folder, a `.zip`, or a list of these.
+
+    Attributes:
+        names: sorted paths relative to the root, with `/` between their parts; with several roots, each is preceded
+            by the position of its root in the list, such as `1/beach.jpg`.
+
+    Raises:
+        FileNotFoundError: if a root does not exist or holds no image.
+        ValueError: if a root is neither a folder nor a complete zip file, or the list is empty.
+    """
+
+    def __init__(self, roots: Roots) -> None:
+        self.roots = [Path(roots)] if isinstance(roots, str | Path) else [Path(root) for root in roots]
+        if not self.roots:
+            raise ValueError("the list of photo folders is empty: name at least one folder or .zip")
+        found: list[tuple[str, int, str]] = []
+        for position, root in enumerate(self.roots):
+            prefix = f"{position}/" if len(self.roots) > 1 else ""
+            found += [(prefix + name, position, name) for name in _list(root)]
+        found.sort()
+        self.names = [name for name, _, _ in found]
+        self._files = [(position, name) for _, position, name in found]
+        self._zips: dict[tuple[int, int], zipfile.ZipFile] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_zips": {}}  # open files cannot be pickled
+
+    def subset(self, indices: Sequence[int]) -> "ImageSource":
+        """Return a source of the images at these positions only, in this order."""
+        chosen = object.__new__(type(self))
+        chosen.roots = self.roots
+        chosen.names = [self.names[index] for index in indices]
+        chosen._files = [self._files[index] for index in indices]
+        chosen._zips = {}
+        return chosen
+
+    def read(self, index: int, min_side: int | None = None) -> Tensor:
+        """Read one image.
+
+        Args:
+            index: position in `names`.
+            min_side: if given, a large image may come back smaller, its shorter side at least this long, which is
+                faster.
+
+        Returns:
+            RGB of shape (3, H, W), uint8.
+
+        Raises:
+            ValueError: if the file is not a readable image.
+            FileNotFoundError: if it has gone since it was listed.
+        """
+        position, name = self._files[index]
+        root = self.roots[position]
+        if root.is_dir():
+            return read(root / name, min_side)
+        member = _Member(self._unzip(position, name))
+        member.name = f"{name} in {root}"
+        return read(member, min_side)
+
+    def _unzip(self, position: int, name: str) -> bytes:
+        # A file opened before a fork shares its position with the child's: each process opens its own.
+        key = (os.getpid(), position)
+        if key not in self._zips:
+            self._zips[key] = zipfile.ZipFile(self.roots[position])
+        archive = self._zips[key]
+        size = archive.getinfo(name).file_size
+        if size > MAX_BYTES:
+            raise ValueError(f"cannot read image {name} in {self.roots[position]}: it unpacks to {size} bytes")
+        try:
+            return archive.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"cannot read image {name} in {self.roots[position]}: {error}") from error
+
+
+class _Member(io.BytesIO):
+    name: str  # what `images.read` calls it when it is damaged
+
+
+def _list(root: Path) -> list[str]:
+    if root.is_dir():
+        names = list(_walk(root, "", set()))
+    elif root.is_file():
+        try:
+            with zipfile.ZipFile(root) as archive:
+                # a set: an archive may hold the same name twice, the last one counts
+                names = [name for name in set(archive.namelist()) if _is_image(name)]
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise ValueError(f"{root} is neither a folder nor a complete zip file of photos ({error})") from error
+    else:
+        raise FileNotFoundError(f"there is no folder or zip file of photos at {root}")
+    if not names:
+        raise FileNotFoundError(f"{root} holds no photo: looked for {', '.join(sorted(SUFFIXES))} at any depth")
+    return names
+
+
+def _walk(folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[str]:
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in visited:  # a link back up would never end
+        return
+    visited.add((status.st_dev, status.st_ino))
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
+    for entry in entries:
+        name = prefix + entry.name
+        if entry.is_file() and _is_image(name):
+            yield name
+        elif entry.is_dir() and not entry.name.startswith("."):
+            yield from _walk(Path(entry), f"{name}/", visited)
+
+
+def _is_image(name: str) -> bool:
+    parts = name.split("/")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and Path(name).suffix.lower() in SUFFIXES

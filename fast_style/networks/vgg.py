@@ -1,0 +1,209 @@
+"""The frozen VGG loss network, features by name."""
+
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+from urllib.error import URLError
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import VGG16_Weights, VGG19_Weights, WeightsEnum
+
+CHANNELS = (64, 128, 256, 512, 512)
+CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+PUBLISHED: dict[str, dict[str, WeightsEnum]] = {
+    "vgg16": {name: VGG16_Weights[name] for name in ("IMAGENET1K_V1", "IMAGENET1K_FEATURES")},
+    "vgg19": {"IMAGENET1K_V1": VGG19_Weights.IMAGENET1K_V1},
+}
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class VGG(nn.Module):
+    """Convolutional part of VGG-16 or VGG-19 (Simonyan & Zisserman 2014, https://arxiv.org/abs/1409.1556), frozen.
+
+    Layers are called as in the paper: `conv3_2` is the second convolution of the third block, `relu3_2` its
+    rectified output. Normalisation of the input happens inside.
+
+    Args:
+        name: `vgg16` or `vgg19`.
+        weights: a name of torchvision's weights (`IMAGENET1K_V1`; for vgg16 also `IMAGENET1K_FEATURES`, the original
+            Oxford weights), downloaded once into torch's cache; or a file: a torchvision `.pth`, whole or features
+            only, or `.safetensors` with the same keys. A file may end early: the layers it lacks cannot be asked for.
+            None: random weights, for tests and timings.
+        mean, std: per channel, what the weights expect of the input, (x − mean)/std with x in [0, 1]. Default: the
+            metadata of the file, else what torchvision publishes for the weights, else ImageNet's.
+
+    Raises:
+        ValueError: if the name is unknown, or a file is not VGG weights.
+        FileNotFoundError: if the file does not exist.
+        RuntimeError: if the weights cannot be downloaded.
+    """
+
+    def __init__(
+        self,
+        name: str = "vgg19",
+        weights: str | Path | None = "IMAGENET1K_V1",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        if name not in CONVS_PER_BLOCK:
+            raise ValueError(f"loss network must be one of {', '.join(CONVS_PER_BLOCK)}, got {name!r}")
+        self.name = name
+        self.source = "random" if weights is None else str(weights)
+        state, published_mean, published_std = _load(name, weights)
+        self.convs = nn.ModuleDict()
+        in_channels = 3
+        index = 0  # position in torchvision's `features`: conv, relu, conv, relu, …, pool
+        for block, (count, channels) in enumerate(zip(CONVS_PER_BLOCK[name], CHANNELS, strict=True), start=1):
+            for number in range(1, count + 1):
+                if state is not None and f"{index}.weight" not in state:
+                    break
+                conv = nn.Conv2d(in_channels, channels, 3, padding=1)
+                if state is not None:
+                    _fill(conv, state, index, self.source)
+                self.convs[f"conv{block}_{number}"] = conv
+                in_channels = channels
+                index += 2
+            else:
+                index += 1
+                continue
+            break
+        if not self.convs:
+            raise ValueError(f"{self.source} holds no VGG features: no key features.0.weight or 0.weight")
+        if state and (beyond := [key for key in state if int(key.split(".")[0]) >= index]):
+            raise ValueError(f"{self.source} does not fit {name}: it has features.{beyond[0]} but not {index}.weight")
+        for label, values, default in (("mean", mean, published_mean), ("std", std, published_std)):
+            values = default if values is None else values
+            if len(values) != 3 or (label == "std" and min(values) <= 0):
+                raise ValueError(f"{label} of the loss network must be three numbers (std above 0), got {values}")
+            self.register_buffer(label, torch.tensor(values, dtype=torch.float32).view(3, 1, 1))
+        self.eval().requires_grad_(False)
+
+    mean: Tensor
+    std: Tensor
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: the loss network is never trained."""
+        return super().train(False)
+
+    def check_layers(self, layers: Iterable[str]) -> None:
+        """Raise ValueError unless every layer name exists in this network and in the weights it was given."""
+        convs = [
+            f"{block}_{number}"
+            for block, count in enumerate(CONVS_PER_BLOCK[self.name], start=1)
+            for number in range(1, count + 1)
+        ]
+        for layer in layers:
+            if not layer.startswith(("conv", "relu")) or layer[4:] not in convs:
+                raise ValueError(
+                    f"unknown layer {layer!r}: {self.name} has conv1_1, relu1_1, … up to relu{convs[-1]}"
+                )
+            if f"conv{layer[4:]}" not in self.convs:
+                raise ValueError(
+                    f"the weights {self.source} end at relu{list(self.convs)[-1][4:]} and lack layer {layer!r}: "
+                    "ask for an earlier layer, or use weights that reach it"
+                )
+
+    def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Compute features, only as deep as the deepest layer asked for.
+
+        Args:
+            images: RGB of shape (N, 3, H, W) in [0, 1].
+            layers: names such as `relu1_2` or `conv4_2`.
+
+        Returns:
+            The features by layer name, of shape (N, C, H/2^(b−1), W/2^(b−1)) for a layer of block b.
+
+        Raises:
+            ValueError: if a layer is unknown, or not in the weights.
+        """
+        wanted = set(layers)
+        self.check_layers(wanted)
+        features: dict[str, Tensor] = {}
+        x = (images - self.mean) / self.std
+        for name, conv in self.convs.items():
+            if len(features) == len(wanted):
+                break
+            if name.endswith("_1") and name != "conv1_1":
+                x = F.max_pool2d(x, 2)
+            x = conv(x)
+            if name in wanted:
+                features[name] = x
+            relu = f"relu{name[4:]}"
+            if relu in wanted or len(features) < len(wanted):
+                x = F.relu(x)
+            if relu in wanted:
+                features[relu] = x
+        return features
+
+
+def _fill(conv: nn.Conv2d, state: Mapping[str, Tensor], index: int, source: str) -> None:
+    for key, parameter in conv.named_parameters():
+        tensor = state.get(f"{index}.{key}")
+        if tensor is None or tensor.shape != parameter.shape:
+            found = "nothing" if tensor is None else f"shape {tuple(tensor.shape)}"
+            raise ValueError(
+                f"{source} does not fit this loss network: features.{index}.{key} must have shape "
+                f"{tuple(parameter.shape)}, found {found}"
+            )
+        parameter.data.copy_(tensor)
+
+
+def _load(
+    name: str, weights: str | Path | None
+) -> tuple[dict[str, Tensor] | None, Sequence[float], Sequence[float]]:
+    """Return the state by torchvision's index (`0.weight`, …; None: random), and the mean and std it expects."""
+    if weights is None:
+        return None, IMAGENET_MEAN, IMAGENET_STD
+    if str(weights) in PUBLISHED[name]:
+        published = PUBLISHED[name][str(weights)]
+        transforms = published.transforms()
+        return _features(_download(published)), transforms.mean, transforms.std
+    path = Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"loss network weights {str(weights)!r} are neither a file nor one of {', '.join(PUBLISHED[name])}"
+        )
+    metadata: dict[str, str] = {}
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"{path} is not a complete file of VGG weights (.pth or .safetensors)") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} is not a state dict of tensors")
+    mean, std = (
+        json.loads(metadata[key]) if key in metadata else default
+        for key, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))
+    )
+    return _features(state), mean, std
+
+
+def _features(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Keep `features.N.*` or `N.*`, whatever else the file holds, such as a classifier."""
+    bare = {key.removeprefix("features."): value for key, value in state.items()}
+    return {key: value for key, value in bare.items() if re.fullmatch(r"\d+\.(weight|bias)", key)}
+
+
+def _download(weights: WeightsEnum) -> Mapping[str, Tensor]:
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        filename = weights.url.rsplit("/", 1)[-1]
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise RuntimeError(
+            f"could not download the loss network {filename} from {weights.url} ({error}): put that file into "
+            f"{folder}, or name a local file with loss_network.weights=FILE"
+        ) from error

@@ -1,0 +1,124 @@
+"""Train one network for one painting."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from fast_style.losses import PerceptualLoss
+
+PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss became infinite or not a number."""
+
+
+class FeedForward(L.LightningModule):
+    """Feed-forward style transfer: minimise the perceptual loss of network(photo) (Johnson et al. 2016).
+
+    Args:
+        network: maps photos (N, 3, H, W) in [0, 1] to stylized images of the same shape.
+        loss: the perceptual loss; its targets and its frozen network stay out of the checkpoints.
+        optimizer: called with the network's parameters.
+        scheduler: called with the optimizer; stepped once per optimizer step.
+        compile: fuse the training step with `torch.compile`: a minute of compilation, then about half the time a
+            step on a CPU (`benchmarks/training.py`). Needs a C++ compiler.
+
+    Raises:
+        NonFiniteLossError: in training, if a loss is not finite.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: PerceptualLoss,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.loss = loss.to(memory_format=torch.channels_last)
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.strict_loading = False  # checkpoints hold the network alone
+        self._training_losses: Callable[[Tensor], dict[str, Tensor]]
+        self._training_losses = torch.compile(self._losses) if compile else self._losses
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """Stylise photos of shape (N, 3, H, W) in [0, 1]."""
+        return self.network(photos.contiguous(memory_format=torch.channels_last))
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Optimise the network alone."""
+        optimizer = self.optimizer(self.network.parameters())
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step", "name": "learning_rate"},
+        }
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Return the weighted sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}."""
+        losses = self._training_losses(batch["image"])
+        summary = self.loss.summary(losses)
+        if not torch.isfinite(summary["total_loss"]):
+            raise NonFiniteLossError(self._describe_non_finite(losses))
+        for name, value in summary.items():
+            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
+        return summary["total_loss"]
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """Log the losses on held-out photos, in float32 whatever the training's precision; return the pictures."""
+        photos = batch["image"]
+        with torch.autocast(photos.device.type, enabled=False):
+            stylized = self(photos)
+            summary = self.loss.summary(self.loss(stylized, photos))
+        for name, value in summary.items():
+            self.log(f"heldout/{name}", value, batch_size=len(photos), sync_dist=True)
+        return {"photos": photos, "stylized": stylized}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the gradient and log what it was."""
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val or float("inf"))
+        self.log("train/grad_norm", norm)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the network and how to build it; leave the loss network out."""
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith("network.")}
+        checkpoint["network"] = {
+            "target": f"fast_style.networks.{type(self.network).__name__}",
+            "arguments": self.network.arguments,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another network: loading is not strict."""
+        expected = {key for key in self.state_dict() if key.startswith("network.")}
+        if expected != set(checkpoint["state_dict"]):
+            raise ValueError(
+                f"the checkpoint was trained with {checkpoint.get('network')}, this run's network is "
+                f"{type(self.network).__name__}({self.network.arguments}): resume with the same model"
+            )
+
+    def _losses(self, photos: Tensor) -> dict[str, Tensor]:
+        return self.loss(self(photos), photos)
+
+    def _describe_non_finite(self, losses: Mapping[str, Tensor]) -> str:
+        terms = [f"{name} = {value.item()}" for name, value in losses.items() if not torch.isfinite(value)]
+        saved = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
+        return (
+            f"training stopped at step {self.global_step}: {', '.join(terms) or 'the weighted sum'} is not finite; "
+            f"the last good checkpoint is {saved or 'none yet'}; "
+            "continue from it with ckpt_path=last and a lower model.optimizer.lr"
+        )

@@ -1,0 +1,241 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fast_style.checkpoint import load_network, read_metadata
+from fast_style.tasks import FeedForward
+
+
+def events(run: Path) -> EventAccumulator:
+    reader = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "images": 0, "tensors": 0})
+    reader.Reload()
+    return reader
+
+
+def test_a_run_writes_a_network_a_board_and_checkpoints(tiny, train, tmp_path, capsys):
+    assert train(tiny) == 0
+    printed = capsys.readouterr()
+    assert "tensorboard --logdir" in printed.err
+    assert f"python stylize.py --model {tmp_path / 'out.safetensors'}" in printed.out
+
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert metadata["style"] == "waves"
+    assert metadata["steps"] == 3
+    assert metadata["config"]["model"]["loss"]["content_layers"] == ["relu2_1"]
+    assert metadata["heldout_after"]["heldout/total_loss"] > 0
+    network = load_network(tmp_path / "out.safetensors")
+    assert network(torch.rand(1, 3, 20, 30)).shape == (1, 3, 20, 30)
+
+    assert sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir()) == ["step=2.ckpt", "step=3.ckpt"]
+    check_board(events(tmp_path / "run"), tiny)
+    resumed_network = load_network(tmp_path / "run" / "checkpoints" / "step=3.ckpt")
+    for key, value in resumed_network.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[key], value, atol=1e-3, rtol=1e-3)
+
+
+def check_board(board: EventAccumulator, tiny: dict[str, str]) -> None:
+    scalars = set(board.Tags()["scalars"])
+    for split in ("train", "heldout"):
+        for name in ("content_loss", "style_loss", "style_loss/relu1_2", "style_loss/relu2_1", "tv_loss"):
+            assert {f"{split}/{name}", f"{split}/weighted/{name}"} <= scalars
+        assert f"{split}/total_loss" in scalars
+    assert {"train/grad_norm", "train/images_per_second"} <= scalars
+    assert any("learning_rate" in name for name in scalars)
+    assert [event.step for event in board.Scalars("train/total_loss")] == [0, 1, 2]
+    assert min(event.value for event in board.Scalars("train/images_per_second")) > 0
+    for raw, weighted in zip(
+        board.Scalars("train/style_loss/relu1_2"), board.Scalars("train/weighted/style_loss/relu1_2"), strict=True
+    ):
+        assert weighted.value != raw.value
+    assert {"style", "heldout"} <= set(board.Tags()["images"])
+    assert len(board.Images("style")) == 1
+    assert [event.step for event in board.Images("heldout")][:2] == [0, 2]
+    config = board.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert f"dir: {tiny['style.dir']}" in config
+    assert "_hparams_/session_start_info" in board.summary_metadata or any("hparams" in t for t in board.Tags()["tensors"])
+
+
+def test_the_style_is_learned(tiny, train, tmp_path):
+    """Thirty steps lower the held-out objective, of photos the network never trained on."""
+    steps = {"trainer.max_steps": "30", "trainer.val_check_interval": "30", "model.optimizer.lr": "1e-2"}
+    assert train(tiny | steps, "callbacks.checkpoint.every_n_train_steps=30") == 0
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert metadata["heldout_after"]["heldout/total_loss"] < 0.7 * metadata["heldout_before"]["heldout/total_loss"]
+
+
+def test_starts_from_another_network(tiny, train, tmp_path):
+    assert train(tiny) == 0
+    start = tmp_path / "start.safetensors"
+    (tmp_path / "out.safetensors").rename(start)
+    assert train(tiny, f"init={start}", "model.optimizer.lr=0.0", f"hydra.run.dir={tmp_path / 'second'}") == 0
+    first, second = load_network(start).state_dict(), load_network(tmp_path / "out.safetensors").state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def run_and_kill(command: list[str], folder: Path, step: int, delay: float) -> None:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / f"step={step}.ckpt").exists():
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("damage", [False, True], ids=["killed", "killed and cut short"])
+def test_a_killed_run_resumes_bitwise(tiny, train, tmp_path, root, damage):
+    steps = {"trainer.max_steps": "60", "trainer.val_check_interval": "25"}
+    overrides = tiny | steps | {"callbacks.checkpoint.every_n_train_steps": "10"}
+    whole = overrides | {"hydra.run.dir": str(tmp_path / "whole")}
+    torch.set_num_threads(1)  # as many as the other process has
+    assert train(whole) == 0
+
+    killed = overrides | {"hydra.run.dir": str(tmp_path / "killed"), "data.num_workers": "1"}
+    folder = tmp_path / "killed" / "checkpoints"
+    command = [sys.executable, "-c", KILLED, *(f"{key}={value}" for key, value in killed.items())]
+    run_and_kill(command, folder, step=20, delay=0.03)
+    assert not (folder / "step=60.ckpt").exists()
+    if damage:
+        newest = max(folder.glob("step=*.ckpt"), key=lambda p: int(p.stem[5:]))
+        newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+    assert train(killed | {"data.num_workers": "0"}, "ckpt_path=last") == 0
+
+    expected = torch.load(tmp_path / "whole" / "checkpoints" / "step=60.ckpt", weights_only=True)
+    resumed = torch.load(folder / "step=60.ckpt", weights_only=True)
+    assert_equal(resumed["state_dict"], expected["state_dict"])
+    assert_equal(resumed["optimizer_states"], expected["optimizer_states"])
+    assert_equal(resumed["lr_schedulers"], expected["lr_schedulers"])
+    assert logged_losses(tmp_path / "killed") == logged_losses(tmp_path / "whole")
+    assert load_network(tmp_path / "out.safetensors") is not None
+
+
+KILLED = "import torch; torch.set_num_threads(1); from fast_style.cli.train import main; main()"
+
+
+def logged_losses(run: Path) -> dict[str, dict[int, float]]:
+    """Values by tag and step; a step logged twice, before the kill and after, must have the same value twice."""
+    losses: dict[str, dict[int, float]] = {}
+    for file in (run / "tensorboard").glob("events*"):
+        reader = EventAccumulator(str(file), size_guidance={"scalars": 0})
+        reader.Reload()
+        for tag in reader.Tags()["scalars"]:
+            if "loss" in tag or "grad_norm" in tag:
+                for event in reader.Scalars(tag):
+                    assert losses.setdefault(tag, {}).setdefault(event.step, event.value) == event.value, tag
+    return losses
+
+
+def assert_equal(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_equal(a[key], b[key])
+    elif isinstance(a, list):
+        assert len(a) == len(b)
+        for left, right in zip(a, b, strict=True):
+            assert_equal(left, right)
+    else:
+        assert a == b
+
+
+def test_resuming_with_another_network_is_refused(tiny, train, capsys):
+    assert train(tiny) == 0
+    assert train(tiny, "ckpt_path=last", "model.network.blocks=2", "trainer.max_steps=4") == 2
+    assert "resume with the same model" in capsys.readouterr().err
+
+
+def test_a_non_finite_loss_stops_the_run(tiny, train, tmp_path, capsys, monkeypatch):
+    original = FeedForward._losses
+
+    def poisoned(self, photos):
+        losses = original(self, photos)
+        if self.global_step == 2:
+            losses["style_loss/relu2_1"] = losses["style_loss/relu2_1"] * float("nan")
+        return losses
+
+    monkeypatch.setattr(FeedForward, "_losses", poisoned)
+    assert train(tiny) == 1
+    error = capsys.readouterr().err
+    assert "training stopped at step 2: style_loss/relu2_1 = nan is not finite" in error
+    assert f"the last good checkpoint is {tmp_path / 'run' / 'checkpoints' / 'step=2.ckpt'}" in error
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
+    original = FeedForward.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.global_step == 2:
+            raise KeyboardInterrupt
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(FeedForward, "training_step", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert train(tiny) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert read_metadata(tmp_path / "out.safetensors")["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"style.dir": "nowhere"}, r"no image for style 'waves': looked for nowhere/waves.jpg"),
+        ({"style.image": "nowhere.jpg"}, "nowhere.jpg"),
+        ({"data.root": "nowhere"}, "nowhere"),
+        ({"loss.content_layers": "[relu9_9]"}, "unknown layer 'relu9_9'"),
+        ({"loss.content_layers": "[relu3_1]"}, "lack layer 'relu3_1'"),
+        ({"loss.style_weight": "-1"}, "style_weight must not be negative, got -1"),
+        ({"loss_network.weights": "nowhere.pth"}, "'nowhere.pth' are neither a file nor one of"),
+        ({"trainer.max_stepz": "3"}, "max_stepz"),
+        ({"loss": "nonsense"}, "nonsense"),
+        ({"init": "nowhere.safetensors"}, "nowhere.safetensors"),
+        ({"ckpt_path": "nowhere.ckpt"}, "nowhere.ckpt"),
+        ({"style.size": "3"}, "style.size must be at least 16"),
+        ({"model.network.width": "0"}, "width must be 1 to 512"),
+    ],
+)
+def test_misuse_is_one_sentence_and_exit_code_2(tiny, train, capsys, overrides, message, tmp_path):
+    assert train(tiny | overrides) == 2
+    error = capsys.readouterr().err
+    lines = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, error
+    assert message in lines[0]
+    assert "Traceback" not in error
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_style_image_that_is_no_image(tiny, train, capsys, tmp_path):
+    (tmp_path / "text.jpg").write_text("no image")
+    assert train(tiny, f"style.image={tmp_path / 'text.jpg'}") == 2
+    assert f"error: cannot read image {tmp_path / 'text.jpg'}" in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written_is_told_before_training(tiny, train, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert train(tiny | {"output": str(tmp_path / "file" / "out.safetensors")}) != 0
+    assert "error: " in capsys.readouterr().err
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_command_line_from_elsewhere(tiny, root, tmp_path):
+    """The thin script at the top finds package and configs wherever it is called from."""
+    command = [sys.executable, str(root / "train.py"), *(f"{k}={v}" for k, v in tiny.items()), "--cfg", "job"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "name: waves" in result.stdout

@@ -1,0 +1,131 @@
+"""Fixtures shared by all tests."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.io import write_jpeg, write_png
+
+from fast_style.cli.train import main
+from fast_style.networks import VGG
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real photos, paintings and weights, which are not part of the repository."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "weights").is_dir():
+        pytest.skip(f"no real photos and weights in {folder}")
+    return folder
+
+
+def make_photo(seed: int, height: int, width: int) -> torch.Tensor:
+    """Smooth colour blobs with a hard edge, uint8 (3, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 4, 4, generator=generator)
+    photo = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)[0]
+    photo[:, height // 3 : height // 2, width // 4 : width // 2] = 1 - photo.mean()
+    return (photo * 255).round().to(torch.uint8)
+
+
+@pytest.fixture
+def photo() -> Callable[[int, int, int], torch.Tensor]:
+    """Make a synthetic photo from (seed, height, width)."""
+    return make_photo
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Path:
+    """A folder of six photos, JPEG and PNG, one of them in a subfolder."""
+    folder = tmp_path / "photos"
+    (folder / "nested").mkdir(parents=True)
+    sizes = [(64, 96), (96, 64), (80, 80), (72, 90), (64, 64)]
+    for number, (height, width) in enumerate(sizes):
+        write_jpeg(make_photo(number, height, width), str(folder / f"photo_{number}.jpg"), quality=90)
+    write_png(make_photo(5, 70, 71), str(folder / "nested" / "photo_5.png"))
+    return folder
+
+
+@pytest.fixture
+def style_folder(tmp_path: Path) -> Path:
+    """A folder with one style image, `waves.png`."""
+    folder = tmp_path / "styles"
+    folder.mkdir()
+    y, x = torch.meshgrid(torch.arange(48), torch.arange(64), indexing="ij")
+    waves = torch.stack([torch.sin(x / 3), torch.cos(y / 2), torch.sin((x + y) / 4)]) * 0.5 + 0.5
+    write_png((waves * 255).to(torch.uint8), str(folder / "waves.png"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory) -> Path:
+    """Random VGG-19 weights that end at relu2_1."""
+    torch.manual_seed(0)
+    names = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5}
+    convs = VGG("vgg19", weights=None).convs
+    state = {f"features.{i}.{k}": p for name, i in names.items() for k, p in convs[name].state_dict().items()}
+    path = tmp_path_factory.mktemp("weights") / "vgg19.safetensors"
+    save_file(state, path)
+    return path
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, photo_folder: Path, style_folder: Path, vgg_file: Path) -> dict[str, str]:
+    """Overrides by key of a run that takes a second."""
+    return {
+        "style": "waves",
+        "style.dir": str(style_folder),
+        "style.size": "32",
+        "data.root": str(photo_folder),
+        "data.size": "32",
+        "data.batch_size": "2",
+        "data.num_workers": "0",
+        "data.heldout_count": "1",
+        "loss_network.weights": str(vgg_file),
+        "loss.style_layers": "[relu1_2,relu2_1]",
+        "loss.content_layers": "[relu2_1]",
+        "model.network.width": "4",
+        "model.network.blocks": "1",
+        "trainer": "cpu",
+        "trainer.max_steps": "3",
+        "trainer.log_every_n_steps": "1",
+        "trainer.val_check_interval": "2",
+        "callbacks.checkpoint.every_n_train_steps": "1",
+        "hydra.run.dir": str(tmp_path / "run"),
+        "output": str(tmp_path / "out.safetensors"),
+    }
+
+
+def arguments(overrides: dict[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in overrides.items()]
+
+
+@pytest.fixture
+def train(monkeypatch) -> Callable[..., int]:
+    """Run the training command in this process and return its exit code."""
+
+    def run(overrides: dict[str, str], *more: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments(overrides), *more])
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return run

@@ -1,0 +1,198 @@
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from fast_style.functional import gram_matrix, total_variation
+from fast_style.losses import PerceptualLoss
+from fast_style.networks import VGG
+
+
+@pytest.fixture(scope="module")
+def vgg16():
+    torch.manual_seed(0)
+    return VGG("vgg16", weights=None)
+
+
+def build(network, **changes):
+    arguments = {
+        "style": torch.rand(1, 3, 24, 32),
+        "content_layers": ["relu2_2"],
+        "style_layers": ["relu1_2", "relu2_1"],
+        "content_weight": 2.0,
+        "style_weight": 3.0,
+        "tv_weight": 0.5,
+    }
+    return PerceptualLoss(network, **(arguments | changes))
+
+
+def preset(root: Path, name: str) -> dict:
+    values = OmegaConf.to_container(OmegaConf.load(root / "configs" / "loss" / f"{name}.yaml"))
+    for key in ("defaults", "_target_", "loss_network", "style"):
+        values.pop(key, None)
+    return values
+
+
+def weighted(loss, stylized, photos):
+    losses = loss(stylized, photos)
+    return {name: loss.weights[name] * value for name, value in losses.items()}
+
+
+def test_terms_are_named_and_unweighted(vgg16):
+    loss = build(vgg16, relative=False)
+    stylized, photos = torch.rand(2, 2, 3, 16, 16)
+    losses = loss(stylized, photos)
+    assert losses.keys() == loss.weights.keys()
+    assert losses.keys() == {"content_loss/relu2_2", "style_loss/relu1_2", "style_loss/relu2_1", "tv_loss"}
+    features, targets = vgg16(stylized, ["relu2_2"])["relu2_2"], vgg16(photos, ["relu2_2"])["relu2_2"]
+    torch.testing.assert_close(losses["content_loss/relu2_2"], (features - targets).square().mean())
+
+
+def test_summary_adds_up(vgg16):
+    loss = build(vgg16, style_layers={"relu1_2": 1.0, "relu2_1": 0.25})
+    losses = loss(*torch.rand(2, 2, 3, 16, 16))
+    summary = loss.summary(losses)
+    total = sum(loss.weights[name] * value for name, value in losses.items())
+    torch.testing.assert_close(summary["total_loss"], total)
+    torch.testing.assert_close(summary["style_loss"], losses["style_loss/relu1_2"] + losses["style_loss/relu2_1"])
+    parts = [summary[f"weighted/{name}"] for name in ("content_loss", "style_loss", "tv_loss")]
+    torch.testing.assert_close(sum(parts), total)
+    assert loss.weights["style_loss/relu2_1"] > 0
+
+
+def test_photo_and_style_image_are_the_zeros_of_their_losses(vgg16):
+    style = torch.rand(1, 3, 24, 32)
+    loss = build(vgg16, style=style)
+    losses = loss(style, style)
+    assert losses["content_loss/relu2_2"].item() == 0
+    assert losses["style_loss/relu1_2"].item() == pytest.approx(0, abs=1e-10)
+
+
+def test_relative_weights_divide_by_the_scale_of_the_style(vgg16):
+    style = torch.rand(1, 3, 24, 32)
+    loss = build(vgg16, style=style)
+    features = vgg16(style, ["relu1_2", "relu2_2"])
+    assert loss.weights["style_loss/relu1_2"] == pytest.approx(
+        3.0 / gram_matrix(features["relu1_2"]).square().sum().item()
+    )
+    assert loss.weights["content_loss/relu2_2"] == pytest.approx(2.0 / features["relu2_2"].square().mean().item())
+    assert loss.weights["tv_loss"] == 0.5
+
+
+def test_zero_weight_leaves_the_loss_and_its_layers_out(vgg16):
+    loss = build(vgg16, content_weight=0.0, tv_weight=0.0, style_layers={"relu1_1": 1.0, "relu5_1": 0.0})
+    assert loss(*torch.rand(2, 1, 3, 16, 16)).keys() == {"style_loss/relu1_1"}
+
+
+def test_state_is_only_what_the_style_needs(vgg16):
+    assert {name for name, _ in build(vgg16).named_buffers() if "target" in name} == {
+        "target_relu1_2",
+        "target_relu2_1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"style_weight": -1.0}, "the weight style_weight must not be negative, got -1.0"),
+        ({"style_layers": {"relu1_1": -2}}, "the weight style layer relu1_1 must not be negative, got -2"),
+        ({"tv_weight": -0.1}, "tv_weight must not be negative, got -0.1"),
+        ({"content_layers": ["relu9_1"]}, "unknown layer 'relu9_1'"),
+        ({"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}, "every loss weight is 0"),
+    ],
+)
+def test_bad_arguments(vgg16, changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(vgg16, **changes)
+
+
+def test_preset_pytorch_examples_equals_their_formula(root, vgg16):
+    style, stylized, photos = torch.rand(1, 3, 40, 32), *torch.rand(2, 3, 3, 32, 32)
+    values = preset(root, "pytorch_examples")
+    loss = PerceptualLoss(vgg16, style=style, **values)
+
+    # Their code, transcribed: images in 0..255, normalised by ImageNet's mean and std, everything a mean.
+    def normalize_batch(batch):
+        mean = batch.new_tensor([0.485, 0.456, 0.406]).view(-1, 1, 1)
+        std = batch.new_tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
+        return (batch.div(255.0) - mean) / std
+
+    def vgg(batch):
+        x, features, count = batch, [], {"1": 2, "2": 2, "3": 3, "4": 3}
+        for block, convs in count.items():
+            if block != "1":
+                x = torch.nn.functional.max_pool2d(x, 2)
+            for number in range(1, convs + 1):
+                x = torch.relu(vgg16.convs[f"conv{block}_{number}"](x))
+            features.append(x)
+        return features
+
+    def gram(y):
+        b, ch, h, w = y.size()
+        f = y.view(b, ch, w * h)
+        return f.bmm(f.transpose(1, 2)) / (ch * h * w)
+
+    mse = torch.nn.MSELoss()
+    features_y, features_x = vgg(normalize_batch(stylized * 255)), vgg(normalize_batch(photos * 255))
+    gram_style = [gram(y) for y in vgg(normalize_batch(style.mul(255).repeat(3, 1, 1, 1)))]
+    content = 1e5 * mse(features_y[1], features_x[1])
+    styles = 1e10 * sum(mse(gram(f), g) for f, g in zip(features_y, gram_style, strict=True))
+
+    summary = loss.summary(loss(stylized, photos))
+    torch.testing.assert_close(summary["weighted/content_loss"], content, rtol=1e-4, atol=0)
+    torch.testing.assert_close(summary["weighted/style_loss"], styles, rtol=1e-4, atol=0)
+    torch.testing.assert_close(summary["total_loss"], content + styles, rtol=1e-4, atol=0)
+
+
+def test_preset_jcjohnson_equals_their_formula(root):
+    torch.manual_seed(0)
+    network = VGG("vgg16", weights=None, mean=[0.48235, 0.45882, 0.40784], std=[1 / 255] * 3)
+    style, photos = torch.rand(1, 3, 40, 32), torch.rand(4, 3, 32, 32)
+    stylized = torch.rand(4, 3, 32, 32, requires_grad=True)
+    values = preset(root, "jcjohnson")
+    loss = PerceptualLoss(network, style=style, **values)
+
+    def caffe(images):  # 0..255 minus the mean; the features of the published converted weights are in this scale
+        return images * 255 - 255 * torch.tensor([0.48235, 0.45882, 0.40784]).view(3, 1, 1)
+
+    def features(images):
+        x, out = caffe(images), {}
+        for name, conv in network.convs.items():
+            if name.endswith("_1") and name != "conv1_1":
+                x = torch.nn.functional.max_pool2d(x, 2)
+            x = out[f"relu{name[4:]}"] = torch.relu(conv(x))
+        return out
+
+    def gram(f):
+        n, c, h, w = f.shape
+        flat = f.view(n, c, h * w)
+        return torch.bmm(flat, flat.transpose(1, 2)).div(c * h * w)
+
+    mse = torch.nn.functional.mse_loss
+    ours, theirs, targets = loss(stylized, photos), features(stylized), features(style)
+    content = 1.0 * mse(theirs["relu3_3"], features(photos)["relu3_3"])
+    styles = sum(
+        5.0 * mse(gram(theirs[layer]), gram(targets[layer]).expand(4, -1, -1))
+        for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    )
+    summary = loss.summary(ours)
+    torch.testing.assert_close(summary["weighted/content_loss"], content, rtol=1e-4, atol=0)
+    torch.testing.assert_close(summary["weighted/style_loss"], styles, rtol=1e-4, atol=0)
+
+
+def test_preset_jcjohnson_total_variation_has_their_gradient(root):
+    """At the size and batch the weight is for, 4 images of 256 px; nearly: they leave the last row and column out."""
+    weight = preset(root, "jcjohnson")["tv_weight"]
+    images = torch.rand(4, 3, 256, 256, requires_grad=True)
+    (weight * total_variation(images)).backward()
+    # Their TotalVariation.lua, transcribed; it acts on images in 0..255, hence the chain rule's 255.
+    x = images.detach() * 255
+    gradient = torch.zeros_like(x)
+    x_diff = x[:, :, :-1, :-1] - x[:, :, :-1, 1:]
+    y_diff = x[:, :, :-1, :-1] - x[:, :, 1:, :-1]
+    gradient[:, :, :-1, :-1] += x_diff + y_diff
+    gradient[:, :, :-1, 1:] -= x_diff
+    gradient[:, :, 1:, :-1] -= y_diff
+    gradient *= 1e-6 * 255
+    torch.testing.assert_close(images.grad[:, :, :-1, :-1], gradient[:, :, :-1, :-1], rtol=5e-3, atol=1e-6)

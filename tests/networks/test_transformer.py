@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from fast_style.networks import TransformerNetwork
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (2, 3), (5, 5), (8, 8), (17, 30), (31, 33), (64, 48)])
+@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+def test_output_size_is_input_size(size, upsampling):
+    network = TransformerNetwork(width=2, blocks=1, upsampling=upsampling).eval()
+    output = network(torch.rand(2, 3, *size))
+    assert output.shape == (2, 3, *size)
+    assert torch.isfinite(output).all()
+
+
+def test_johnson_has_the_parameters_of_the_published_network():
+    # 1.68 M: the count of pytorch/examples' TransformerNet, whose layers these are.
+    assert sum(p.numel() for p in TransformerNetwork().parameters()) == 1_679_235
+
+
+def test_tanh_output_is_scaled_as_johnsons():
+    network = TransformerNetwork(width=2, blocks=0)
+    torch.nn.init.zeros_(network.conv4.weight)
+    network.conv4.bias.data = torch.tensor([-20.0, 0.0, 20.0])
+    output = network(torch.rand(1, 3, 8, 8))
+    expected = torch.tensor([0.5 - 150 / 255, 0.5, 0.5 + 150 / 255]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    torch.testing.assert_close(output, expected)
+
+
+def test_linear_output_is_unbounded():
+    network = TransformerNetwork(width=2, blocks=0, output="linear")
+    torch.nn.init.constant_(network.conv4.bias, 9.0)
+    assert network(torch.rand(1, 3, 8, 8)).max() > 5
+
+
+def test_images_of_a_batch_do_not_influence_each_other():
+    network = TransformerNetwork(width=4, blocks=1).eval()
+    a, b = torch.rand(2, 1, 3, 24, 20)
+    torch.testing.assert_close(network(torch.cat([a, b]))[:1], network(a))
+
+
+def test_every_parameter_gets_a_gradient():
+    network = TransformerNetwork(width=4, blocks=2)
+    network(torch.rand(1, 3, 32, 32)).square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_batch_norm_network_runs():
+    assert TransformerNetwork(width=2, blocks=1, norm="batch")(torch.rand(2, 3, 16, 16)).shape == (2, 3, 16, 16)
+
+
+def test_arguments_rebuild_the_network():
+    network = TransformerNetwork(width=3, blocks=2, norm="batch", upsampling="transposed", output="linear")
+    TransformerNetwork(**network.arguments).load_state_dict(network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 0}, "width must be 1 to 512 channels, got 0"),
+        ({"blocks": 65}, "blocks must be 0 to 64, got 65"),
+        ({"norm": "group"}, "norm must be one of instance, batch, got 'group'"),
+        ({"upsampling": "cubic"}, "upsampling must be one of nearest, transposed, got 'cubic'"),
+        ({"output": "relu"}, "output must be one of tanh, linear, got 'relu'"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TransformerNetwork(**arguments)

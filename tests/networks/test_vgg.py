@@ -1,0 +1,154 @@
+import re
+import urllib.error
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import load_file, save_file
+
+from fast_style.networks import VGG
+
+TORCHVISION = {"vgg16": torchvision.models.vgg16, "vgg19": torchvision.models.vgg19}
+# Position of the layer in torchvision's `features`, read off the printed module.
+POSITIONS = {
+    "vgg16": {"conv1_1": 0, "relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "conv4_2": 19, "relu4_3": 22, "relu5_3": 29},
+    "vgg19": {"relu1_1": 1, "relu2_2": 8, "relu3_4": 17, "conv4_2": 21, "relu4_4": 26, "relu5_4": 35},
+}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """torchvision's own networks, features only (the classifier is 500 MB), with random weights."""
+    torch.manual_seed(0)
+    return {name: build(weights=None, init_weights=False).features for name, build in TORCHVISION.items()}
+
+
+def expected_features(features, images, mean, std, positions):
+    x = (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    return {layer: features[: position + 1](x) for layer, position in positions.items()}
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19"])
+@pytest.mark.parametrize("prefix", ["", "features."])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_equals_torchvision(name, prefix, suffix, reference, tmp_path):
+    state = {f"{prefix}{key}": value for key, value in reference[name].state_dict().items()}
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        state["classifier.0.weight"] = torch.zeros(1)
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    images = torch.rand(1, 3, 40, 36)
+    features = VGG(name, path)(images, POSITIONS[name])
+    expected = expected_features(
+        copy_without_inplace(reference[name]), images, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), POSITIONS[name]
+    )
+    assert features.keys() == expected.keys()
+    for layer, value in expected.items():
+        torch.testing.assert_close(features[layer], value)
+
+
+def copy_without_inplace(features):
+    return torch.nn.Sequential(*(torch.nn.ReLU() if isinstance(m, torch.nn.ReLU) else m for m in features))
+
+
+def test_real_weights_equal_torchvision_with_the_metadata_of_the_file(shared):
+    path = shared / "weights" / "vgg19_features_relu3_4.safetensors"
+    network = VGG("vgg19", path)
+    assert network.mean.flatten().tolist() == pytest.approx([0.48502, 0.457957, 0.407604])
+    assert network.std.flatten().tolist() == pytest.approx([1 / 255] * 3)
+    reference = copy_without_inplace(torchvision.models.vgg19(weights=None, init_weights=False).features[:18])
+    tensors = load_file(path)
+    reference.load_state_dict({key.removeprefix("features."): value for key, value in tensors.items()})
+    images = torch.rand(1, 3, 32, 32)
+    expected = reference((images - network.mean) / network.std)
+    torch.testing.assert_close(network(images, ["relu3_4"])["relu3_4"], expected)
+
+
+def test_computes_only_as_deep_as_asked(monkeypatch):
+    network = VGG("vgg16", weights=None)
+    called = []
+    for name, conv in network.convs.items():
+        conv.register_forward_hook(lambda *_, name=name: called.append(name))
+    network(torch.rand(1, 3, 16, 16), ["relu2_1", "conv1_2"])
+    assert called == ["conv1_1", "conv1_2", "conv2_1"]
+
+
+def test_frozen_and_always_in_evaluation():
+    network = VGG("vgg16", weights=None).train()
+    assert not network.training
+    assert not any(p.requires_grad for p in network.parameters())
+
+
+def test_gradient_reaches_the_images():
+    images = torch.rand(1, 3, 16, 16, requires_grad=True)
+    VGG("vgg16", weights=None)(images, ["relu2_2"])["relu2_2"].sum().backward()
+    assert images.grad.abs().sum() > 0
+
+
+def test_file_cut_off_below_the_layers_asked_for(reference, tmp_path):
+    state = {k: v for k, v in reference["vgg19"].state_dict().items() if int(k.split(".")[0]) <= 5}
+    save_file(state, tmp_path / "short.safetensors")
+    network = VGG("vgg19", tmp_path / "short.safetensors")
+    assert network(torch.rand(1, 3, 16, 16), ["relu2_1"])["relu2_1"].shape == (1, 128, 8, 8)
+    with pytest.raises(ValueError, match=r"short\.safetensors end at relu2_1 and lack layer 'relu2_2'"):
+        network.check_layers(["relu2_2"])
+
+
+@pytest.mark.parametrize("layer", ["relu6_1", "pool1", "relu3_4", "", "3_1"])
+def test_unknown_layer(layer):
+    with pytest.raises(ValueError, match=f"unknown layer '{layer}': vgg16 has conv1_1"):
+        VGG("vgg16", weights=None).check_layers([layer])
+
+
+def test_unknown_network():
+    with pytest.raises(ValueError, match="loss network must be one of vgg16, vgg19, got 'vgg11'"):
+        VGG("vgg11")
+
+
+def test_missing_file():
+    with pytest.raises(FileNotFoundError, match=r"'nowhere\.pth' are neither a file nor one of IMAGENET1K_V1"):
+        VGG("vgg19", "nowhere.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damaged_file(suffix, reference, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    state = reference["vgg16"].state_dict()
+    torch.save(state, path) if suffix == ".pth" else save_file(state, path)
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match="is not a complete file of VGG weights"):
+        VGG("vgg16", path)
+
+
+def test_file_of_something_else(tmp_path):
+    torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="holds no VGG features"):
+        VGG("vgg16", tmp_path / "other.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ValueError, match="is not a state dict of tensors"):
+        VGG("vgg16", tmp_path / "list.pth")
+
+
+def test_vgg16_file_as_vgg19(reference, tmp_path):
+    torch.save(reference["vgg16"].state_dict(), tmp_path / "vgg16.pth")
+    with pytest.raises(ValueError, match=r"does not fit vgg19: it has features\.17\.weight but not 16\.weight"):
+        VGG("vgg19", tmp_path / "vgg16.pth")
+
+
+def test_bad_std():
+    with pytest.raises(ValueError, match="std of the loss network must be three numbers"):
+        VGG("vgg16", None, std=[0.2, 0.2, 0.0])
+
+
+def test_download_and_its_failure(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+
+    def refuse(url, *args, **kwargs):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    where = re.escape(str(tmp_path / "checkpoints"))
+    with pytest.raises(RuntimeError, match=rf"vgg19-\w+\.pth from https://.*no network.*put that file into {where}"):
+        VGG("vgg19", "IMAGENET1K_V1")

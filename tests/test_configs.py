@@ -1,0 +1,100 @@
+"""Every file of configs/ is composed and run for a step."""
+
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from fast_style.cli.train import CONFIGS, main
+
+FULL = {"loss_network.weights": "null", "loss.style_layers": None, "loss.content_layers": None}
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def choose(tiny: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
+    """Change overrides; None takes one back."""
+    return {key: value for key, value in (tiny | changes).items() if value is not None}
+
+
+@pytest.mark.parametrize("option", options("style"))
+def test_style(option, tiny, train):
+    image = f"{tiny['style.dir']}/waves.png"
+    assert train(tiny | {"style": option, "style.image": image, "trainer.max_steps": "1"}) == 0
+
+
+@pytest.mark.parametrize("option", options("model"))
+def test_model(option, tiny, train):
+    assert train(tiny | {"model": option, "trainer.max_steps": "1"}) == 0
+
+
+@pytest.mark.parametrize("option", options("loss"))
+def test_loss(option, tiny, train):
+    assert train(choose(tiny, FULL | {"loss": option, "trainer.max_steps": "1"})) == 0
+
+
+@pytest.mark.parametrize("option", options("loss_network"))
+def test_loss_network(option, tiny, train):
+    assert train(tiny | {"loss_network": option, "loss_network.weights": "null", "trainer.max_steps": "1"}) == 0
+
+
+@pytest.mark.parametrize("option", ["auto", "cpu", "ddp"])
+def test_trainer(option, tiny, train):
+    overrides = {"trainer": option, "trainer.max_steps": "1", "trainer.devices": "1"}
+    assert train(tiny | overrides, "trainer.accelerator=cpu") == 0
+
+
+def test_gpu_where_there_is_none(tiny, train, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert train(tiny | {"trainer": "gpu"}) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_data_coco_with_an_existing_copy(tiny, train, photo_folder):
+    photo_folder.rename(photo_folder.parent / "val2017")
+    overrides = {"data": "coco", "data.coco": "val2017", "data.root": str(photo_folder.parent)}
+    assert train(tiny | overrides | {"trainer.max_steps": "1"}) == 0
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_experiment(option, tiny, train):
+    changes = FULL | {
+        "experiment": option,
+        "style": None,
+        "style.image": f"{tiny['style.dir']}/waves.png",
+        "data.heldout": tiny["data.root"],
+        "trainer.max_steps": "1",
+        "init": "scratch",
+        "model.compile": "false",
+    }
+    assert train(choose(tiny, changes)) == 0
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_an_experiment_says_how_it_was_run_and_what_came_out(option):
+    text = (CONFIGS / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")
+    header = text.split("\ndefaults:")[0]
+    for word in (f"python train.py experiment={option}", "Hardware:", "Duration:", "Held-out"):
+        assert word in header, f"the header of {option}.yaml lacks {word!r}"
+
+
+def test_every_group_is_covered():
+    groups = {path.name for path in CONFIGS.iterdir() if path.is_dir()}
+    assert groups == {"style", "model", "loss", "loss_network", "trainer", "data", "logger", "callbacks", "experiment"}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONFIGS)))
+def test_a_file_is_a_mapping(path):
+    assert OmegaConf.is_dict(OmegaConf.load(path))
+
+
+def test_help_and_missing_style(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "style" in capsys.readouterr().err

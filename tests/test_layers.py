@@ -1,0 +1,41 @@
+import pytest
+import torch
+from torch import nn
+
+from fast_style.layers import ConvLayer, ResidualBlock, TransposedConv, UpsampleConv, norm_layer
+
+
+def test_conv_layer_pads_by_reflection():
+    layer = ConvLayer(2, 3, 5)
+    x = torch.randn(1, 2, 9, 8)
+    expected = nn.functional.conv2d(nn.functional.pad(x, (2, 2, 2, 2), mode="reflect"), layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_residual_block_is_identity_where_its_last_scale_is_zero():
+    block = ResidualBlock(4)
+    nn.init.zeros_(block.norm2.weight)
+    x = torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(block(x), x)
+
+
+@pytest.mark.parametrize("layer", [UpsampleConv, TransposedConv])
+def test_upsampling_doubles_the_size(layer):
+    assert layer(4, 2, 3)(torch.randn(1, 4, 5, 7)).shape == (1, 2, 10, 14)
+
+
+def test_upsample_conv_has_no_checkerboard_on_a_constant_image():
+    y = UpsampleConv(4, 2, 3)(torch.ones(1, 4, 6, 6))
+    assert (y.amax(dim=(2, 3)) - y.amin(dim=(2, 3))).max() < 1e-6
+
+
+def test_instance_norm_is_per_image_and_has_scale_and_shift():
+    norm = norm_layer("instance", 3)
+    y = norm(torch.randn(2, 3, 16, 16) * torch.tensor([1.0, 50.0]).view(2, 1, 1, 1) + 7)
+    torch.testing.assert_close(y.mean(dim=(2, 3)), torch.zeros(2, 3), atol=1e-4, rtol=0)
+    assert norm.weight.shape == norm.bias.shape == (3,)
+
+
+def test_unknown_norm():
+    with pytest.raises(ValueError, match="norm must be one of instance, batch, got 'layer'"):
+        norm_layer("layer", 3)
