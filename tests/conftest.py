@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
-from torchvision.io import write_jpeg, write_png
 
 from fast_style.cli.train import main
 from fast_style.networks import VGG
@@ -44,6 +44,11 @@ def make_photo(seed: int, height: int, width: int) -> torch.Tensor:
     return (photo * 255).round().to(torch.uint8)
 
 
+def save(pixels: torch.Tensor, path: Path) -> None:
+    """Write uint8 (3, H, W) with Pillow alone, independently of fast_style.images."""
+    Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(path)  # (H, W, 3)
+
+
 @pytest.fixture
 def photo() -> Callable[[int, int, int], torch.Tensor]:
     """Make a synthetic photo from (seed, height, width)."""
@@ -57,8 +62,8 @@ def photo_folder(tmp_path: Path) -> Path:
     (folder / "nested").mkdir(parents=True)
     sizes = [(64, 96), (96, 64), (80, 80), (72, 90), (64, 64)]
     for number, (height, width) in enumerate(sizes):
-        write_jpeg(make_photo(number, height, width), str(folder / f"photo_{number}.jpg"), quality=90)
-    write_png(make_photo(5, 70, 71), str(folder / "nested" / "photo_5.png"))
+        save(make_photo(number, height, width), folder / f"photo_{number}.jpg")
+    save(make_photo(5, 70, 71), folder / "nested" / "photo_5.png")
     return folder
 
 
@@ -69,7 +74,7 @@ def style_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     y, x = torch.meshgrid(torch.arange(48), torch.arange(64), indexing="ij")
     waves = torch.stack([torch.sin(x / 3), torch.cos(y / 2), torch.sin((x + y) / 4)]) * 0.5 + 0.5
-    write_png((waves * 255).to(torch.uint8), str(folder / "waves.png"))
+    save((waves * 255).to(torch.uint8), folder / "waves.png")
     return folder
 
 

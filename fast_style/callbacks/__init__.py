@@ -1,7 +1,8 @@
 """Lightning callbacks: what a run writes while it trains."""
 
-from fast_style.callbacks.checkpoints import AtomicCheckpointIO, find_checkpoint
+from fast_style.callbacks.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, find_checkpoint
 from fast_style.callbacks.pictures import PictureLogger
+from fast_style.callbacks.progress import ProgressBar
 from fast_style.callbacks.throughput import Throughput
 
-__all__ = ["AtomicCheckpointIO", "PictureLogger", "Throughput", "find_checkpoint"]
+__all__ = ["AtomicCheckpointIO", "PictureLogger", "ProgressBar", "ResumeCheckpoint", "Throughput", "find_checkpoint"]

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,55 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+class ResumeCheckpoint(Checkpoint):
+    """Save `step=N.ckpt` every few steps, at the end and on Ctrl-C; keep the newest ones.
+
+    Args:
+        dirpath: folder of the checkpoints.
+        every_n_train_steps: optimiser steps between two checkpoints, at least 1.
+        keep: how many to keep, at least 1: with two, one remains when the disk damages the other.
+
+    Attributes:
+        newest: the last checkpoint that was written, None before the first.
+
+    Raises:
+        ValueError: if a number is below 1.
+    """
+
+    def __init__(self, dirpath: str | Path, every_n_train_steps: int, keep: int = 2) -> None:
+        for name, value in (("every_n_train_steps", every_n_train_steps), ("keep", keep)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.dirpath = Path(dirpath)
+        self.every_n_train_steps = every_n_train_steps
+        self.keep = keep
+        self.newest: Path | None = None
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Save when it is time."""
+        if trainer.global_step % self.every_n_train_steps == 0:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the last step."""
+        self._save(trainer)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Save what Ctrl-C interrupts; after an error the state is not to be trusted."""
+        if isinstance(exception, KeyboardInterrupt):
+            self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        path = self.dirpath / f"step={trainer.global_step}.ckpt"
+        if path == self.newest:
+            return
+        trainer.save_checkpoint(path, weights_only=False)
+        self.newest = path
+        if trainer.is_global_zero:
+            for old in list(_newest_first(self.dirpath, path))[self.keep :]:
+                old.unlink(missing_ok=True)
 
 
 def find_checkpoint(ckpt_path: str | None, folder: Path) -> Path | None:

@@ -33,6 +33,7 @@ class Tally:
     stylized: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     def __str__(self) -> str:
         return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
@@ -47,29 +48,29 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 0, with 1 if an image failed, 2 for misuse, 130 after Ctrl-C."""
     options = _parse(argv)
-    jobs: list[Job] = []
-    tally = Tally()
-    status = 0
     try:
         jobs = plan(options.input, options.output, options.model.stem, options.overwrite)
         stylizer = Stylizer.from_checkpoint(options.model, options.device)
-        run(jobs, stylizer, options.size, options.overwrite, tally)
+        tally = run(jobs, stylizer, options.size, options.overwrite)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError) else 2)
     except KeyboardInterrupt:
-        print(f"interrupted after {tally.stylized + tally.skipped} of {len(jobs)} images", file=sys.stderr)
-        status = 130
+        print("interrupted before the first image", file=sys.stderr)
+        sys.exit(130)
     for failure in tally.failures:
         print(failure, file=sys.stderr)
+    if tally.interrupted:
+        print(f"interrupted: {tally}, of {len(jobs)} images", file=sys.stderr)
+        sys.exit(130)
     print(tally)
-    sys.exit(status or (1 if tally.failures else 0))
+    sys.exit(1 if tally.failures else 0)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
         description="Stylize photos with a trained network.",
-        epilog="In folders and among several inputs, images that are already stylized are skipped, hidden files left out.",
+        epilog="In folders and among several inputs, stylized images are skipped, hidden files left out.",
     )
     parser.add_argument("--model", type=Path, required=True, metavar="CKPT", help="network that training exported")
     parser.add_argument(
@@ -129,13 +130,13 @@ def plan(inputs: Sequence[str], output: Path | None, style: str, overwrite: bool
 
 
 def _expand(text: str) -> list[Path]:
-    if Path(text).exists():
+    if text and Path(text).exists():  # Path("") is the current folder
         return [Path(text)]
     if not glob.has_magic(text):
-        raise FileNotFoundError(f"input {text} does not exist")
+        raise FileNotFoundError(f"input {text!r} does not exist")
     paths = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
     if not paths:
-        raise FileNotFoundError(f"input {text} matches no file")
+        raise FileNotFoundError(f"input {text!r} matches no file")
     return [Path(path) for path in paths]
 
 
@@ -162,24 +163,43 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in images.SUFFIXES
 
 
-def run(jobs: Sequence[Job], stylizer: Stylizer, size: int | None, overwrite: bool, tally: Tally) -> None:
-    """Do the jobs one after the other and count them in `tally`; one that fails does not stop the others."""
+def run(jobs: Sequence[Job], stylizer: Stylizer, size: int | None = None, overwrite: bool = False) -> Tally:
+    """Do the jobs one after the other; one that fails does not stop the others, Ctrl-C does.
+
+    Args:
+        jobs: what to stylize.
+        stylizer: what to stylize with.
+        size: pixels on the long side, to which the images are resized first; None: as they are.
+        overwrite: whether outputs that exist are replaced instead of skipped.
+    """
+    tally = Tally()
     hidden = not sys.stderr.isatty()
-    for job in track(jobs, "stylizing", console=Console(stderr=True), disable=hidden, transient=True):
-        if job.target.is_file() and not overwrite:
-            tally.skipped += 1
-            continue
-        try:
-            photo = images.to_float(images.read(job.source, size)).unsqueeze(0)
-            if size is not None:
-                photo = images.resize_long_side(photo, size)
-            images.write(job.target, stylizer.stylize(photo))
-            tally.stylized += 1
-        except (ValueError, OSError) as error:
-            tally.failures.append(str(error))
-        except (RuntimeError, MemoryError) as error:
-            reason = "out of memory, try --size" if _is_memory(error) else _one_line(error)
-            tally.failures.append(f"cannot stylize {job.source}: {reason}")
+    try:
+        for job in track(jobs, "stylizing", console=Console(stderr=True), disable=hidden, transient=True):
+            if job.target.is_file() and not overwrite:
+                tally.skipped += 1
+            elif failure := _failure(job, stylizer, size):
+                tally.failures.append(failure)
+            else:
+                tally.stylized += 1
+    except KeyboardInterrupt:
+        tally.interrupted = True
+    return tally
+
+
+def _failure(job: Job, stylizer: Stylizer, size: int | None) -> str | None:
+    """Do one job; returns a sentence if it fails."""
+    try:
+        photo = images.to_float(images.read(job.source, size)).unsqueeze(0)
+        if size is not None:
+            photo = images.resize_long_side(photo, size)
+        images.write(job.target, stylizer.stylize(photo))
+    except (ValueError, OSError) as error:
+        return _one_line(error)
+    except (RuntimeError, MemoryError) as error:
+        reason = "out of memory, try a smaller --size" if _is_memory(error) else _one_line(error)
+        return f"cannot stylize {job.source}: {reason}"
+    return None
 
 
 def _is_memory(error: Exception) -> bool:

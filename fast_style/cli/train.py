@@ -7,6 +7,8 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -27,24 +30,35 @@ log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 # Installed from a wheel the configs lie in the package, in a checkout beside it.
 CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
-MISUSE = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotADirectoryError)
+MISUSE = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    MisconfigurationException,
+    HydraException,
+    OmegaConfBaseException,
+)
 
 
 def main() -> None:
     """Run the command line; exits with 2 for misuse, 1 for a failed training, 130 after Ctrl-C."""
     _register_resolvers()
     _register_styles(sys.argv[1:])
-    show_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors pass, they are told below
-    try:
-        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(train)()
-    except Exception as error:
-        if show_traceback:
-            raise
-        cause = _root_cause(error)
-        misuse = isinstance(cause, (*MISUSE, HydraException, OmegaConfBaseException))
-        print(f"error: {_one_line(cause)}", file=sys.stderr)
-        sys.exit(2 if misuse else 1)
+    setting = os.environ.get("HYDRA_FULL_ERROR", "0")
+    show_traceback = setting == "1"
+
+    def task(config: DictConfig) -> None:
+        with _errors_in_one_sentence(show_traceback):
+            train(config)
+
+    with _errors_in_one_sentence(show_traceback):
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
+        try:
+            hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
+        finally:
+            os.environ["HYDRA_FULL_ERROR"] = setting
 
 
 def train(config: DictConfig) -> None:
@@ -78,7 +92,7 @@ def train(config: DictConfig) -> None:
     if not trainer.is_global_zero:
         return
     if after:
-        trainer.logger.log_hyperparams(_flat(config), {name: after[name] for name in sorted(after)})
+        trainer.logger.log_hyperparams(_flat(config), {name: after[name] for name in sorted(after)}, step=steps)
         trainer.logger.finalize("success")
     save_network(output, task.network, _metadata(config, steps, before, after))
     if before and after:
@@ -139,15 +153,18 @@ def _register_styles(arguments: list[str]) -> None:
             ConfigStore.instance().store(name, {"defaults": ["custom", "_self_"], "name": name}, group="style")
 
 
-def _root_cause(error: BaseException) -> BaseException:
-    """Find what went wrong under the layers in which Hydra wraps it."""
-    while isinstance(error, HydraException) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+@contextmanager
+def _errors_in_one_sentence(show_traceback: bool) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if show_traceback:
+            raise
+        cause: BaseException = error
+        while isinstance(cause, HydraException) and cause.__cause__ is not None:  # what Hydra wraps
+            cause = cause.__cause__
+        print(f"error: {' '.join(str(cause).split()) or type(cause).__name__}", file=sys.stderr)
+        sys.exit(2 if isinstance(cause, MISUSE) else 1)
 
 
 def _relative(path: Path) -> Path:
@@ -157,5 +174,12 @@ def _relative(path: Path) -> Path:
 def _quiet() -> None:
     """Silence what Lightning says of its own settings; keep every warning about the user's run."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (r"The '\w+' does not have many workers", r"Checkpoint directory .* exists and is not empty"):
+    for message in (
+        r"The '\w+' does not have many workers",
+        r"Checkpoint directory .* exists and is not empty",
+        r"The number of training batches .* is smaller than the logging interval",
+        r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
+        r"You're resuming from a checkpoint that ended before the epoch ended",  # the data module counts samples
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    ):
         warnings.filterwarnings("ignore", message)

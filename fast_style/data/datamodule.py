@@ -33,7 +33,7 @@ class PhotoDataModule(LightningDataModule):
         seed: decides every photo's turn, crop and flip.
         heldout: folder or `.zip` of photos for validation. None: set `heldout_count` photos of `root` aside, at most
             a quarter of them and at least one, chosen by their names; a single photo serves both purposes.
-        heldout_count: how many photos to set aside; 0: no validation.
+        heldout_count: how many photos to set aside, at least 1.
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
 
@@ -42,7 +42,7 @@ class PhotoDataModule(LightningDataModule):
     """
 
     photos: PhotoDataset
-    heldout_photos: HeldOut | None
+    heldout_photos: HeldOut
 
     def __init__(
         self,
@@ -59,8 +59,8 @@ class PhotoDataModule(LightningDataModule):
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        if heldout_count < 0:
-            raise ValueError(f"heldout_count must not be negative, got {heldout_count}")
+        if heldout_count < 1:
+            raise ValueError(f"heldout_count must be at least 1, got {heldout_count}")
         if coco is not None and not isinstance(root, str | Path):
             raise ValueError(f"with coco={coco}, root must be the one folder that keeps the download, got {root}")
         self.root = root
@@ -78,7 +78,7 @@ class PhotoDataModule(LightningDataModule):
     @property
     def heldout_names(self) -> list[str]:
         """Names of the held-out photos, in the order of validation; known after `setup`."""
-        return self.heldout_photos.names if self.heldout_photos else []
+        return self.heldout_photos.names
 
     def prepare_data(self) -> None:
         """Download COCO, if it is asked for and not there."""
@@ -99,10 +99,10 @@ class PhotoDataModule(LightningDataModule):
             train, heldout = source, ImageSource(self.heldout)
         else:
             train, heldout = _split(source, self.heldout_count)
-        self.heldout_photos = HeldOut(heldout, self.heldout_size) if len(heldout) else None
+        self.heldout_photos = HeldOut(heldout, self.heldout_size)
         photos = PhotoDataset(train, self.size, self.seed)
         # Photos of which none can be read fail here in one sentence, not later in a worker.
-        self._report(photos[0]["skipped"] + (self.heldout_photos.skipped if self.heldout_photos else []))
+        self._report(photos[0]["skipped"] + self.heldout_photos.skipped)
         self.photos = photos
 
     def train_dataloader(self) -> DataLoader:
@@ -118,10 +118,8 @@ class PhotoDataModule(LightningDataModule):
             pin_memory=trainer.strategy.root_device.type == "cuda",
         )
 
-    def val_dataloader(self) -> DataLoader | list:
-        """Return a loader of the held-out photos; empty if there are none."""
-        if self.heldout_photos is None:
-            return []
+    def val_dataloader(self) -> DataLoader:
+        """Return a loader of the held-out photos."""
         return DataLoader(self.heldout_photos, self.batch_size, collate_fn=collate)
 
     def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:

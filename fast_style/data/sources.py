@@ -140,4 +140,4 @@ def _walk(folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[
 def _is_image(name: str) -> bool:
     parts = name.split("/")
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and Path(name).suffix.lower() in SUFFIXES
+    return not hidden and name.lower().endswith(SUFFIXES)

@@ -116,7 +116,7 @@ class FeedForward(L.LightningModule):
 
     def _describe_non_finite(self, losses: Mapping[str, Tensor]) -> str:
         terms = [f"{name} = {value.item()}" for name, value in losses.items() if not torch.isfinite(value)]
-        saved = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
+        saved = getattr(self.trainer.checkpoint_callback, "newest", None)
         return (
             f"training stopped at step {self.global_step}: {', '.join(terms) or 'the weighted sum'} is not finite; "
             f"the last good checkpoint is {saved or 'none yet'}; "

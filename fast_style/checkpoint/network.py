@@ -1,0 +1,185 @@
+"""Networks out of and into files."""
+
+import importlib.metadata
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from fast_style import networks
+from fast_style.checkpoint.torch_file import EXAMPLES, read_torch_file
+
+FORMAT = "fast_style/1"
+PREFIX = "fast_style.networks."
+LOADABLE = tuple(name for name in networks.__all__ if name != "VGG")
+
+
+def save_network(
+    path: str | Path, network: nn.Module, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float16
+) -> None:
+    """Write a network that `load_network` builds again; the file appears under its name only once it is complete.
+
+    Args:
+        path: the `.safetensors` file; what is there is replaced, missing folders are made.
+        network: one of `fast_style.networks`.
+        metadata: values by name, each kept as JSON. `format`, `network` (import path), `arguments` (of its
+            constructor), `fast_style` and `torch` (versions) are set here.
+        dtype: type of the floating-point weights in the file.
+
+    Raises:
+        TypeError: if the network is not one that can be loaded, or a value of the metadata is not JSON.
+        ValueError: if a weight is not finite, or beyond the range of `dtype`.
+        OSError: if the file cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    name = type(network).__name__
+    if name not in LOADABLE or getattr(networks, name) is not type(network):
+        raise TypeError(f"cannot save a {name}: the network must be one of {', '.join(LOADABLE)}")
+    state = {key: _to(tensor, dtype).contiguous() for key, tensor in network.state_dict().items()}
+    for key, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"cannot save {path}: weight {key} has values that are not finite in {dtype}")
+    described = {
+        **metadata,
+        "format": FORMAT,
+        "network": PREFIX + name,
+        "arguments": network.arguments,
+        "fast_style": _version(),
+        "torch": torch.__version__,
+    }
+    try:
+        texts = {key: json.dumps(value) for key, value in described.items()}
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"cannot save {path}: its metadata must be JSON ({error})") from error
+    _write(path, save(state, texts))
+
+
+def load_network(path: str | Path) -> nn.Module:
+    """Build the network of a file: on the CPU, in float32, in evaluation mode.
+
+    Args:
+        path: what `save_network` wrote, a Lightning checkpoint of a training, or weights in the layout of
+            pytorch/examples' fast_neural_style, whose range 0 … 255 is folded into the first and the last convolution.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a complete file of one of these kinds, its weights do not fit the network it names,
+            or it holds anything but plain, finite weights. Nothing in the file is executed.
+    """
+    metadata, state = _read(Path(path))
+    try:
+        with torch.device("meta"):  # takes no memory, however large a network the file claims
+            network = _network_class(metadata)(**metadata["arguments"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a network that can be built: {error}") from error
+    _check(path, network.state_dict(), state)
+    # Copies, since those read may be views of the file.
+    weights = {key: _to(tensor, torch.float32, copy=True) for key, tensor in state.items()}
+    for key, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path} is damaged: weight {key} has values that are not finite")
+    if metadata["format"] == EXAMPLES:
+        weights["conv1.weight"] *= 255
+        weights["conv4.weight"] /= 255
+        weights["conv4.bias"] /= 255
+    network.load_state_dict(weights, assign=True)
+    return network.eval()
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Read what a file says of its network: `format`, `network`, `arguments`, and what `save_network` was given.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_network`, but neither metadata nor weights are checked.
+    """
+    return _read(Path(path))[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metadata, and weights under our names; the content tells the kind of file, not the suffix."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no network at {path}")
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file: name a .safetensors, .ckpt or .pth file")
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head[4:] == b"\0\0\0\0{":  # 8 bytes for the length of the header, which is JSON
+        return _read_safetensors(path)
+    if head.startswith((b"PK", b"\x80")):  # a zip archive; a bare pickle, as before PyTorch 1.6
+        return read_torch_file(path, zipped=head.startswith(b"PK"))
+    raise ValueError(f"{path} is not a network: neither .safetensors nor written by torch.save, or damaged")
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        with safe_open(path, "pt") as file:
+            texts = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a complete safetensors file ({error})") from error
+    try:
+        metadata = {key: json.loads(text) for key, text in texts.items()}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} was not written by fast_style: its metadata is not JSON") from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} has the format {metadata.get('format')!r} in its metadata, must be {FORMAT!r}")
+    return metadata, state
+
+
+def _network_class(metadata: Mapping[str, Any]) -> type[nn.Module]:
+    known = [PREFIX + name for name in LOADABLE]
+    if metadata.get("network") not in known:
+        raise ValueError(f"the network must be one of {', '.join(known)}, got {metadata.get('network')!r}")
+    if not isinstance(metadata.get("arguments"), dict):
+        raise TypeError(f"the arguments of the network must be a dictionary, got {metadata.get('arguments')!r}")
+    return getattr(networks, metadata["network"].removeprefix(PREFIX))
+
+
+def _check(path: str | Path, expected: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    for label, keys in (("lacks", expected.keys() - state.keys()), ("has a stray", state.keys() - expected.keys())):
+        if keys:
+            raise ValueError(f"{path} does not fit the network it names: it {label} weight {min(keys)}")
+    for key, wanted in expected.items():
+        found = state[key]
+        if type(found) not in (Tensor, nn.Parameter) or found.device.type != "cpu" or found.layout != torch.strided:
+            raise ValueError(f"{path} does not fit the network it names: {key} is not a plain tensor")
+        if found.shape != wanted.shape or found.is_floating_point() != wanted.is_floating_point():
+            raise ValueError(
+                f"{path} does not fit the network it names: {key} must be {wanted.dtype} of shape "
+                f"{tuple(wanted.shape)}, found {found.dtype} of shape {tuple(found.shape)}"
+            )
+
+
+def _to(tensor: Tensor, dtype: torch.dtype, copy: bool = False) -> Tensor:
+    return tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype, copy=copy)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("fast-style")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        return "unknown"
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""Files written by torch.save, which may come from anywhere: read, never executed."""
+
+import pickle
+import re
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+LIGHTNING = "lightning"
+EXAMPLES = "pytorch/examples"
+MAX_GIB = 2  # more than any network here takes, even in float32 and with the state of its optimizer
+
+
+def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a Lightning checkpoint or weights in the layout of pytorch/examples.
+
+    Args:
+        path: the file.
+        zipped: whether it is a zip archive, as since PyTorch 1.6, or a bare pickle.
+
+    Returns:
+        Metadata with `format` (`LIGHTNING` or `EXAMPLES`), `network` and `arguments`, and the weights under our names.
+        Nothing of either is checked, and the weights may be views of the file.
+
+    Raises:
+        ValueError: if the file is incomplete or damaged, holds anything but plain data and tensors, grows when it is
+            unpacked, or is of neither kind.
+
+    Source: https://github.com/pytorch/examples/blob/main/fast_neural_style/neural_style/transformer_net.py
+    """
+    loaded = _unpickle(path, zipped)
+    entries = loaded if isinstance(loaded, dict) else {}
+    if "conv1.conv2d.weight" in entries:
+        return _from_examples(entries)
+    match entries:
+        case {"network": {"target": target, "arguments": arguments}, "state_dict": dict(state)}:
+            metadata = {"format": LIGHTNING, "network": target, "arguments": arguments}
+            prefix = "network."
+            return metadata, {str(k).removeprefix(prefix): v for k, v in state.items() if str(k).startswith(prefix)}
+    raise ValueError(f"{path} is neither a checkpoint of fast_style nor weights in the layout of {EXAMPLES}")
+
+
+def _unpickle(path: Path, zipped: bool) -> Any:
+    if zipped:
+        _check_archive(path)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about the ways of old files
+            return torch.load(path, "cpu", weights_only=True, mmap=zipped)
+    except pickle.UnpicklingError as error:
+        reason = str(error).rpartition("WeightsUnpickler error:")[2]
+        if re.search(r"global|class|function|create new|only build", reason, re.IGNORECASE):
+            problem = "holds code or Python objects besides weights, which is unsafe to load: keep its state dict alone"
+        else:
+            problem = "is incomplete or damaged"
+        raise ValueError(f"{path} {problem}") from error
+    except Exception as error:  # on a damaged file the unpickler raises nearly anything
+        raise ValueError(f"{path} is incomplete or damaged") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that grows when it is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise ValueError(f"{path} is incomplete or damaged") from error
+    if sum(entry.file_size for entry in entries) > MAX_GIB * 2**30:
+        raise ValueError(f"{path} unpacks to more than {MAX_GIB} GiB, which is no network of fast_style")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(f"{path} is a compressed archive, which torch.save does not write: save its weights anew")
+
+
+def _from_examples(loaded: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    state = {}
+    for key, tensor in loaded.items():
+        # Statistics which instance normalisation kept before PyTorch 0.4, without using them.
+        if str(key).endswith((".running_mean", ".running_var", ".num_batches_tracked")):
+            continue
+        name = re.sub(r"\bin(\d)\.", r"norm\1.", str(key).replace(".conv2d.", "."))
+        name = re.sub(r"^res(\d\d?)\.", lambda match: f"residuals.{int(match[1]) - 1}.", name)
+        for theirs, ours in (("deconv1.", "up1."), ("deconv2.", "up2."), ("deconv3.", "conv4.")):
+            name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name
+        state[name] = tensor
+    shape = getattr(state["conv1.weight"], "shape", ())
+    blocks = len({name.split(".")[1] for name in state if name.startswith("residuals.")})
+    arguments = {"width": shape[0] if shape else 0, "blocks": blocks, "output": "linear"}
+    return {"format": EXAMPLES, "network": "fast_style.networks.TransformerNetwork", "arguments": arguments}, state

@@ -1,0 +1,395 @@
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import PIL.Image
+import pytest
+import torch
+
+from fast_style import images
+from fast_style.checkpoint import save_network
+from fast_style.cli.stylize import main
+from fast_style.networks import TransformerNetwork
+from fast_style.stylizer import Stylizer
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    path = tmp_path / "models" / "mosaic.safetensors"
+    save_network(path, TransformerNetwork(width=2, blocks=1), {})
+    return path
+
+
+@pytest.fixture
+def stylize(model, capsys) -> Callable[..., Result]:
+    """Run the command in this process; later options win over those given here."""
+
+    def run(*arguments: str | Path) -> Result:
+        with pytest.raises(SystemExit, match=r"^\d+$") as stop:
+            main(["--model", str(model), "--device", "cpu", *map(str, arguments)])
+        return Result(int(stop.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """One JPEG, one PNG with an odd size, one WebP two folders down."""
+    folder = tmp_path / "photos"
+    make(folder / "a.jpg", (20, 12))
+    make(folder / "b.PNG", (9, 13))
+    make(folder / "sub" / "deep" / "c.webp", (1, 1))
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def make(path: Path, size: tuple[int, int] = (10, 8)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.effect_noise(size, 90).convert("RGB").save(path)
+    return path
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def size(path: Path) -> tuple[int, int]:
+    with PIL.Image.open(path) as image:
+        return image.size
+
+
+def is_misuse(result: Result, text: str) -> bool:
+    return result.code == 2 and text in result.err and result.err.count("\n") == 1 and not result.out
+
+
+def test_file(stylize, photos, model):
+    assert stylize("--input", photos / "b.PNG", "--output", photos / "out" / "x.png") == (
+        0,
+        "stylized 1, skipped 0, failed 0\n",
+        "",
+    )
+    photo = images.to_float(images.read(photos / "b.PNG"))[None]
+    expected = images.to_pil(Stylizer.from_checkpoint(model, "cpu").stylize(photo))
+    assert torch.equal(images.from_pil(expected)[0], images.to_float(images.read(photos / "out" / "x.png")))
+    assert tree(photos / "out") == ["x.png"]
+
+
+def test_default_output_of_a_file(stylize, photos, monkeypatch):
+    assert stylize("--input", photos / "b.PNG").code == 0
+    assert size(photos / "b-mosaic.PNG") == (9, 13)
+    monkeypatch.chdir(photos / "sub" / "deep")
+    assert stylize("--input", "c.webp").code == 0
+    assert Path("c-mosaic.webp").exists()
+
+
+def test_file_to_folder(stylize, photos, tmp_path):
+    assert stylize("--input", photos / "a.jpg", "--output", tmp_path / "out").code == 0
+    (tmp_path / "looks_like.jpg").mkdir()
+    assert stylize("--input", photos / "a.jpg", "--output", tmp_path / "looks_like.jpg").code == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "looks_like.jpg") == ["a.jpg"]
+
+
+def test_files_of_foreign_suffix_become_png(stylize, tmp_path):
+    make(tmp_path / "a.jpg").rename(tmp_path / "a.jfif")
+    assert stylize("--input", tmp_path / "a.jfif").code == 0
+    assert (tmp_path / "a-mosaic.png").exists()
+
+
+def test_folder(stylize, photos, tmp_path):
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert result == (0, "stylized 3, skipped 0, failed 0\n", "")
+    assert tree(tmp_path / "out") == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
+    for name in tree(tmp_path / "out"):
+        assert size(tmp_path / "out" / name) == size(photos / name)
+
+
+@pytest.mark.parametrize("name", ["photos", "photos/", ".", "sub/.."])
+def test_default_output_of_a_folder(stylize, photos, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path if name.startswith("photos") else photos)
+    assert stylize("--input", name).code == 0
+    assert tree(tmp_path / "photos-mosaic") == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
+    assert len(tree(photos)) == 4
+
+
+def test_hidden_files_are_left_out(stylize, photos, tmp_path):
+    make(photos / ".a.jpg")
+    make(photos / ".thumbnails" / "d.jpg")
+    assert stylize("--input", photos, "--output", tmp_path / "out").out == "stylized 3, skipped 0, failed 0\n"
+
+
+def test_globs_that_the_shell_left(stylize, photos, tmp_path, monkeypatch):
+    assert stylize("--input", photos / "*.*[gG]", "--output", tmp_path / "one").code == 0
+    assert tree(tmp_path / "one") == ["a.jpg", "b.PNG"]
+    monkeypatch.chdir(photos)
+    assert stylize("--input", "**/*.webp", "a.jpg", "--output", tmp_path / "two").code == 0
+    assert tree(tmp_path / "two") == ["a.jpg", "c.webp"]
+
+
+def test_names_with_glob_characters(stylize, tmp_path):
+    photo = make(tmp_path / "a [1].jpg")
+    assert stylize("--input", photo).code == 0
+    assert (tmp_path / "a [1]-mosaic.jpg").exists()
+
+
+@pytest.mark.parametrize(("side", "expected"), [(10, (10, 6)), (40, (40, 24)), (1, (1, 1))])
+def test_size(stylize, photos, side, expected):
+    assert stylize("--input", photos / "a.jpg", "--size", side).code == 0
+    assert size(photos / "a-mosaic.jpg") == expected
+
+
+def test_upright(stylize, tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("RGB", (20, 12)).save(tmp_path / "a.jpg", exif=exif)
+    assert stylize("--input", tmp_path / "a.jpg").code == 0
+    assert size(tmp_path / "a-mosaic.jpg") == (12, 20)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-3", "65501", "big", "1.5", ""])
+def test_bad_size(stylize, photos, wrong):
+    assert is_misuse(stylize("--input", photos / "a.jpg", f"--size={wrong}"), "--size")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--input", "a.jpg"], ["--model", "m"], ["--model", "m", "--input"]])
+def test_missing_options(capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_missing_model(stylize, photos, tmp_path):
+    result = stylize("--input", photos, "--model", tmp_path / "nowhere.safetensors")
+    assert is_misuse(result, "nowhere.safetensors")
+    assert not (tmp_path / "photos-nowhere").exists()
+
+
+def test_damaged_model(stylize, photos, model):
+    model.write_bytes(model.read_bytes()[:100])
+    assert is_misuse(stylize("--input", photos), "mosaic.safetensors")
+
+
+def test_unknown_device(stylize, photos):
+    assert is_misuse(stylize("--input", photos, "--device", "abacus"), "device must be auto or")
+
+
+@pytest.mark.parametrize("name", ["nowhere.jpg", "nowhere/", ""])
+def test_missing_input(stylize, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert is_misuse(stylize("--input", name), f"input {name!r} does not exist")
+
+
+def test_glob_without_match(stylize, photos):
+    assert is_misuse(stylize("--input", photos / "*.tiff"), "*.tiff' matches no file")
+
+
+def test_folder_without_images(stylize, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "folder.jpg").mkdir()
+    assert is_misuse(stylize("--input", tmp_path / "empty"), "empty holds no image (.jpg, .jpeg, .png, .webp)")
+
+
+def test_output_of_a_file_exists(stylize, photos, tmp_path):
+    out = tmp_path / "out.png"
+    out.write_text("before")
+    assert is_misuse(stylize("--input", photos / "a.jpg", "--output", out), "out.png exists: ")
+    assert out.read_text() == "before"
+    assert stylize("--input", photos / "a.jpg", "--output", out, "--overwrite").code == 0
+    assert size(out) == (20, 12)
+
+
+def test_default_output_of_a_file_exists(stylize, photos):
+    assert stylize("--input", photos / "a.jpg").code == 0
+    assert is_misuse(stylize("--input", photos / "a.jpg"), "a-mosaic.jpg exists: ")
+    assert stylize("--input", photos / "a.jpg", "--overwrite").code == 0
+
+
+def test_finished_outputs_are_skipped(stylize, photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.jpg").write_text("before")
+    assert stylize("--input", photos, "--output", out).out == "stylized 2, skipped 1, failed 0\n"
+    assert stylize("--input", photos, "--output", out) == (0, "stylized 0, skipped 3, failed 0\n", "")
+    assert (out / "a.jpg").read_text() == "before"
+    assert stylize("--input", photos, "--output", out, "--overwrite").out == "stylized 3, skipped 0, failed 0\n"
+    assert size(out / "a.jpg") == (20, 12)
+
+
+def test_several_inputs_are_skipped_when_finished(stylize, photos):
+    inputs = (photos / "a.jpg", photos / "b.PNG")
+    assert stylize("--input", *inputs).out == "stylized 2, skipped 0, failed 0\n"
+    assert stylize("--input", *inputs).out == "stylized 0, skipped 2, failed 0\n"
+
+
+def test_a_glob_repeated_takes_no_outputs(stylize, photos, tmp_path):
+    assert stylize("--input", photos / "a*.jpg").out == "stylized 1, skipped 0, failed 0\n"
+    assert stylize("--input", photos / "a*.jpg").out == "stylized 0, skipped 1, failed 0\n"
+    assert stylize("--input", photos / "a*.jpg", "--overwrite").out == "stylized 1, skipped 0, failed 0\n"
+    assert len(tree(photos)) == 5
+
+
+def test_output_inside_the_input(stylize, photos):
+    out = photos / "sub" / "out"
+    for _ in range(2):
+        assert stylize("--input", photos, "--output", out).code == 0
+    assert tree(out) == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
+
+
+def test_output_is_the_input(stylize, photos, tmp_path):
+    before = {name: (photos / name).read_bytes() for name in tree(photos)}
+    for arguments in (
+        ("--input", photos, "--output", photos),
+        ("--input", photos / "a.jpg", "--output", photos),
+        ("--input", photos / "a.jpg", "--output", photos / "a.jpg"),
+        ("--input", photos / "a.jpg", photos / "b.PNG", "--output", photos / "sub" / ".."),
+        ("--input", photos / "a.jpg", make(tmp_path / "other" / "b.PNG"), "--output", photos),
+    ):
+        result = stylize(*arguments, "--overwrite")
+        assert is_misuse(result, "choose another --output") or is_misuse(result, "holds no image")
+    assert {name: (photos / name).read_bytes() for name in tree(photos)} == before
+
+
+def test_output_is_the_parent_of_the_input(stylize, photos):
+    assert stylize("--input", photos / "sub", "--output", photos).out == "stylized 1, skipped 0, failed 0\n"
+    assert (photos / "deep" / "c.webp").exists()
+
+
+def test_two_inputs_with_one_output(stylize, photos, tmp_path):
+    other = make(tmp_path / "other" / "a.jpg")
+    result = stylize("--input", photos, other, "--output", tmp_path / "out")
+    assert is_misuse(result, "would both be written to")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_input_named_twice_is_done_once(stylize, photos, tmp_path):
+    inputs = (photos, photos / "a.jpg", photos / "sub" / ".." / "a.jpg")
+    assert stylize("--input", *inputs, "--output", tmp_path / "out").out == "stylized 3, skipped 0, failed 0\n"
+
+
+def test_failures_are_listed_and_the_others_done(stylize, photos, tmp_path):
+    content = (photos / "a.jpg").read_bytes()
+    (photos / "0_truncated.jpg").write_bytes(content[: len(content) // 2])
+    (photos / "z_empty.png").touch()
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert (result.code, result.out) == (1, "stylized 3, skipped 0, failed 2\n")
+    first, second = result.err.splitlines()
+    assert first.startswith(f"cannot read image {photos / '0_truncated.jpg'}: ")
+    assert second == f"cannot read image {photos / 'z_empty.png'}: it is empty"
+    assert tree(tmp_path / "out") == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
+
+
+def test_a_file_that_fails(stylize, photos):
+    result = stylize("--input", photos / "notes.txt")
+    assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 1\n")
+    assert result.err == f"cannot read image {photos / 'notes.txt'}: it is not a JPEG, PNG or WebP file\n"
+
+
+def test_output_folder_is_a_file(stylize, photos, tmp_path):
+    (tmp_path / "out").write_text("before")
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 3\n")
+    assert result.err.splitlines()[0] == f"cannot write {tmp_path / 'out' / 'a.jpg'}: Not a directory"
+    assert (tmp_path / "out").read_text() == "before"
+
+
+def test_full_disk(stylize, photos, tmp_path, monkeypatch):
+    def half(_image, file, form, **_options):
+        file.write(b"half")
+        if form == "PNG":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(PIL.Image.Image, "save", half)
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert (result.code, result.out) == (1, "stylized 2, skipped 0, failed 1\n")
+    assert result.err == f"cannot write {tmp_path / 'out' / 'b.PNG'}: No space left on device\n"
+    assert tree(tmp_path / "out") == ["a.jpg", "sub/deep/c.webp"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), "out of memory, try a smaller --size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory, try a smaller --size"),
+        (MemoryError(), "out of memory, try a smaller --size"),
+        (RuntimeError("no\nkernel"), "no kernel"),
+    ],
+)
+def test_an_image_too_large_for_the_device(stylize, photos, tmp_path, monkeypatch, error, sentence):
+    real = Stylizer.stylize
+
+    def fail_on_a(self, batch):
+        if batch.shape[-1] == 20:
+            raise error
+        return real(self, batch)
+
+    monkeypatch.setattr(Stylizer, "stylize", fail_on_a)
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert (result.code, result.out) == (1, "stylized 2, skipped 0, failed 1\n")
+    assert result.err == f"cannot stylize {photos / 'a.jpg'}: {sentence}\n"
+
+
+def test_ctrl_c(stylize, photos, tmp_path, monkeypatch):
+    real = images.read
+
+    def interrupt_b(source, *options):
+        if Path(source).name == "b.PNG":
+            raise KeyboardInterrupt
+        return real(source, *options)
+
+    monkeypatch.setattr(images, "read", interrupt_b)
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert result == (130, "", "interrupted: stylized 1, skipped 0, failed 0, of 3 images\n")
+    assert tree(tmp_path / "out") == ["a.jpg"]
+    monkeypatch.setattr(images, "read", real)
+    assert stylize("--input", photos, "--output", tmp_path / "out").out == "stylized 2, skipped 1, failed 0\n"
+
+
+def test_ctrl_c_in_the_middle_of_writing(stylize, photos, tmp_path, monkeypatch):
+    def interrupt(_image, file, *_args, **_options):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PIL.Image.Image, "save", interrupt)
+    assert stylize("--input", photos, "--output", tmp_path / "out").code == 130
+    assert tree(tmp_path / "out") == []
+
+
+def test_ctrl_c_while_loading(stylize, photos, monkeypatch):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stylizer, "from_checkpoint", interrupt)
+    assert stylize("--input", photos) == (130, "", "interrupted before the first image\n")
+
+
+def test_no_room_for_the_model(stylize, photos, monkeypatch):
+    def fail(*_args):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried")
+
+    monkeypatch.setattr(Stylizer, "from_checkpoint", fail)
+    assert stylize("--input", photos) == (1, "", "error: CUDA out of memory. Tried\n")
+
+
+def test_progress_on_a_terminal(stylize, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _file: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert result.code == 0
+    assert "stylizing" in result.err
+    assert result.out == "stylized 3, skipped 0, failed 0\n"
+
+
+def test_command_line(root, model, photos):
+    command = [sys.executable, root / "stylize.py", "--model", model, "--input", photos / "a.jpg", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stylized 1, skipped 0, failed 0\n", "")
+    assert size(photos / "a-mosaic.jpg") == (20, 12)

@@ -1,0 +1,110 @@
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+
+from fast_style import images
+from fast_style.checkpoint import save_network
+from fast_style.networks import TransformerNetwork
+from fast_style.stylizer import Stylizer
+
+
+class Doubled(nn.Module):
+    """Twice the input, which leaves [0, 1]."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(2.0))
+        self.dropout = nn.Dropout(0.9)
+
+    def forward(self, photos):
+        return self.dropout(self.factor * photos) - 0.5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 13), (16, 16)])
+def test_stylize_is_the_network_clamped(size):
+    network = TransformerNetwork(width=2, blocks=1).eval()
+    photos = torch.rand(2, 3, *size)
+    stylized = Stylizer(network, "cpu").stylize(photos)
+    with torch.no_grad():
+        assert torch.equal(stylized, network(photos).clamp(0, 1))
+
+
+def test_stylize_clamps_in_evaluation_mode_without_gradients():
+    photos = torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)
+    stylized = Stylizer(Doubled(), "cpu").stylize(photos)
+    assert stylized.flatten().tolist() == [0, 0.5, 1]
+    assert stylized.is_inference()
+    assert stylized.device.type == "cpu"
+
+
+def test_the_network_is_left_as_it_was():
+    network = Doubled().train()
+    Stylizer(network, "cpu").stylize(torch.rand(1, 3, 4, 4))
+    assert network.training
+    assert network.factor.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_stylize_takes_every_float(dtype):
+    photos = torch.rand(1, 3, 8, 8).to(dtype)
+    assert Stylizer(Doubled(), "cpu").stylize(photos).dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 4, 8, 8), (1, 1, 8, 8)])
+def test_stylize_checks_the_shape(shape):
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 3, H, W\), got"):
+        Stylizer(Doubled(), "cpu").stylize(torch.rand(shape))
+
+
+def test_stylize_checks_the_type():
+    with pytest.raises(TypeError, match=r"must be floating point in \[0, 1\], got torch\.uint8"):
+        Stylizer(Doubled(), "cpu").stylize(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1"])
+def test_call_takes_and_returns_pillow(mode):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
+    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB").convert(mode)
+    stylized = stylizer(photo)
+    assert stylized.mode == "RGB"
+    assert stylized.size == (19, 11)
+    expected = stylizer.stylize(images.from_pil(photo))
+    assert (images.from_pil(stylized) - expected).abs().max() <= 0.5 / 255 + 1e-6
+
+
+def test_from_checkpoint(tmp_path):
+    network = TransformerNetwork(width=2, blocks=1)
+    save_network(tmp_path / "tiny.safetensors", network, {}, dtype=torch.float32)
+    photos = torch.rand(1, 3, 12, 12)
+    loaded = Stylizer.from_checkpoint(tmp_path / "tiny.safetensors", "cpu")
+    assert torch.equal(loaded.stylize(photos), Stylizer(network, "cpu").stylize(photos))
+
+
+def test_from_checkpoint_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
+        Stylizer.from_checkpoint(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "cpu:3"])
+def test_unknown_devices(device):
+    with pytest.raises(ValueError, match=f"device must be auto or one of those available here, cpu.*; got '{device}'"):
+        Stylizer(Doubled(), device)
+
+
+@pytest.mark.parametrize(("cuda", "mps", "kind"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
+def test_auto_takes_the_fastest_device(monkeypatch, cuda, mps, kind):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(cuda))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(nn.Module, "to", lambda module, _device: module)
+    assert Stylizer(Doubled()).device.type == kind
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu():
+    network = TransformerNetwork(width=2, blocks=1)
+    photos = torch.rand(1, 3, 33, 47)
+    stylized = Stylizer(network, "cuda").stylize(photos)
+    assert stylized.device.type == "cpu"
+    assert (stylized - Stylizer(network, "cpu").stylize(photos)).abs().max() < 2 / 255
