@@ -76,6 +76,4 @@ class TransposedConv(nn.ConvTranspose2d):
     """Transposed 3×3 convolution of stride two, as in Johnson et al. 2016: (N, C, H, W) → (N, C', 2H, 2W)."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, output_padding=1
-        )
+        super().__init__(in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, output_padding=1)

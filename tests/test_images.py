@@ -84,8 +84,9 @@ def test_read_applies_the_exif_orientation(noise, orientation, form):
     assert torch.equal(image, as_tensor(upright))
 
 
-def test_read_passes_over_damaged_metadata(noise):
-    image = images.read(encode(noise, "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", icc_profile=b"no profile"))
+@pytest.mark.parametrize("exif", [b"MM\0*\xff\xff\xff\xff", b"no TIFF header", b"MM", b""])
+def test_read_passes_over_damaged_metadata(noise, exif):
+    image = images.read(encode(noise, "PNG", exif=b"Exif\0\0" + exif, icc_profile=b"no profile"))
     assert torch.equal(image, as_tensor(noise))
 
 
@@ -207,7 +208,10 @@ def test_read_something_else(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (images.MAX_PIXELS // 10_000 + 1, 10_000)])
-def test_read_refuses_bombs_by_their_header(size):
+@pytest.mark.parametrize("pillows_own_limit", [True, False])
+def test_read_refuses_bombs_by_their_header(size, pillows_own_limit, monkeypatch):
+    if not pillows_own_limit:
+        monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", None)
     with pytest.raises(ValueError, match=f"^cannot read image of a stream: .* more than {images.MAX_PIXELS}"):
         images.read(io.BytesIO(png_header(*size)))
 

@@ -23,7 +23,7 @@ class Throughput(L.Callback):
     ) -> None:
         """Count the batch; at a logging step, log and start over."""
         self._images += len(batch["image"]) * trainer.world_size
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             now = time.perf_counter()
             pl_module.log("train/images_per_second", self._images / (now - self._since))
             self._images, self._since = 0, now

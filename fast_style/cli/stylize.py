@@ -74,17 +74,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, required=True, metavar="CKPT", help="network that training exported")
     parser.add_argument(
-        "--input", nargs="+", required=True, metavar="PATH", help="image files, globs, or folders with all below them"
+        "--input", nargs="+", required=True, metavar="PATH", help="files, globs, or folders with subfolders"
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="PATH",
-        help="an image file for a single input file, else a folder; default: NAME-MODEL beside each input",
-    )
-    parser.add_argument(
-        "--size", type=int, metavar="N", help="resize to N pixels on the long side first; default: as it is"
-    )
+    where = "a file for a single input file, else a folder; default: NAME-MODEL beside each input"
+    parser.add_argument("--output", type=Path, metavar="PATH", help=where)
+    parser.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     options = parser.parse_args(argv)

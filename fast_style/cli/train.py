@@ -18,7 +18,7 @@ import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -103,31 +103,32 @@ def train(config: DictConfig) -> None:
         sys.exit(130)
 
 
-def _metadata(
-    config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]
-) -> dict[str, Any]:
-    resolved = OmegaConf.to_container(config, resolve=True)
+def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
     return {
         "style": config.style.name,
         "steps": steps,
         "heldout_before": before,
         "heldout_after": after,
         "license_note": config.license_note,
-        "config": {part: resolved[part] for part in ("style", "model", "data", "seed")},
+        "config": {part: _plain(config[part]) for part in ("style", "model", "data")} | {"seed": config.seed},
     }
 
 
 def _flat(config: DictConfig) -> dict[str, Any]:
     """Hyperparameters by dotted name, for TensorBoard's table of runs."""
-    flat: dict[str, Any] = {"style": config.style.name}
-    pending = [(part, OmegaConf.to_container(config[part], resolve=True)) for part in ("style", "loss", "model", "data")]
+    flat: dict[str, Any] = {}
+    pending = [(part, _plain(config[part])) for part in ("style", "loss", "model", "data")]
     while pending:
         prefix, value = pending.pop(0)
         if isinstance(value, dict):
-            pending += [(f"{prefix}.{key}", item) for key, item in value.items() if prefix == "loss" or key != "loss"]
+            pending += [(f"{prefix}.{key}", item) for key, item in value.items() if (prefix, key) != ("model", "loss")]
         else:
             flat[prefix] = value if isinstance(value, (int, float, str)) else str(value)
     return flat
+
+
+def _plain(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config, resolve=True)
 
 
 def _register_resolvers() -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,21 @@ from lightning.fabric.utilities import suggested_max_num_workers
 from torch.utils.data import DataLoader
 
 from fast_style.data.coco import download_coco
-from fast_style.data.photos import HeldOut, PhotoDataset, collate
+from fast_style.data.photos import HeldOut, PhotoDataset, collate, is_readable
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource, Roots
 
 log = logging.getLogger(__name__)
+
+
+class _ResumableLoader(DataLoader):
+    """Tells Lightning, by having these methods, that it can resume within an epoch; the data module keeps the place."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
 
 
 class PhotoDataModule(LightningDataModule):
@@ -98,7 +109,7 @@ class PhotoDataModule(LightningDataModule):
         if self.heldout is not None:
             train, heldout = source, ImageSource(self.heldout)
         else:
-            train, heldout = _split(source, self.heldout_count)
+            train, heldout = _split(source, self.heldout_count, self.heldout_size)
         self.heldout_photos = HeldOut(heldout, self.heldout_size)
         photos = PhotoDataset(train, self.size, self.seed)
         # Photos of which none can be read fail here in one sentence, not later in a worker.
@@ -108,7 +119,7 @@ class PhotoDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return an endless loader that begins at the sample after the last optimizer step."""
         trainer, workers = self._trainer, self.num_workers
-        return DataLoader(
+        return _ResumableLoader(
             self.photos,
             batch_sampler=SampleIndices(self._next_sample, self.batch_size, trainer.global_rank, trainer.world_size),
             collate_fn=collate,
@@ -162,10 +173,11 @@ def _count_workers(workers: int | str) -> int:
     return workers
 
 
-def _split(source: ImageSource, count: int) -> tuple[ImageSource, ImageSource]:
-    """Return the photos to train on, and those set aside: those whose names have the smallest hashes."""
+def _split(source: ImageSource, count: int, size: int) -> tuple[ImageSource, ImageSource]:
+    """Return the photos to train on, and those set aside: the readable ones whose names have the smallest hashes."""
     count = min(count, max(1, len(source) // 4))
     by_hash = sorted(range(len(source)), key=lambda index: blake2b(os.fsencode(source.names[index])).digest())
-    aside = set(by_hash[:count])
+    readable = (index for index in by_hash if is_readable(source, index, size))
+    aside = set(islice(readable, count)) or {by_hash[0]}
     rest = [index for index in range(len(source)) if index not in aside]
     return source.subset(rest) if rest else source, source.subset(sorted(aside))

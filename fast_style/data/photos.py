@@ -104,7 +104,7 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
         if size < 1:
             raise ValueError(f"the size of the held-out photos must be at least 1 pixel, got {size}")
         self.size = size
-        readable = [index for index in range(len(source)) if _is_readable(source, index, size)]
+        readable = [index for index in range(len(source)) if is_readable(source, index, size)]
         if not readable:
             raise RuntimeError(f"none of the {len(source)} held-out photos can be read, the first is {source.names[0]}")
         self.source = source.subset(readable)
@@ -120,6 +120,15 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
         image = resize_short_side(image[None], self.size)[0]
         top, left = ((side - self.size) // 2 for side in image.shape[-2:])
         return {"image": image[:, top : top + self.size, left : left + self.size], "skipped": []}
+
+
+def is_readable(source: ImageSource, index: int, size: int) -> bool:
+    """Whether a photo can be read where samples of `size` pixels are wanted."""
+    try:
+        source.read(index, size)
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -153,11 +162,3 @@ def _generator(*key: int) -> torch.Generator:
 @lru_cache(maxsize=4)
 def _permutation(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=_generator(seed, epoch, count))
-
-
-def _is_readable(source: ImageSource, index: int, size: int) -> bool:
-    try:
-        source.read(index, size)
-    except (ValueError, OSError):
-        return False
-    return True

@@ -80,8 +80,7 @@ class VGG(nn.Module):
             raise ValueError(f"{self.source} holds no VGG features: no key features.0.weight or 0.weight")
         if state and (beyond := [key for key in state if int(key.split(".")[0]) >= index]):
             raise ValueError(f"{self.source} does not fit {name}: it has features.{beyond[0]} but not {index}.weight")
-        for label, values, default in (("mean", mean, published_mean), ("std", std, published_std)):
-            values = default if values is None else values
+        for label, values in (("mean", mean or published_mean), ("std", std or published_std)):
             if len(values) != 3 or (label == "std" and min(values) <= 0):
                 raise ValueError(f"{label} of the loss network must be three numbers (std above 0), got {values}")
             self.register_buffer(label, torch.tensor(values, dtype=torch.float32).view(3, 1, 1))
@@ -103,9 +102,7 @@ class VGG(nn.Module):
         ]
         for layer in layers:
             if not layer.startswith(("conv", "relu")) or layer[4:] not in convs:
-                raise ValueError(
-                    f"unknown layer {layer!r}: {self.name} has conv1_1, relu1_1, … up to relu{convs[-1]}"
-                )
+                raise ValueError(f"unknown layer {layer!r}: {self.name} has conv1_1, relu1_1, … up to relu{convs[-1]}")
             if f"conv{layer[4:]}" not in self.convs:
                 raise ValueError(
                     f"the weights {self.source} end at relu{list(self.convs)[-1][4:]} and lack layer {layer!r}: "
@@ -157,9 +154,7 @@ def _fill(conv: nn.Conv2d, state: Mapping[str, Tensor], index: int, source: str)
         parameter.data.copy_(tensor)
 
 
-def _load(
-    name: str, weights: str | Path | None
-) -> tuple[dict[str, Tensor] | None, Sequence[float], Sequence[float]]:
+def _load(name: str, weights: str | Path | None) -> tuple[dict[str, Tensor] | None, Sequence[float], Sequence[float]]:
     """Return the state by torchvision's index (`0.weight`, …; None: random), and the mean and std it expects."""
     if weights is None:
         return None, IMAGENET_MEAN, IMAGENET_STD

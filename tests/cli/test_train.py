@@ -58,7 +58,9 @@ def check_board(board: EventAccumulator, tiny: dict[str, str]) -> None:
     assert [event.step for event in board.Images("heldout")][:2] == [0, 2]
     config = board.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     assert f"dir: {tiny['style.dir']}" in config
-    assert "_hparams_/session_start_info" in board.summary_metadata or any("hparams" in t for t in board.Tags()["tensors"])
+    assert "_hparams_/session_start_info" in board.summary_metadata or any(
+        "hparams" in t for t in board.Tags()["tensors"]
+    )
 
 
 def test_the_style_is_learned(tiny, train, tmp_path):

@@ -18,7 +18,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         assert isinstance(self.server, _Server)
         self.server.requests.append(self.path)
 
@@ -67,8 +67,8 @@ def test_uses_a_folder_that_is_there(server, tmp_path, photo_folder):
 def test_missing_file(server, tmp_path):
     root = tmp_path / "coco"
     sentence = (
-        r"could not download COCO from http://127\.0\.0\.1:\d+/nowhere/val2017\.zip \(HTTP Error 404: File not found\): "
-        r"put that file at .*coco/val2017\.zip, or train on your own photos with data=photos data\.root=DIR"
+        r"could not download COCO from http://127\.0\.0\.1:\d+/nowhere/val2017\.zip \(HTTP Error 404: File not found\)"
+        r": put that file at .*coco/val2017\.zip, or train on your own photos with data=photos data\.root=DIR"
     )
     with pytest.raises(RuntimeError, match=sentence):
         download_coco(root, "val2017", url_of(server, "nowhere"))

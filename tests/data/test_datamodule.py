@@ -49,7 +49,12 @@ def data(root: Path, **changes: Any) -> PhotoDataModule:
 
 
 def fit(
-    folder: Path, steps: int, photos: PhotoDataModule, ckpt_path: Path | None = None, early: bool = False, **changes: Any
+    folder: Path,
+    steps: int,
+    photos: PhotoDataModule,
+    ckpt_path: Path | None = None,
+    early: bool = False,
+    **changes: Any,
 ) -> tuple[Recorder, Path]:
     """Train and return the recorder and a checkpoint of the last step."""
     settings = {
@@ -146,7 +151,9 @@ def test_held_out_photos_are_not_trained_on(photo_folder):
     assert sorted(photos.heldout_names + photos.photos.source.names) == ImageSource(photo_folder).names
 
 
-@pytest.mark.parametrize(("photos", "count", "aside"), [(1, 8, 1), (2, 8, 1), (6, 8, 1), (9, 8, 2), (40, 8, 8), (9, 1, 1)])
+@pytest.mark.parametrize(
+    ("photos", "count", "aside"), [(1, 8, 1), (2, 8, 1), (6, 8, 1), (9, 8, 2), (40, 8, 8), (9, 1, 1)]
+)
 def test_how_many_are_set_aside(photo_folder, tmp_path, photos, count, aside):
     for number in range(photos):
         (tmp_path / "many" / f"{number}").mkdir(parents=True)
@@ -183,6 +190,15 @@ def test_unreadable_photos_are_named_once(photo_folder, tmp_path, caplog, worker
     assert photos.skipped == {"photo_3.jpg"}
 
 
+def test_unreadable_photos_are_not_set_aside(photo_folder):
+    before, after = data(photo_folder), data(photo_folder)
+    before.setup()
+    (photo_folder / before.heldout_names[0]).write_bytes(b"")
+    after.setup()
+    assert len(after.heldout_names) == 1
+    assert after.heldout_names != before.heldout_names
+
+
 def test_unreadable_held_out_photo_is_named(photo_folder, style_folder, caplog):
     (style_folder / "bad.png").write_bytes(b"")
     photos = data(photo_folder, heldout=style_folder)
@@ -194,6 +210,8 @@ def test_unreadable_held_out_photo_is_named(photo_folder, style_folder, caplog):
 def test_no_readable_photo_is_told_before_the_training(photo_folder, style_folder):
     for path in photo_folder.rglob("*.*"):
         path.write_bytes(b"")
+    with pytest.raises(RuntimeError, match="none of the 1 held-out photos can be read"):
+        data(photo_folder).setup()
     with pytest.raises(RuntimeError, match="no photo to train on: 6 in a row cannot be read"):
         data(photo_folder, heldout=style_folder).setup()
 

@@ -27,5 +27,5 @@ def test_real_paintings(shared, name):
 
 
 def test_load_style_refuses_tiny_sizes(style_folder):
-    with pytest.raises(ValueError, match="style.size must be at least 16 pixels, got 3"):
+    with pytest.raises(ValueError, match=r"style\.size must be at least 16 pixels, got 3"):
         load_style("waves", dir=style_folder, size=3)
