@@ -19,7 +19,7 @@ def test_johnson_has_the_parameters_of_the_published_network():
 
 
 def test_tanh_output_is_scaled_as_johnsons():
-    network = TransformerNetwork(width=2, blocks=0)
+    network = TransformerNetwork(width=2, blocks=0, output="tanh")
     torch.nn.init.zeros_(network.conv4.weight)
     network.conv4.bias.data = torch.tensor([-20.0, 0.0, 20.0])
     output = network(torch.rand(1, 3, 8, 8))
@@ -28,7 +28,7 @@ def test_tanh_output_is_scaled_as_johnsons():
 
 
 def test_linear_output_is_unbounded():
-    network = TransformerNetwork(width=2, blocks=0, output="linear")
+    network = TransformerNetwork(width=2, blocks=0)
     torch.nn.init.constant_(network.conv4.bias, 9.0)
     assert network(torch.rand(1, 3, 8, 8)).max() > 5
 
@@ -50,7 +50,7 @@ def test_batch_norm_network_runs():
 
 
 def test_arguments_rebuild_the_network():
-    network = TransformerNetwork(width=3, blocks=2, norm="batch", upsampling="transposed", output="linear")
+    network = TransformerNetwork(width=3, blocks=2, norm="batch", upsampling="transposed", output="tanh")
     TransformerNetwork(**network.arguments).load_state_dict(network.state_dict())
 
 
@@ -61,7 +61,7 @@ def test_arguments_rebuild_the_network():
         ({"blocks": 65}, "blocks must be 0 to 64, got 65"),
         ({"norm": "group"}, "norm must be one of instance, batch, got 'group'"),
         ({"upsampling": "cubic"}, "upsampling must be one of nearest, transposed, got 'cubic'"),
-        ({"output": "relu"}, "output must be one of tanh, linear, got 'relu'"),
+        ({"output": "relu"}, "output must be one of linear, tanh, got 'relu'"),
     ],
 )
 def test_bad_arguments(arguments, message):
