@@ -57,7 +57,7 @@ def mountains(picture: Tensor) -> Tensor:
     rows = torch.arange(HORIZON).view(-1, 1)
     near, far = colour(0.10, 0.20, 0.12), colour(0.52, 0.56, 0.70)
     for ridge, (base, height) in enumerate([(300, 230), (330, 190), (355, 130), (380, 85), (398, 45)]):
-        outline = fractal_noise((64, WIDTH), 6, falloff=0.5)[17 + ridge]
+        outline = fractal_noise((WIDTH, WIDTH), 8, first=3, falloff=0.45)[WIDTH // 2]
         outline = (outline - outline.mean()) / outline.std() * 0.22 + 0.5
         top = base - height * outline.clamp(0.05, 1.1)  # (WIDTH,)
         depth = ((rows - top) / height).clamp(0, 1)

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from fast_style.cli.train import CONFIGS, main
@@ -43,7 +44,11 @@ def test_loss_network(option, tiny, train):
 @pytest.mark.parametrize("option", ["auto", "cpu", "ddp"])
 def test_trainer(option, tiny, train):
     overrides = {"trainer": option, "trainer.max_steps": "1", "trainer.devices": "1"}
-    assert train(tiny | overrides, "trainer.accelerator=cpu") == 0
+    try:
+        assert train(tiny | overrides, "trainer.accelerator=cpu") == 0
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def test_gpu_where_there_is_none(tiny, train, capsys, monkeypatch):

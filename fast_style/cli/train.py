@@ -180,7 +180,6 @@ def _quiet() -> None:
         r"Checkpoint directory .* exists and is not empty",
         r"The number of training batches .* is smaller than the logging interval",
         r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
-        r"You're resuming from a checkpoint that ended before the epoch ended",  # the data module counts samples
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     ):
         warnings.filterwarnings("ignore", message)
