@@ -87,9 +87,10 @@ def load_network(path: str | Path) -> nn.Module:
         if not tensor.isfinite().all():
             raise ValueError(f"{path} is damaged: weight {key} has values that are not finite")
     if metadata["format"] == EXAMPLES:
+        # Theirs: y = conv(255·x), 0 … 255. Ours: 0.5 + 150/255·conv(x), 0 … 1.
         weights["conv1.weight"] *= 255
-        weights["conv4.weight"] /= 255
-        weights["conv4.bias"] /= 255
+        weights["conv4.weight"] /= 150
+        weights["conv4.bias"] = (weights["conv4.bias"] - 127.5) / 150
     network.load_state_dict(weights, assign=True)
     return network.eval()
 

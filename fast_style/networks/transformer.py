@@ -8,6 +8,7 @@ from fast_style.layers import ConvLayer, ResidualBlock, TransposedConv, Upsample
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
 OUTPUTS = ("linear", "tanh")
+GAIN = 150 / 255  # Johnson's, in [0, 1]-space: with 0.5 added, a new network starts near mid-grey
 # Every reflection padding inside (4 pixels at full size, 1 at a quarter) needs an input of at least this side.
 MIN_SIDE = 8
 
@@ -25,9 +26,9 @@ class TransformerNetwork(nn.Module):
         blocks: number of residual blocks, 0 to 64.
         norm: `instance` or `batch`.
         upsampling: `nearest` (nearest-neighbour upsampling + convolution) or `transposed` (transposed convolution).
-        output: `linear`, the bare convolution, as in pytorch/examples; `tanh`, 0.5 + 150/255·tanh(x), Johnson's
-            scaled tanh in [0, 1]-space. Where tanh saturates, a huge activation costs nothing, and networks grow blobs
-            that are pure black (seen with starry_night after 1500 steps); a linear output keeps them in check.
+        output: `linear`, 0.5 + 150/255·x; `tanh`, 0.5 + 150/255·tanh(x), Johnson's scaled tanh in [0, 1]-space.
+            Where tanh saturates a huge activation costs nothing, and networks grow pure black blobs (seen with
+            starry_night after 1500 steps); a linear output keeps them in check.
 
     Raises:
         ValueError: if an argument is outside its range.
@@ -91,4 +92,4 @@ class TransformerNetwork(nn.Module):
         x = F.relu(self.norm4(self.up1(x)))
         x = F.relu(self.norm5(self.up2(x)))
         x = self.conv4(x)[..., :h, :w]
-        return 0.5 + 150 / 255 * torch.tanh(x) if self.arguments["output"] == "tanh" else x
+        return 0.5 + GAIN * (torch.tanh(x) if self.arguments["output"] == "tanh" else x)

@@ -27,10 +27,12 @@ def test_tanh_output_is_scaled_as_johnsons():
     torch.testing.assert_close(output, expected)
 
 
-def test_linear_output_is_unbounded():
+def test_linear_output_has_the_same_scale_without_bounds():
     network = TransformerNetwork(width=2, blocks=0)
-    torch.nn.init.constant_(network.conv4.bias, 9.0)
-    assert network(torch.rand(1, 3, 8, 8)).max() > 5
+    torch.nn.init.zeros_(network.conv4.weight)
+    network.conv4.bias.data = torch.tensor([-20.0, 0.0, 0.1])
+    expected = 0.5 + 150 / 255 * network.conv4.bias.detach().view(3, 1, 1)
+    torch.testing.assert_close(network(torch.rand(1, 3, 8, 8))[0, :, :1, :1], expected)
 
 
 def test_images_of_a_batch_do_not_influence_each_other():
