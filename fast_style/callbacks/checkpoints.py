@@ -38,7 +38,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Save `step=N.ckpt` every few steps, at the end and on Ctrl-C; keep the newest ones.
+    """Save `step-N.ckpt` every few steps, at the end and on Ctrl-C; keep the newest ones.
 
     Args:
         dirpath: folder of the checkpoints.
@@ -76,7 +76,7 @@ class ResumeCheckpoint(Checkpoint):
             self._save(trainer)
 
     def _save(self, trainer: L.Trainer) -> None:
-        path = self.dirpath / f"step={trainer.global_step}.ckpt"
+        path = self.dirpath / f"step-{trainer.global_step}.ckpt"
         if path == self.newest:
             return
         trainer.save_checkpoint(path, weights_only=False)
@@ -92,7 +92,7 @@ def find_checkpoint(ckpt_path: str | None, folder: Path) -> Path | None:
     Args:
         ckpt_path: None; `last`, the newest complete checkpoint of `folder`; or the path of a checkpoint. A damaged
             one is named in a warning and the one before it in the same folder is used.
-        folder: where the run keeps its checkpoints, `step=N.ckpt`.
+        folder: where the run keeps its checkpoints, `step-N.ckpt`.
 
     Returns:
         The checkpoint, or None to start from the first step: nothing was asked for, or `last` found none (a warning
@@ -125,12 +125,12 @@ def find_checkpoint(ckpt_path: str | None, folder: Path) -> Path | None:
 
 def _newest_first(folder: Path, newest: Path | None) -> Iterator[Path]:
     def step(path: Path) -> int:
-        match = re.search(r"step=(\d+)", path.name)
+        match = re.search(r"step-(\d+)", path.name)
         return int(match.group(1)) if match else -1
 
     if newest:
         yield newest
-    for path in sorted(folder.glob("step=*.ckpt"), key=step, reverse=True):
+    for path in sorted(folder.glob("step-*.ckpt"), key=step, reverse=True):
         if newest is None or step(path) < step(newest):
             yield path
 

@@ -17,7 +17,7 @@ import lightning as L
 import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -164,7 +164,10 @@ def _errors_in_one_sentence(show_traceback: bool) -> Iterator[None]:
         cause: BaseException = error
         while isinstance(cause, HydraException) and cause.__cause__ is not None:  # what Hydra wraps
             cause = cause.__cause__
-        print(f"error: {' '.join(str(cause).split()) or type(cause).__name__}", file=sys.stderr)
+        message = " ".join(str(cause).split()) or type(cause).__name__
+        if isinstance(cause, OverrideParseException):
+            message += """; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2 if isinstance(cause, MISUSE) else 1)
 
 

@@ -11,7 +11,7 @@ from fast_style.callbacks import AtomicCheckpointIO, find_checkpoint
 def folder(tmp_path):
     """Checkpoints of steps 5, 10 and 100, so that the order of names is not the order of steps."""
     for step in (5, 10, 100):
-        AtomicCheckpointIO().save_checkpoint({"step": step, "x": torch.rand(1000)}, tmp_path / f"step={step}.ckpt")
+        AtomicCheckpointIO().save_checkpoint({"step": step, "x": torch.rand(1000)}, tmp_path / f"step-{step}.ckpt")
     return tmp_path
 
 
@@ -20,19 +20,19 @@ def cut(path):
 
 
 def test_saves_what_torch_loads_and_leaves_nothing_else(folder):
-    assert torch.load(folder / "step=10.ckpt", weights_only=True)["step"] == 10
-    assert sorted(p.name for p in folder.iterdir()) == ["step=10.ckpt", "step=100.ckpt", "step=5.ckpt"]
+    assert torch.load(folder / "step-10.ckpt", weights_only=True)["step"] == 10
+    assert sorted(p.name for p in folder.iterdir()) == ["step-10.ckpt", "step-100.ckpt", "step-5.ckpt"]
 
 
 def test_a_failed_save_keeps_the_old_file_and_no_remains(folder, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    before = (folder / "step=5.ckpt").read_bytes()
+    before = (folder / "step-5.ckpt").read_bytes()
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        AtomicCheckpointIO().save_checkpoint({"step": 6}, folder / "step=5.ckpt")
-    assert (folder / "step=5.ckpt").read_bytes() == before
+        AtomicCheckpointIO().save_checkpoint({"step": 6}, folder / "step-5.ckpt")
+    assert (folder / "step-5.ckpt").read_bytes() == before
     assert len(list(folder.iterdir())) == 3
 
 
@@ -41,22 +41,22 @@ def test_nothing_asked_for(folder):
 
 
 def test_last_is_the_newest_by_step(folder):
-    assert find_checkpoint("last", folder) == folder / "step=100.ckpt"
+    assert find_checkpoint("last", folder) == folder / "step-100.ckpt"
 
 
 def test_last_passes_over_what_was_cut_short(folder, caplog):
-    cut(folder / "step=100.ckpt")
+    cut(folder / "step-100.ckpt")
     with caplog.at_level(logging.WARNING):
-        assert find_checkpoint("last", folder) == folder / "step=10.ckpt"
-    assert "step=100.ckpt is damaged" in caplog.text
+        assert find_checkpoint("last", folder) == folder / "step-10.ckpt"
+    assert "step-100.ckpt is damaged" in caplog.text
 
 
 def test_last_notices_a_flipped_byte(folder):
-    path = folder / "step=100.ckpt"
+    path = folder / "step-100.ckpt"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
-    assert find_checkpoint("last", folder) == folder / "step=10.ckpt"
+    assert find_checkpoint("last", folder) == folder / "step-10.ckpt"
 
 
 def test_last_without_checkpoints_starts_anew(tmp_path, caplog):
@@ -66,15 +66,15 @@ def test_last_without_checkpoints_starts_anew(tmp_path, caplog):
 
 
 def test_a_path_is_taken_as_given(folder, tmp_path):
-    assert find_checkpoint(str(folder / "step=10.ckpt"), tmp_path / "other") == folder / "step=10.ckpt"
+    assert find_checkpoint(str(folder / "step-10.ckpt"), tmp_path / "other") == folder / "step-10.ckpt"
 
 
 def test_a_damaged_path_falls_back_to_an_earlier_step_only(folder):
-    cut(folder / "step=10.ckpt")
-    assert find_checkpoint(str(folder / "step=10.ckpt"), folder) == folder / "step=5.ckpt"
-    cut(folder / "step=5.ckpt")
-    with pytest.raises(ValueError, match=r"step=5\.ckpt is damaged and there is no earlier complete one"):
-        find_checkpoint(str(folder / "step=5.ckpt"), folder)
+    cut(folder / "step-10.ckpt")
+    assert find_checkpoint(str(folder / "step-10.ckpt"), folder) == folder / "step-5.ckpt"
+    cut(folder / "step-5.ckpt")
+    with pytest.raises(ValueError, match=r"step-5\.ckpt is damaged and there is no earlier complete one"):
+        find_checkpoint(str(folder / "step-5.ckpt"), folder)
 
 
 def test_missing_path(tmp_path):

@@ -32,9 +32,9 @@ def test_a_run_writes_a_network_a_board_and_checkpoints(tiny, train, tmp_path, c
     network = load_network(tmp_path / "out.safetensors")
     assert network(torch.rand(1, 3, 20, 30)).shape == (1, 3, 20, 30)
 
-    assert sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir()) == ["step=2.ckpt", "step=3.ckpt"]
+    assert sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir()) == ["step-2.ckpt", "step-3.ckpt"]
     check_board(events(tmp_path / "run"), tiny)
-    resumed_network = load_network(tmp_path / "run" / "checkpoints" / "step=3.ckpt")
+    resumed_network = load_network(tmp_path / "run" / "checkpoints" / "step-3.ckpt")
     for key, value in resumed_network.state_dict().items():
         torch.testing.assert_close(network.state_dict()[key], value, atol=1e-3, rtol=1e-3)
 
@@ -84,7 +84,7 @@ def run_and_kill(command: list[str], folder: Path, step: int, delay: float) -> N
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
-        while not (folder / f"step={step}.ckpt").exists():
+        while not (folder / f"step-{step}.ckpt").exists():
             assert process.poll() is None, "the run ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -107,14 +107,14 @@ def test_a_killed_run_resumes_bitwise(tiny, train, tmp_path, root, damage):
     folder = tmp_path / "killed" / "checkpoints"
     command = [sys.executable, "-c", KILLED, *(f"{key}={value}" for key, value in killed.items())]
     run_and_kill(command, folder, step=20, delay=0.03)
-    assert not (folder / "step=60.ckpt").exists()
+    assert not (folder / "step-60.ckpt").exists()
     if damage:
-        newest = max(folder.glob("step=*.ckpt"), key=lambda p: int(p.stem[5:]))
+        newest = max(folder.glob("step-*.ckpt"), key=lambda p: int(p.stem[5:]))
         newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
     assert train(killed | {"data.num_workers": "0"}, "ckpt_path=last") == 0
 
-    expected = torch.load(tmp_path / "whole" / "checkpoints" / "step=60.ckpt", weights_only=True)
-    resumed = torch.load(folder / "step=60.ckpt", weights_only=True)
+    expected = torch.load(tmp_path / "whole" / "checkpoints" / "step-60.ckpt", weights_only=True)
+    resumed = torch.load(folder / "step-60.ckpt", weights_only=True)
     assert_equal(resumed["state_dict"], expected["state_dict"])
     assert_equal(resumed["optimizer_states"], expected["optimizer_states"])
     assert_equal(resumed["lr_schedulers"], expected["lr_schedulers"])
@@ -173,7 +173,7 @@ def test_a_non_finite_loss_stops_the_run(tiny, train, tmp_path, capsys, monkeypa
     assert train(tiny) == 1
     error = capsys.readouterr().err
     assert "training stopped at step 2: style_loss/relu2_1 = nan is not finite" in error
-    assert f"the last good checkpoint is {tmp_path / 'run' / 'checkpoints' / 'step=2.ckpt'}" in error
+    assert f"the last good checkpoint is {tmp_path / 'run' / 'checkpoints' / 'step-2.ckpt'}" in error
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -210,6 +210,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         ({"ckpt_path": "nowhere.ckpt"}, "nowhere.ckpt"),
         ({"style.size": "3"}, "style.size must be at least 16"),
         ({"model.network.width": "0"}, "width must be 1 to 512"),
+        ({"data.root": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
     ],
 )
 def test_misuse_is_one_sentence_and_exit_code_2(tiny, train, capsys, overrides, message, tmp_path):

@@ -1,0 +1,67 @@
+"""The networks that ship."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from fast_style import Stylizer, images
+from fast_style.checkpoint import load_network, read_metadata
+
+PRETRAINED = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained"
+NAMES = ["starry_night", "the_scream", "composition_vii"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file(name):
+    path = PRETRAINED / f"{name}.safetensors"
+    assert path.stat().st_size <= 4_000_000
+    with safe_open(path, "pt") as file:
+        assert {file.get_slice(key).get_dtype() for key in file.keys()} == {"F16"}  # noqa: SIM118 - not a dict
+    metadata = read_metadata(path)
+    assert metadata["style"] == name
+    before, after = (metadata[key]["heldout/total_loss"] for key in ("heldout_before", "heldout_after"))
+    assert after < 0.2 * before
+    assert "license_note" in metadata
+    assert "/home" not in str(metadata)
+    assert "/root" not in str(metadata)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stylizes_the_scene_of_the_docs(name, root):
+    scene = images.to_float(images.read(root / "docs" / "scene.jpg"))[None]
+    scene = images.resize_long_side(scene, 320)
+    check(scene, Stylizer.from_checkpoint(PRETRAINED / f"{name}.safetensors", "cpu").stylize(scene))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stylizes_real_photos(name, shared):
+    network = load_network(PRETRAINED / f"{name}.safetensors")
+    stylizer = Stylizer(network, "cpu")
+    for path in sorted((shared / "data" / "photos" / "heldout").glob("*.jpg"))[::4]:
+        photo = images.resize_long_side(images.to_float(images.read(path))[None], 320)
+        check(photo, stylizer.stylize(photo))
+
+
+def check(photo: torch.Tensor, stylized: torch.Tensor) -> None:
+    """No blobs, no grey mush, no border, and the photo still to be seen."""
+    assert stylized.shape == photo.shape
+    saturated = ((stylized.amax(dim=1) < 0.02) | (stylized.amin(dim=1) > 0.99)).float()
+    solid = torch.nn.functional.avg_pool2d(saturated, 9, stride=1)
+    assert (solid == 1).float().mean() < 0.002, "solid black or white areas: blobs"
+    assert (stylized.amax(dim=1) - stylized.amin(dim=1)).mean() > 0.12, "hardly any colour"
+    assert stylized.std(dim=(2, 3)).mean() > 0.1, "hardly any contrast"
+    assert edges(photo, stylized) > 0.25, "the photo cannot be recognised"
+    inner, rim = stylized[..., 8:-8, 8:-8].mean(), stylized[..., :4, :].mean()
+    assert abs(inner - rim) < 0.35, "a border"
+
+
+def edges(photo: torch.Tensor, stylized: torch.Tensor) -> float:
+    """Correlation of the strength of edges at a quarter of the size."""
+    strengths = []
+    for picture in (photo, stylized):
+        grey = torch.nn.functional.avg_pool2d(picture.mean(dim=1, keepdim=True), 4)
+        vertical, horizontal = grey.diff(dim=2)[..., :, 1:], grey.diff(dim=3)[..., 1:, :]
+        strengths.append((vertical.square() + horizontal.square()).sqrt().flatten())
+    return torch.corrcoef(torch.stack(strengths))[0, 1].item()
