@@ -1,4 +1,4 @@
-"""Train a style: `python train.py style=starry_night data.root=PHOTOS`; `python train.py --help` shows every choice."""
+"""Train a style: `python train.py style=starry_night data.root=PHOTOS`; `python train.py --cfg job` shows every setting."""
 
 from fast_style.cli.train import main
 

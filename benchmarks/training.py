@@ -1,4 +1,4 @@
-"""Time one training step against a literal pytorch/examples step.
+"""Time one training step against that of pytorch/examples.
 
     python benchmarks/training.py [--rounds 7] [--output benchmarks/training.json]
 
@@ -29,7 +29,11 @@ Step = Callable[[Tensor], None]
 
 
 def pytorch_examples_step(network: TransformerNetwork, vgg: VGG, style: Tensor) -> Step:
-    """Their training loop, line by line: float32, VGG to relu4_3 for the photos too, normalised in place."""
+    """Their training loop and losses: float32, VGG to relu4_3 for the photos too.
+
+    Network and VGG are ours, of the same layers. Ours normalises images in [0, 1] into a new tensor, where theirs
+    divides 0 … 255 in place.
+    """
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     mse_loss = nn.MSELoss()
     layers = list(STYLE_LAYERS)

@@ -2,11 +2,9 @@
 
 import os
 import struct
-import uuid
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +16,8 @@ from PIL import ImageCms
 from PIL.Image import Image, Transpose
 from torch import Tensor
 from torch.nn import functional as F
+
+from fast_style.files import replacing
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "Image", "from_pil", "read", "resize_long_side", "resize_short_side"]
 __all__ += ["to_float", "to_pil", "write"]
@@ -96,7 +96,7 @@ def write(path: str | Path, image: Tensor, quality: int = 95) -> None:
         raise ValueError(
             f"cannot write {path}: {w}×{h} pixels exceed the {MAX_SIDES[form]} of a {form} side, take .png"
         )
-    with _replacing(path) as file:
+    with replacing(path) as file:
         picture.save(file, form, quality=quality, subsampling=0)
 
 
@@ -215,20 +215,3 @@ def _orientation(image: Image) -> int:
         return image.getexif().get(EXIF_ORIENTATION, 1)
     except DECODER_ERRORS:  # damaged metadata does not make the picture unreadable
         return 1
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` that takes its name at the end, or leaves no trace."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            yield file
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
+    {"files"},
     {"images", "video", "functional"},
     {"layers"},
     {"networks"},

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 from omegaconf import OmegaConf
+from PIL import Image
 
 from fast_style.cli.train import CONFIGS, main
 
@@ -96,10 +97,31 @@ def test_a_file_is_a_mapping(path):
     assert OmegaConf.is_dict(OmegaConf.load(path))
 
 
-def test_help_and_missing_style(capsys, monkeypatch, tmp_path):
+@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["style=monet", "--cfg", "job"], ["--help"]])
+def test_the_configuration_is_shown_without_data(arguments, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    main()
+    shown = capsys.readouterr().out
+    assert f"name: {'monet' if 'style=monet' in arguments else 'custom'}" in shown
+    assert "style_weight: 5.0" in shown
+
+
+def test_a_preset_brings_its_loss_network(capsys, monkeypatch):
+    for preset, weights in (("pytorch_examples", "IMAGENET1K_V1"), ("jcjohnson", "IMAGENET1K_FEATURES")):
+        monkeypatch.setattr(sys, "argv", ["train.py", f"loss={preset}", "--cfg", "job"])
+        main()
+        shown = capsys.readouterr().out
+        assert "name: vgg16" in shown
+        assert f"weights: {weights}" in shown
+
+
+def test_no_style_is_one_sentence(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "photos" / "a.png")
+    monkeypatch.setattr(sys, "argv", ["train.py", "data.root=photos", "loss_network.weights=null"])
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert "style" in capsys.readouterr().err
+    assert "give the file with style.image=FILE" in capsys.readouterr().err

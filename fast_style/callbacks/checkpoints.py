@@ -1,10 +1,8 @@
 """Checkpoints to resume from: written whole or not at all, and checked before they are used."""
 
 import logging
-import os
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from fast_style.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +25,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Save to `path`; an existing file is replaced only by a complete one."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as file:
+            torch.save(checkpoint, file)
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -61,9 +53,28 @@ class ResumeCheckpoint(Checkpoint):
         self.keep = keep
         self.newest: Path | None = None
 
-    def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Save when it is time."""
-        if trainer.global_step % self.every_n_train_steps == 0:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Clear away what a killed run had half written."""
+        if trainer.is_global_zero:
+            for remains in self.dirpath.glob(".*.tmp"):
+                remains.unlink(missing_ok=True)
+
+    def on_train_batch_start(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Let the logged steps go on where the checkpoint was: Lightning's own count is one off after some resumes."""
+        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when it is time, unless the same step is about to be validated: then afterwards."""
+        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        validates = (batch_idx + 1) % trainer.val_check_batch == 0
+        if stepped and not validates and self._is_due(trainer):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save what was just validated, so that a resumed run lacks no measurement."""
+        if trainer.state.fn == "fit" and trainer.global_step and self._is_due(trainer):
             self._save(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -71,9 +82,15 @@ class ResumeCheckpoint(Checkpoint):
         self._save(trainer)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Save what Ctrl-C interrupts; after an error the state is not to be trusted."""
-        if isinstance(exception, KeyboardInterrupt):
+        """Save what Ctrl-C or SIGTERM interrupts; after an error the state is not to be trusted."""
+        if isinstance(exception, (KeyboardInterrupt, SIGTERMException)) and trainer.global_step:
+            progress = trainer.fit_loop.epoch_loop.batch_progress
+            for count in (progress.total, progress.current):  # forget the batch that was under way
+                count.ready = count.started = count.processed = count.completed
             self._save(trainer)
+
+    def _is_due(self, trainer: L.Trainer) -> bool:
+        return trainer.global_step % self.every_n_train_steps == 0
 
     def _save(self, trainer: L.Trainer) -> None:
         path = self.dirpath / f"step-{trainer.global_step}.ckpt"
@@ -82,7 +99,7 @@ class ResumeCheckpoint(Checkpoint):
         trainer.save_checkpoint(path, weights_only=False)
         self.newest = path
         if trainer.is_global_zero:
-            for old in list(_newest_first(self.dirpath, path))[self.keep :]:
+            for old in _newest_first(self.dirpath)[self.keep :]:
                 old.unlink(missing_ok=True)
 
 
@@ -100,39 +117,48 @@ def find_checkpoint(ckpt_path: str | None, folder: Path) -> Path | None:
 
     Raises:
         FileNotFoundError: if a path does not exist.
-        ValueError: if it is damaged and no earlier complete one lies beside it.
+        ValueError: if it is not a `.ckpt`, or is damaged and no earlier complete one lies beside it, or if `folder`
+            holds later checkpoints, of a run that would be mixed up with this one.
     """
+    chosen = _choose(ckpt_path, folder)
+    later = [path for path in _newest_first(folder) if chosen is None or _step(path) > _step(chosen)]
+    if any(_is_complete(path) for path in later):
+        raise ValueError(
+            f"{folder} holds checkpoints of an earlier run, up to {later[0].name}: continue it with ckpt_path=last, or "
+            "choose another hydra.run.dir"
+        )
+    return chosen
+
+
+def _choose(ckpt_path: str | None, folder: Path) -> Path | None:
     if ckpt_path is None:
         return None
     if ckpt_path == "last":
-        newest = None
+        candidates = _newest_first(folder)
     else:
-        newest = Path(ckpt_path)
-        folder = newest.parent
-        if not newest.is_file():
+        asked = Path(ckpt_path)
+        if not asked.is_file():
             raise FileNotFoundError(f"ckpt_path={ckpt_path} does not exist: give a file, or `last`")
-    damaged = []
-    for path in _newest_first(folder, newest):
+        if asked.suffix != ".ckpt":
+            raise ValueError(f"ckpt_path={ckpt_path} is not a .ckpt of a run: start from a network with init=FILE")
+        candidates = [asked, *(path for path in _newest_first(asked.parent) if _step(path) < _step(asked))]
+    for path in candidates:
         if _is_complete(path):
             return path
-        damaged.append(path)
-        log.warning(f"checkpoint {path} is damaged (cut short on disk?): trying the one before")
-    if damaged and newest:
-        raise ValueError(f"checkpoint {newest} is damaged and there is no earlier complete one in {folder}")
-    log.warning(f"ckpt_path=last found no complete checkpoint in {folder}: starting at step 0")
+        log.warning("checkpoint %s is damaged (cut short on disk?): trying the one before", path)
+    if ckpt_path != "last":
+        raise ValueError(f"checkpoint {ckpt_path} is damaged and there is no earlier complete one beside it")
+    log.warning("ckpt_path=last found no complete checkpoint in %s: starting at step 0", folder)
     return None
 
 
-def _newest_first(folder: Path, newest: Path | None) -> Iterator[Path]:
-    def step(path: Path) -> int:
-        match = re.search(r"step-(\d+)", path.name)
-        return int(match.group(1)) if match else -1
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.ckpt"), key=_step, reverse=True)
 
-    if newest:
-        yield newest
-    for path in sorted(folder.glob("step-*.ckpt"), key=step, reverse=True):
-        if newest is None or step(path) < step(newest):
-            yield path
+
+def _step(path: Path) -> int:
+    match = re.search(r"step-(\d+)", path.name)
+    return int(match.group(1)) if match else -1
 
 
 def _is_complete(path: Path) -> bool:

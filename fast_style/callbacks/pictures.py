@@ -24,8 +24,9 @@ class PictureLogger(L.Callback):
         self._rows: list[Tensor] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Show the style image."""
-        self._log(trainer, "style", self.style[0])
+        """Show the style image, once a run."""
+        if trainer.global_step == 0:
+            self._log(trainer, "style", self.style[0])
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget the last grid."""

@@ -2,10 +2,7 @@
 
 import importlib.metadata
 import json
-import os
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from torch import Tensor, nn
 
 from fast_style import networks
 from fast_style.checkpoint.torch_file import EXAMPLES, read_torch_file
+from fast_style.files import replacing
 
 FORMAT = "fast_style/1"
 PREFIX = "fast_style.networks."
@@ -59,7 +57,8 @@ def save_network(
         texts = {key: json.dumps(value) for key, value in described.items()}
     except (TypeError, ValueError) as error:
         raise TypeError(f"cannot save {path}: its metadata must be JSON ({error})") from error
-    _write(path, save(state, texts))
+    with replacing(path) as file:
+        file.write(save(state, texts))
 
 
 def load_network(path: str | Path) -> nn.Module:
@@ -168,19 +167,3 @@ def _version() -> str:
         return importlib.metadata.version("fast-style")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout
         return "unknown"
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -76,7 +76,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--input", nargs="+", required=True, metavar="PATH", help="files, globs, or folders with subfolders"
     )
-    where = "a file for a single input file, else a folder; default: NAME-MODEL beside each input"
+    where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
+    where += "default: NAME-MODEL beside each input"
     parser.add_argument("--output", type=Path, metavar="PATH", help=where)
     parser.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
@@ -92,21 +93,25 @@ def plan(inputs: Sequence[str], output: Path | None, style: str, overwrite: bool
 
     Args:
         inputs: files, folders, or globs that the shell left as they are.
-        output: a file for a single input file, else a folder that mirrors the inputs; None: beside each input.
+        output: a file for a single input file; else a folder, which mirrors a single input folder, and holds files
+            and folders by name if there are several inputs; None: beside each input.
         style: appended to the name of an output beside its input.
         overwrite: whether the output of a single input file may exist.
 
     Raises:
         FileNotFoundError: if an input does not exist.
         FileExistsError: if the output of a single input file exists.
-        ValueError: if a folder has no image, or an output is the output of two inputs or an input itself.
+        ValueError: if a folder has no image, an output is the output of two inputs or an input itself, or `output`
+            has a suffix that does not suit the inputs.
     """
     paths = [path for text in inputs for path in _expand(text)]
-    single = len(paths) == 1 and not paths[0].is_dir()
-    if single and output is not None and _is_image(output) and not output.is_dir():
+    # A glob counts as several, however many files it matches today.
+    alone = len(inputs) == 1 and Path(inputs[0]).exists()
+    single = alone and paths[0].is_file()
+    if output is not None and _is_file(output, single):
         jobs = [Job(paths[0], output)]
     else:
-        jobs = [job for path in paths for job in _jobs(path, output, style)]
+        jobs = [job for path in paths for job in _jobs(path, output, style, alone)]
     by_target: dict[Path, Job] = {}
     for job in jobs:
         other = by_target.setdefault(job.target.resolve(), job)
@@ -134,17 +139,30 @@ def _expand(text: str) -> list[Path]:
     return [Path(path) for path in paths]
 
 
-def _jobs(path: Path, output: Path | None, style: str) -> Iterator[Job]:
+def _is_file(output: Path, single: bool) -> bool:
+    """Tell whether the output is a file, not a folder; raise ValueError if it is one that cannot be written."""
+    if not output.suffix or output.is_dir():
+        return False
+    if single and not _is_image(output):
+        suffixes = ", ".join(images.SUFFIXES)
+        raise ValueError(f"cannot write {output}: its suffix must be one of {suffixes}, or name an existing folder")
+    if not single and _is_image(output):
+        raise ValueError(f"output {output} is named like a file, which only a single input file has: name a folder")
+    return single
+
+
+def _jobs(path: Path, output: Path | None, style: str, alone: bool) -> Iterator[Job]:
     if not path.is_dir():
         suffix = path.suffix if _is_image(path) else ".png"
         target = path.with_name(f"{path.stem}-{style}{suffix}") if output is None else output / f"{path.stem}{suffix}"
         yield Job(path, target)
         return
     named = path.resolve() if path.name in ("", "..") else path
-    folder = named.with_name(f"{named.name}-{style}") if output is None else output
+    beside = named.parent / f"{named.name}-{style}"
+    folder = beside if output is None else output if alone else output / named.name
     names = [name.relative_to(path) for name in sorted(path.rglob("*")) if _is_image(name) and name.is_file()]
     names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
-    root, inside = path.resolve(), folder.resolve()
+    root, inside = path.resolve(), (beside if output is None else output).resolve()
     if inside.is_relative_to(root):
         names = [name for name in names if not (root / name).is_relative_to(inside)]
     if not names:

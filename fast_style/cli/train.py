@@ -19,8 +19,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from torch import nn
 
 from fast_style.callbacks import find_checkpoint
 from fast_style.checkpoint import load_network, save_network
@@ -36,6 +38,8 @@ MISUSE = (
     FileNotFoundError,
     FileExistsError,
     NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
     MisconfigurationException,
     HydraException,
     OmegaConfBaseException,
@@ -50,6 +54,7 @@ def main() -> None:
     show_traceback = setting == "1"
 
     def task(config: DictConfig) -> None:
+        os.environ["HYDRA_FULL_ERROR"] = setting  # what other processes of the same run inherit
         with _errors_in_one_sentence(show_traceback):
             train(config)
 
@@ -65,42 +70,74 @@ def train(config: DictConfig) -> None:
     """Train as configured, then export the network; Ctrl-C exports what has been learned so far."""
     _quiet()
     run_dir = Path(HydraConfig.get().runtime.output_dir)
+    output = Path(config.output)
+    _check_writable(output)
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
-    task, data, trainer = (
-        hydra.utils.instantiate(config[part], _convert_="all") for part in ("model", "data", "trainer")
+    data, task, trainer = (
+        hydra.utils.instantiate(config[part], _convert_="all") for part in ("data", "model", "trainer")
     )
     if config.init != "scratch":
-        task.network.load_state_dict(load_network(config.init).state_dict())
-    output = Path(config.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    print(f"TensorBoard: tensorboard --logdir {_relative(run_dir)}", file=sys.stderr)
+        _start_from(config.init, task.network)
+    if trainer.is_global_zero:
+        print(f"TensorBoard: tensorboard --logdir {_relative(run_dir)}", file=sys.stderr)
 
-    before: dict[str, float] = {}
-    if resume is None:
-        before = trainer.validate(task, data, verbose=False)[0]
-        trainer.logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
+    exit_code = 0
     started = time.perf_counter()
-    interrupted = False
     try:
+        if resume is None:
+            task.heldout_before = trainer.validate(task, data, verbose=False)[0]
+            trainer.logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
         trainer.fit(task, data, ckpt_path=resume, weights_only=True)
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        interrupted = True
-    seconds = time.perf_counter() - started
-    steps = trainer.global_step
-    after = {} if interrupted else trainer.validate(task, data, verbose=False)[0]
-    if not trainer.is_global_zero:
-        return
-    if after:
-        trainer.logger.log_hyperparams(_flat(config), {name: after[name] for name in sorted(after)}, step=steps)
-        trainer.logger.finalize("success")
-    save_network(output, task.network, _metadata(config, steps, before, after))
-    if before and after:
-        print(f"held-out objective {before['heldout/total_loss']:.4g} → {after['heldout/total_loss']:.4g}")
-    print(f"trained to step {steps} in {seconds / 60:.1f} min; wrote {output}")
-    print(f"next: python stylize.py --model {output} --input PHOTO.jpg")
-    if interrupted:
-        sys.exit(130)
+        after = trainer.validate(task, data, verbose=False)[0]
+    except SystemExit as stop:  # Lightning's answer to SIGTERM and Ctrl-C
+        exit_code = 143 if isinstance(stop, SIGTERMException) else 130
+        after = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("heldout/")}
+    if trainer.is_global_zero and trainer.global_step > 0:
+        if not exit_code:
+            trainer.logger.log_hyperparams(_flat(config), dict(sorted(after.items())), step=trainer.global_step)
+            trainer.logger.finalize("success")
+        metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
+        save_network(output, task.network, metadata, _export_type(task.network))
+        _report(output, metadata, data.summary(), time.perf_counter() - started)
+    if exit_code:
+        sys.exit(exit_code)
+
+
+def _check_writable(output: Path) -> None:
+    """Tell before the training what would fail after it."""
+    if output.is_dir():
+        raise IsADirectoryError(f"output={output} is a folder: give a file, such as {output}/NAME.safetensors")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(f"output={output} cannot be written: {output.parent} is read-only")
+
+
+def _start_from(path: str, network: nn.Module) -> None:
+    start = load_network(path)
+    if (type(start), start.arguments) != (type(network), network.arguments):
+        raise ValueError(
+            f"init={path} is a {type(start).__name__}({start.arguments}), the model a "
+            f"{type(network).__name__}({network.arguments}): give model.network the same arguments"
+        )
+    network.load_state_dict(start.state_dict())
+
+
+def _export_type(network: nn.Module) -> torch.dtype:
+    """Half precision, unless a weight is beyond its range."""
+    largest = max(parameter.abs().max().item() for parameter in network.parameters())
+    return torch.float16 if largest <= torch.finfo(torch.float16).max else torch.float32
+
+
+def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
+    before, after = (metadata[key].get("heldout/total_loss") for key in ("heldout_before", "heldout_after"))
+    if before is not None and after is not None:
+        print(f"held-out objective {before:.4g} → {after:.4g}")
+    if photos:
+        print(photos)
+    print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {output}")
+    command = "python stylize.py" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
+    print(f"next: {command} --model {output} --input PHOTO.jpg")
 
 
 def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
@@ -115,14 +152,15 @@ def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: d
 
 
 def _flat(config: DictConfig) -> dict[str, Any]:
-    """Hyperparameters by dotted name, for TensorBoard's table of runs."""
-    flat: dict[str, Any] = {}
-    pending = [(part, _plain(config[part])) for part in ("style", "loss", "model", "data")]
+    """Hyperparameters by dotted name, for TensorBoard's table of runs; each part once, where it is its own."""
+    parts = ("style", "loss_network", "loss", "model", "data", "trainer")
+    flat: dict[str, Any] = {"seed": config.seed, "init": config.init}
+    pending = [(part, _plain(config[part])) for part in parts]
     while pending:
         prefix, value = pending.pop(0)
         if isinstance(value, dict):
-            pending += [(f"{prefix}.{key}", item) for key, item in value.items() if (prefix, key) != ("model", "loss")]
-        else:
+            pending += [(f"{prefix}.{key}", item) for key, item in value.items() if key not in (*parts, "logger")]
+        elif not isinstance(value, list) or not any(isinstance(item, dict) for item in value):
             flat[prefix] = value if isinstance(value, (int, float, str)) else str(value)
     return flat
 
@@ -164,11 +202,22 @@ def _errors_in_one_sentence(show_traceback: bool) -> Iterator[None]:
         cause: BaseException = error
         while isinstance(cause, HydraException) and cause.__cause__ is not None:  # what Hydra wraps
             cause = cause.__cause__
-        message = " ".join(str(cause).split()) or type(cause).__name__
-        if isinstance(cause, OverrideParseException):
-            message += """; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {_sentence(cause)}", file=sys.stderr)
         sys.exit(2 if isinstance(cause, MISUSE) else 1)
+    except KeyboardInterrupt:
+        print("interrupted before the training", file=sys.stderr)
+        sys.exit(130)
+
+
+def _sentence(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not set: give {error.full_key}=VALUE"
+    if isinstance(error, OverrideParseException):
+        return f"""{message}; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
+    if isinstance(error, (*MISUSE, RuntimeError, OSError)):
+        return message
+    return f"{type(error).__name__}: {message}; HYDRA_FULL_ERROR=1 shows where"
 
 
 def _relative(path: Path) -> Path:
@@ -180,7 +229,6 @@ def _quiet() -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     for message in (
         r"The '\w+' does not have many workers",
-        r"Checkpoint directory .* exists and is not empty",
         r"The number of training batches .* is smaller than the logging interval",
         r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",

@@ -2,13 +2,12 @@
 
 from fast_style.data.coco import download_coco
 from fast_style.data.datamodule import PhotoDataModule
-from fast_style.data.photos import Batch, HeldOut, PhotoDataset, Sample, collate
+from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource
 from fast_style.data.style import load_style
 
 __all__ = [
-    "Batch",
     "HeldOut",
     "ImageSource",
     "PhotoDataModule",

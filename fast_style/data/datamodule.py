@@ -1,9 +1,6 @@
 """The photos of a training run, for Lightning."""
 
 import logging
-import os
-from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +9,13 @@ from lightning.fabric.utilities import suggested_max_num_workers
 from torch.utils.data import DataLoader
 
 from fast_style.data.coco import download_coco
-from fast_style.data.photos import HeldOut, PhotoDataset, collate, is_readable
+from fast_style.data.photos import HeldOut, PhotoDataset, collate, set_aside
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource, Roots
 
 log = logging.getLogger(__name__)
+
+NAMED = 5  # enlarged photos named in the log: of some collections all would be
 
 
 class _ResumableLoader(DataLoader):
@@ -33,7 +32,8 @@ class PhotoDataModule(LightningDataModule):
     """Endless training crops and a few held-out photos.
 
     Training resumes at the sample where the checkpoint left off, whatever the number of workers. Batches are
-    `{"image": (N, 3, size, size) in [0, 1]}`. A photo that cannot be read is logged once and counted in `skipped`.
+    `{"image": (N, 3, size, size) in [0, 1]}`. Photos that cannot be read are skipped, those smaller than the crops are
+    enlarged; `summary` counts both, and the log names each of the former and the first 5 of the latter.
     On several processes, give the trainer `use_distributed_sampler=False`: the samples are already shared out.
 
     Args:
@@ -48,8 +48,14 @@ class PhotoDataModule(LightningDataModule):
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
 
+    Attributes:
+        skipped: names of the photos found unreadable so far.
+        enlarged: names of the photos found smaller than the crops so far.
+
     Raises:
-        ValueError: if a number is outside its range, or root is a list where COCO needs one folder.
+        FileNotFoundError: if there are no photos in `root`, unless they are downloaded, or in `heldout`.
+        ValueError: if a number is outside its range, root is a list where COCO needs one folder, or a root is neither a
+            folder nor a complete zip file.
     """
 
     photos: PhotoDataset
@@ -79,11 +85,15 @@ class PhotoDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = _count_workers(num_workers)
         self.seed = seed
-        self.heldout = heldout
         self.heldout_count = heldout_count
         self.heldout_size = heldout_size
         self.coco = coco
+        self._side = max(size, heldout_size)  # a photo enlarged for either kind of crop is smaller than this
+        # Listed here, so that a wrong path is told before anything expensive.
+        self._source = ImageSource(root) if coco is None else None
+        self._heldout_source = None if heldout is None else ImageSource(heldout)
         self.skipped: set[str] = set()
+        self.enlarged: set[str] = set()
         self._resumed = 0, 0  # optimizer steps and samples before this run
 
     @property
@@ -97,23 +107,25 @@ class PhotoDataModule(LightningDataModule):
             download_coco(str(self.root), self.coco)
 
     def setup(self, stage: str | None = None) -> None:
-        """List the photos and set some aside.
+        """Set the held-out photos aside.
 
         Raises:
-            FileNotFoundError: if there are no photos.
             RuntimeError: if none of the photos for training or for validation can be read.
         """
         if hasattr(self, "photos"):
             return
-        source = ImageSource(self.root if self.coco is None else download_coco(str(self.root), self.coco))
-        if self.heldout is not None:
-            train, heldout = source, ImageSource(self.heldout)
+        source = self._source
+        if source is None:
+            source = ImageSource(download_coco(str(self.root), str(self.coco)))
+        if self._heldout_source is not None:
+            train, heldout = source, self._heldout_source
         else:
-            train, heldout = _split(source, self.heldout_count, self.heldout_size)
+            train, heldout = set_aside(source, self.heldout_count, self.heldout_size)
         self.heldout_photos = HeldOut(heldout, self.heldout_size)
         photos = PhotoDataset(train, self.size, self.seed)
         # Photos of which none can be read fail here in one sentence, not later in a worker.
-        self._report(photos[0]["skipped"] + self.heldout_photos.skipped)
+        first = photos[0]
+        self._report(first["skipped"] + self.heldout_photos.skipped, first["enlarged"])
         self.photos = photos
 
     def train_dataloader(self) -> DataLoader:
@@ -134,9 +146,18 @@ class PhotoDataModule(LightningDataModule):
         return DataLoader(self.heldout_photos, self.batch_size, collate_fn=collate)
 
     def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Log the names of unreadable photos and leave them behind: tensors alone go to the device."""
-        self._report(batch.get("skipped", []))
-        return {key: value for key, value in batch.items() if key != "skipped"}
+        """Count skipped and enlarged photos and leave their names behind: tensors alone go to the device."""
+        self._report(batch.get("skipped", []), batch.get("enlarged", []))
+        return {key: value for key, value in batch.items() if key not in ("skipped", "enlarged")}
+
+    def summary(self) -> str | None:
+        """Say in one sentence how many photos were skipped or enlarged so far; None if no photo was."""
+        skipped, enlarged = len(self.skipped), len(self.enlarged)
+        if not skipped + enlarged:
+            return None
+        unread = "photo could not be read and was" if skipped == 1 else "photos could not be read and were"
+        small = "was" if enlarged == 1 else "were"
+        return f"{skipped} {unread} skipped, {enlarged} {small} smaller than {self._side} px and enlarged"
 
     def state_dict(self) -> dict[str, int]:
         """Return where the training stands, for Lightning's checkpoint."""
@@ -158,11 +179,17 @@ class PhotoDataModule(LightningDataModule):
         steps = max(0, self._trainer.global_step - step)
         return sample + steps * self._trainer.accumulate_grad_batches * self.batch_size * self._trainer.world_size
 
-    def _report(self, names: list[str]) -> None:
-        for name in dict.fromkeys(names):
-            if name not in self.skipped:
-                self.skipped.add(name)
-                log.warning("skipped photo %s: it cannot be read", name)
+    def _report(self, skipped: list[str], enlarged: list[str]) -> None:
+        for name in sorted(set(skipped) - self.skipped):
+            self.skipped.add(name)
+            log.warning(f"skipped photo {name}: it cannot be read ({len(self.skipped)} skipped so far)")
+        for name in sorted(set(enlarged) - self.enlarged):
+            self.enlarged.add(name)
+            count = f"{len(self.enlarged)} enlarged so far"
+            if len(self.enlarged) == NAMED:
+                count += ", further ones are only counted"
+            if len(self.enlarged) <= NAMED:
+                log.warning(f"enlarged photo {name}: it is smaller than {self._side} px ({count})")
 
 
 def _count_workers(workers: int | str) -> int:
@@ -171,13 +198,3 @@ def _count_workers(workers: int | str) -> int:
     if not isinstance(workers, int) or workers < 0:
         raise ValueError(f"num_workers must be auto or a number from 0, got {workers!r}")
     return workers
-
-
-def _split(source: ImageSource, count: int, size: int) -> tuple[ImageSource, ImageSource]:
-    """Return the photos to train on, and those set aside: the readable ones whose names have the smallest hashes."""
-    count = min(count, max(1, len(source) // 4))
-    by_hash = sorted(range(len(source)), key=lambda index: blake2b(os.fsencode(source.names[index])).digest())
-    readable = (index for index in by_hash if is_readable(source, index, size))
-    aside = set(islice(readable, count)) or {by_hash[0]}
-    rest = [index for index in range(len(source)) if index not in aside]
-    return source.subset(rest) if rest else source, source.subset(sorted(aside))

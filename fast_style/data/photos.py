@@ -1,8 +1,10 @@
 """Photos as samples: random crops for training, centre crops for evaluation."""
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from typing import TypedDict
 
 import torch
@@ -16,17 +18,17 @@ MAX_ATTEMPTS = 100
 
 
 class Sample(TypedDict):
-    """One photo, RGB of shape (3, H, W) in [0, 1], and the names of those passed over as unreadable."""
+    """One photo, or N of them in a batch.
+
+    Attributes:
+        image: RGB of shape (3, H, W) in [0, 1], or (N, 3, H, W).
+        skipped: names of the photos passed over as unreadable.
+        enlarged: names of those in `image` that were smaller than it.
+    """
 
     image: Tensor
     skipped: list[str]
-
-
-class Batch(TypedDict):
-    """Photos, RGB of shape (N, 3, H, W) in [0, 1], and the names of those passed over as unreadable."""
-
-    image: Tensor
-    skipped: list[str]
+    enlarged: list[str]
 
 
 class PhotoDataset(torch.utils.data.Dataset[Sample]):
@@ -76,7 +78,9 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
             except (ValueError, OSError):
                 skipped.append(self.source.names[photo])
                 continue
-            return {"image": _random_crop(pixels, self.size, _generator(self.seed, index)), "skipped": skipped}
+            image = _random_crop(pixels, self.size, _generator(self.seed, index))
+            enlarged = [self.source.names[photo]] if min(pixels.shape[-2:]) < self.size else []
+            return {"image": image, "skipped": skipped, "enlarged": enlarged}
         raise RuntimeError(
             f"no photo to train on: {attempts} in a row cannot be read, the last was {skipped[-1]}; check the photos"
         )
@@ -116,10 +120,12 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         """Read photo `index` as an image of shape (3, size, size)."""
-        image = to_float(self.source.read(index, self.size))
-        image = resize_short_side(image[None], self.size)[0]
+        pixels = self.source.read(index, self.size)
+        enlarged = [self.names[index]] if min(pixels.shape[-2:]) < self.size else []
+        image = resize_short_side(to_float(pixels)[None], self.size)[0]
         top, left = ((side - self.size) // 2 for side in image.shape[-2:])
-        return {"image": image[:, top : top + self.size, left : left + self.size], "skipped": []}
+        image = image[:, top : top + self.size, left : left + self.size]
+        return {"image": image, "skipped": [], "enlarged": enlarged}
 
 
 def is_readable(source: ImageSource, index: int, size: int) -> bool:
@@ -131,11 +137,25 @@ def is_readable(source: ImageSource, index: int, size: int) -> bool:
     return True
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack the images of samples, and chain the names of the photos they passed over."""
+def set_aside(source: ImageSource, count: int, size: int) -> tuple[ImageSource, ImageSource]:
+    """Return the photos to train on and those set aside: `count` readable ones whose names have the smallest hashes.
+
+    At most a quarter of the photos and at least one is set aside; a single photo is among both.
+    """
+    count = min(count, max(1, len(source) // 4))
+    by_hash = sorted(range(len(source)), key=lambda index: blake2b(os.fsencode(source.names[index])).digest())
+    readable = (index for index in by_hash if is_readable(source, index, size))
+    aside = set(islice(readable, count)) or {by_hash[0]}
+    rest = [index for index in range(len(source)) if index not in aside]
+    return source.subset(rest) if rest else source, source.subset(sorted(aside))
+
+
+def collate(samples: Sequence[Sample]) -> Sample:
+    """Stack the images of samples to (N, 3, H, W), and chain the names of the photos they report."""
     return {
         "image": torch.stack([sample["image"] for sample in samples]),
         "skipped": [name for sample in samples for name in sample["skipped"]],
+        "enlarged": [name for sample in samples for name in sample["enlarged"]],
     }
 
 

@@ -6,14 +6,12 @@ from torch import Tensor
 
 from fast_style import images
 
-SUFFIXES = (".jpg", ".png", ".webp")
-
 
 def load_style(name: str, image: str | Path | None = None, dir: str | Path = "styles", size: int = 256) -> Tensor:  # noqa: A002 - the word in the configuration
     """Load the style image at the size that sets the scale of the strokes.
 
     Args:
-        name: the style; without `image`, NAME.jpg, NAME.png or NAME.webp is looked for in `dir`.
+        name: the style; without `image`, NAME.jpg, .jpeg, .png or .webp is looked for in `dir`.
         image: the image file itself.
         dir: folder of style images.
         size: short side in pixels, at least 16; the aspect is kept. The smaller, the finer the strokes.
@@ -34,7 +32,7 @@ def load_style(name: str, image: str | Path | None = None, dir: str | Path = "st
 def _find(name: str, folder: str | Path) -> Path:
     if Path(name).name != name:
         raise ValueError(f"style name {name!r} must not be a path: give the file with style.image=FILE")
-    candidates = [Path(folder) / f"{name}{suffix}" for suffix in SUFFIXES]
+    candidates = [Path(folder) / f"{name}{suffix}" for suffix in images.SUFFIXES]
     for path in candidates:
         if path.is_file():
             return path

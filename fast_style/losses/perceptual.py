@@ -32,7 +32,7 @@ class PerceptualLoss(nn.Module):
             as defined, to reproduce the weights of other codebases.
 
     Raises:
-        ValueError: if a layer is unknown or missing from the weights, or a weight is negative, or no loss is left.
+        ValueError: if a layer is unknown or missing from the weights, a weight is negative or NaN, or no loss is left.
     """
 
     def __init__(
@@ -49,8 +49,7 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         content = _layer_weights("content", content_layers, content_weight)
         styles = _layer_weights("style", style_layers, style_weight)
-        if tv_weight < 0:
-            raise ValueError(f"tv_weight must not be negative, got {tv_weight}")
+        _check_weight("tv_weight", tv_weight)
         if not (content or styles or tv_weight):
             raise ValueError("every loss weight is 0: nothing to train")
         loss_network.check_layers([*content, *styles])
@@ -104,15 +103,14 @@ class PerceptualLoss(nn.Module):
             `total_loss`; each term raw by its own name (`style_loss/relu1_2`) and summed over its layers
             (`style_loss`); the same weighted, as `weighted/…`.
         """
-        summary = {"total_loss": torch.stack([self.weights[name] * value for name, value in losses.items()]).sum()}
-        for name, value in losses.items():
-            weighted = self.weights[name] * value
-            loss, _, layer = name.partition("/")
-            for key, term in ((loss, value), (f"weighted/{loss}", weighted)):
-                summary[key] = summary[key] + term if key in summary else term
-            if layer:
-                summary[name] = value
-                summary[f"weighted/{name}"] = weighted
+        weighted = {name: self.weights[name] * value for name, value in losses.items()}
+        summary = {"total_loss": torch.stack([*weighted.values()]).sum()}
+        for prefix, terms in (("", losses), ("weighted/", weighted)):
+            for name, value in terms.items():
+                summary[prefix + name] = value
+                loss, _, layer = name.partition("/")
+                if layer:
+                    summary[prefix + loss] = summary.get(prefix + loss, 0) + value
         return summary
 
 
@@ -121,9 +119,13 @@ def _layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, 
         layers = [layers]
     by_layer = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
     for name, value in ((f"{loss}_weight", weight), *((f"{loss} layer {k}", v) for k, v in by_layer.items())):
-        if value is None or value < 0:
-            raise ValueError(f"the weight {name} must not be negative, got {value}")
+        _check_weight(name, value)
     return {layer: weight * value for layer, value in by_layer.items() if weight * value > 0}
+
+
+def _check_weight(name: str, value: float | None) -> None:
+    if value is None or not value >= 0:  # this way round refuses NaN as well
+        raise ValueError(f"the weight {name} must not be negative, got {value}")
 
 
 def _scale(value: Tensor) -> float:

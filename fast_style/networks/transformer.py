@@ -19,7 +19,7 @@ class TransformerNetwork(nn.Module):
     Johnson et al. 2016 (https://arxiv.org/abs/1603.08155, supplementary table 1) with the changes the field has kept:
     instance normalisation (Ulyanov et al. 2016, https://arxiv.org/abs/1607.08022), reflection padding in every
     convolution instead of 40 pixels once, and upsampling followed by convolution (Odena et al. 2016,
-    https://distill.pub/2016/deconv-checkerboard).
+    https://distill.pub/2016/deconv-checkerboard). Only the convolutions of `upsampling="transposed"` pad with zeros.
 
     Args:
         width: channels after the first convolution, 1 to 512; the residual blocks have four times as many.

@@ -5,6 +5,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Self
 from urllib.error import URLError
@@ -41,7 +42,7 @@ class VGG(nn.Module):
             metadata of the file, else what torchvision publishes for the weights, else ImageNet's.
 
     Raises:
-        ValueError: if the name is unknown, or a file is not VGG weights.
+        ValueError: if the name is unknown, a file is not VGG weights, or mean or std are not three numbers.
         FileNotFoundError: if the file does not exist.
         RuntimeError: if the weights cannot be downloaded.
     """
@@ -80,9 +81,8 @@ class VGG(nn.Module):
             raise ValueError(f"{self.source} holds no VGG features: no key features.0.weight or 0.weight")
         if state and (beyond := [key for key in state if int(key.split(".")[0]) >= index]):
             raise ValueError(f"{self.source} does not fit {name}: it has features.{beyond[0]} but not {index}.weight")
-        for label, values in (("mean", mean or published_mean), ("std", std or published_std)):
-            if len(values) != 3 or (label == "std" and min(values) <= 0):
-                raise ValueError(f"{label} of the loss network must be three numbers (std above 0), got {values}")
+        for label, given, published in (("mean", mean, published_mean), ("std", std, published_std)):
+            values = _channels(f"{label} of the loss network", published if given is None else given, label == "std")
             self.register_buffer(label, torch.tensor(values, dtype=torch.float32).view(3, 1, 1))
         self.eval().requires_grad_(False)
 
@@ -179,11 +179,31 @@ def _load(name: str, weights: str | Path | None) -> tuple[dict[str, Tensor] | No
         raise ValueError(f"{path} is not a complete file of VGG weights (.pth or .safetensors)") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path} is not a state dict of tensors")
-    mean, std = (
-        json.loads(metadata[key]) if key in metadata else default
-        for key, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))
-    )
-    return _features(state), mean, std
+    mean = _from_metadata(path, metadata, "mean", IMAGENET_MEAN)
+    return _features(state), mean, _from_metadata(path, metadata, "std", IMAGENET_STD)
+
+
+def _from_metadata(path: Path, metadata: Mapping[str, str], key: str, default: Sequence[float]) -> Sequence[float]:
+    if key not in metadata:
+        return default
+    try:
+        values = json.loads(metadata[key])
+    except (ValueError, RecursionError):
+        values = metadata[key]  # refused as it stands
+    return _channels(f"{key} in the metadata of {path}", values, positive=key == "std")
+
+
+def _channels(label: str, values: object, positive: bool) -> Sequence[float]:
+    """Return the values if they are three finite numbers."""
+    if (
+        not isinstance(values, Sequence)
+        or len(values) != 3
+        or not all(isinstance(value, int | float) and abs(value) < inf for value in values)
+        or (positive and min(values) <= 0)
+    ):
+        rule = "three numbers above 0" if positive else "three numbers"
+        raise ValueError(f"{label} must be {rule} as in [1, 1, 1], got {values!r}")
+    return values
 
 
 def _features(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -48,6 +48,7 @@ class FeedForward(L.LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.strict_loading = False  # checkpoints hold the network alone
+        self.heldout_before: dict[str, float] = {}  # held-out losses before the first step
         self._training_losses: Callable[[Tensor], dict[str, Tensor]]
         self._training_losses = torch.compile(self._losses) if compile else self._losses
 
@@ -91,34 +92,37 @@ class FeedForward(L.LightningModule):
     ) -> None:
         """Clip the norm of the gradient and log what it was."""
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val or float("inf"))
+        if not torch.isfinite(norm):
+            raise NonFiniteLossError(self._describe_non_finite({"the norm of the gradient": norm}))
         self.log("train/grad_norm", norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the network and how to build it; leave the loss network out."""
+        """Keep the network, how to build it, and where it started; leave the loss network out."""
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith("network.")}
-        checkpoint["network"] = {
-            "target": f"fast_style.networks.{type(self.network).__name__}",
-            "arguments": self.network.arguments,
-        }
+        checkpoint["network"] = self._describe_network()
+        checkpoint["heldout_before"] = self.heldout_before
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another network: loading is not strict."""
-        expected = {key for key in self.state_dict() if key.startswith("network.")}
-        if expected != set(checkpoint["state_dict"]):
+        if checkpoint.get("network") != self._describe_network():
             raise ValueError(
                 f"the checkpoint was trained with {checkpoint.get('network')}, this run's network is "
-                f"{type(self.network).__name__}({self.network.arguments}): resume with the same model"
+                f"{self._describe_network()}: resume with the same model"
             )
+        self.heldout_before = checkpoint["heldout_before"]
+
+    def _describe_network(self) -> dict[str, Any]:
+        return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
 
     def _losses(self, photos: Tensor) -> dict[str, Tensor]:
         return self.loss(self(photos), photos)
 
     def _describe_non_finite(self, losses: Mapping[str, Tensor]) -> str:
         terms = [f"{name} = {value.item()}" for name, value in losses.items() if not torch.isfinite(value)]
-        saved = getattr(self.trainer.checkpoint_callback, "newest", None)
+        saved = getattr(self.trainer.checkpoint_callback, "newest", None) or self.trainer.ckpt_path
+        advice = "continue from it with ckpt_path=last" if saved else "start again"
         return (
             f"training stopped at step {self.global_step}: {', '.join(terms) or 'the weighted sum'} is not finite; "
-            f"the last good checkpoint is {saved or 'none yet'}; "
-            "continue from it with ckpt_path=last and a lower model.optimizer.lr"
+            f"the last good checkpoint is {saved or 'none yet'}; {advice} and a lower model.optimizer.lr"
         )

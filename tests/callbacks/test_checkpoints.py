@@ -4,7 +4,7 @@ import logging
 import pytest
 import torch
 
-from fast_style.callbacks import AtomicCheckpointIO, find_checkpoint
+from fast_style.callbacks import AtomicCheckpointIO, ResumeCheckpoint, find_checkpoint
 
 
 @pytest.fixture
@@ -36,8 +36,16 @@ def test_a_failed_save_keeps_the_old_file_and_no_remains(folder, monkeypatch):
     assert len(list(folder.iterdir())) == 3
 
 
-def test_nothing_asked_for(folder):
-    assert find_checkpoint(None, folder) is None
+def test_nothing_asked_for(tmp_path):
+    assert find_checkpoint(None, tmp_path) is None
+
+
+def test_a_folder_of_an_earlier_run_is_not_mixed_up(folder):
+    message = r"holds checkpoints of an earlier run, up to step-100\.ckpt: continue it with ckpt_path=last"
+    with pytest.raises(ValueError, match=message):
+        find_checkpoint(None, folder)
+    with pytest.raises(ValueError, match=message):
+        find_checkpoint(str(folder / "step-10.ckpt"), folder)
 
 
 def test_last_is_the_newest_by_step(folder):
@@ -71,10 +79,23 @@ def test_a_path_is_taken_as_given(folder, tmp_path):
 
 def test_a_damaged_path_falls_back_to_an_earlier_step_only(folder):
     cut(folder / "step-10.ckpt")
-    assert find_checkpoint(str(folder / "step-10.ckpt"), folder) == folder / "step-5.ckpt"
+    elsewhere = folder / "elsewhere"
+    assert find_checkpoint(str(folder / "step-10.ckpt"), elsewhere) == folder / "step-5.ckpt"
     cut(folder / "step-5.ckpt")
     with pytest.raises(ValueError, match=r"step-5\.ckpt is damaged and there is no earlier complete one"):
-        find_checkpoint(str(folder / "step-5.ckpt"), folder)
+        find_checkpoint(str(folder / "step-5.ckpt"), elsewhere)
+
+
+def test_a_network_is_no_checkpoint(tmp_path):
+    (tmp_path / "out.safetensors").touch()
+    with pytest.raises(ValueError, match=r"is not a \.ckpt of a run: start from a network with init=FILE"):
+        find_checkpoint(str(tmp_path / "out.safetensors"), tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("every_n_train_steps", 0), ("keep", 0)])
+def test_bad_numbers(tmp_path, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        ResumeCheckpoint(tmp_path, **({"every_n_train_steps": 1} | {name: value}))
 
 
 def test_missing_path(tmp_path):

@@ -1,14 +1,20 @@
 import errno
 import os
+import struct
 import subprocess
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import PIL.Image
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from fast_style import images
 from fast_style.checkpoint import save_network
@@ -99,6 +105,35 @@ def test_file_to_folder(stylize, photos, tmp_path):
     assert tree(tmp_path / "out") == tree(tmp_path / "looks_like.jpg") == ["a.jpg"]
 
 
+@pytest.mark.parametrize("name", ["out.tiff", "out.v2", "sub/a.txt"])
+def test_output_file_of_another_suffix(stylize, photos, tmp_path, model, name):
+    model.unlink()  # misuse is told before anything is loaded
+    result = stylize("--input", photos / "a.jpg", "--output", tmp_path / name)
+    assert is_misuse(result, f"{name}: its suffix must be one of .jpg, .jpeg, .png, .webp, or name an existing folder")
+    assert not (tmp_path / name).exists()
+
+
+def test_file_to_a_folder_with_a_dot(stylize, photos, tmp_path):
+    (tmp_path / "out.v2").mkdir()
+    assert stylize("--input", photos / "a.jpg", "--output", tmp_path / "out.v2").code == 0
+    assert tree(tmp_path / "out.v2") == ["a.jpg"]
+
+
+@pytest.mark.parametrize("names", [["a.jpg", "b.PNG"], ["a*.jpg"], ["*.*"], [""], ["sub", "a.jpg"]])
+def test_several_inputs_to_a_file(stylize, photos, tmp_path, model, names):
+    model.unlink()
+    result = stylize("--input", *(photos / name for name in names), "--output", tmp_path / "x.jpg")
+    assert is_misuse(result, "x.jpg is named like a file, which only a single input file has: name a folder")
+    assert not (tmp_path / "x.jpg").exists()
+
+
+def test_several_inputs_to_a_folder_with_a_suffix(stylize, photos, tmp_path):
+    (tmp_path / "there.jpg").mkdir()
+    for output in (tmp_path / "there.jpg", tmp_path / "out.v2"):
+        assert stylize("--input", photos / "a.jpg", photos / "b.PNG", "--output", output).code == 0
+        assert tree(output) == ["a.jpg", "b.PNG"]
+
+
 def test_files_of_foreign_suffix_become_png(stylize, tmp_path):
     make(tmp_path / "a.jpg").rename(tmp_path / "a.jfif")
     assert stylize("--input", tmp_path / "a.jfif").code == 0
@@ -119,6 +154,25 @@ def test_default_output_of_a_folder(stylize, photos, tmp_path, monkeypatch, name
     assert stylize("--input", name).code == 0
     assert tree(tmp_path / "photos-mosaic") == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
     assert len(tree(photos)) == 4
+
+
+def test_each_of_several_folders_is_mirrored_under_its_name(stylize, tmp_path, monkeypatch):
+    for name in ("2023/a.jpg", "2024/a.jpg", "2024/sub/a.jpg", "b.jpg"):
+        make(tmp_path / name)
+    monkeypatch.chdir(tmp_path / "2023")
+    inputs = (".", "../2024/", "../b.jpg", "--output", "../out")
+    assert stylize("--input", *inputs) == (0, "stylized 4, skipped 0, failed 0\n", "")
+    assert tree(tmp_path / "out") == ["2023/a.jpg", "2024/a.jpg", "2024/sub/a.jpg", "b.jpg"]
+    assert stylize("--input", *inputs).out == "stylized 0, skipped 4, failed 0\n"
+
+
+@pytest.mark.parametrize("pattern", ["20*", "2023*"])
+def test_a_glob_of_folders_counts_as_several(stylize, tmp_path, pattern):
+    for name in ("2023/a.jpg", "2024/a.jpg"):
+        make(tmp_path / name)
+    assert stylize("--input", tmp_path / pattern, "--output", tmp_path / "out").code == 0
+    assert "2023/a.jpg" in tree(tmp_path / "out")
+    assert "a.jpg" not in tree(tmp_path / "out")
 
 
 def test_hidden_files_are_left_out(stylize, photos, tmp_path):
@@ -173,9 +227,50 @@ def test_missing_model(stylize, photos, tmp_path):
     assert not (tmp_path / "photos-nowhere").exists()
 
 
-def test_damaged_model(stylize, photos, model):
-    model.write_bytes(model.read_bytes()[:100])
-    assert is_misuse(stylize("--input", photos), "mosaic.safetensors")
+class Code:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def truncate(model: Path) -> None:
+    model.write_bytes(model.read_bytes()[:-100])
+
+
+def pickle_code(model: Path) -> None:
+    torch.save({"conv1.conv2d.weight": Code()}, model)
+
+
+def zip_bomb(model: Path) -> None:
+    with zipfile.ZipFile(model, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(10**6))
+
+
+def rename_network(model: Path) -> None:
+    with safe_open(model, "pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(model), model, metadata | {"network": '"fast_style.networks.Transfomer"'})
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("m.safetensors", truncate, "is not a complete safetensors file"),
+        ("m.pth", pickle_code, "holds code or Python objects besides weights, which is unsafe to load"),
+        ("m.pth", zip_bomb, "is a compressed archive"),
+        ("m.safetensors", rename_network, "the network must be one of fast_style.networks.TransformerNetwork, got"),
+        ("m.safetensors", lambda model: model.write_text("hello, this is a text"), "is not a network"),
+        ("m.safetensors", lambda model: model.write_bytes(b""), "is not a network"),
+    ],
+    ids=["truncated", "code", "zip bomb", "unknown network", "text", "empty"],
+)
+def test_damaged_model(stylize, photos, tmp_path, model, monkeypatch, name, damage, reason):
+    monkeypatch.chdir(tmp_path)
+    path = model.rename(model.with_name(name))
+    damage(path)
+    result = stylize("--input", photos, "--model", path, "--output", tmp_path / "out")
+    assert is_misuse(result, f"{path} ")
+    assert reason in result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "photos"]
 
 
 def test_unknown_device(stylize, photos):
@@ -230,6 +325,13 @@ def test_several_inputs_are_skipped_when_finished(stylize, photos):
     assert stylize("--input", *inputs).out == "stylized 0, skipped 2, failed 0\n"
 
 
+@pytest.mark.parametrize("output", [[], ["--output", "out"]])
+def test_a_glob_of_one_file_is_skipped_when_finished(stylize, photos, monkeypatch, output):
+    monkeypatch.chdir(photos)
+    assert stylize("--input", "*.jpg", *output) == (0, "stylized 1, skipped 0, failed 0\n", "")
+    assert stylize("--input", "a.j*", *output) == (0, "stylized 0, skipped 1, failed 0\n", "")
+
+
 def test_a_glob_repeated_takes_no_outputs(stylize, photos, tmp_path):
     assert stylize("--input", photos / "a*.jpg").out == "stylized 1, skipped 0, failed 0\n"
     assert stylize("--input", photos / "a*.jpg").out == "stylized 0, skipped 1, failed 0\n"
@@ -244,6 +346,14 @@ def test_output_inside_the_input(stylize, photos):
     assert tree(out) == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
 
 
+def test_output_inside_one_of_several_inputs(stylize, photos, tmp_path):
+    other = make(tmp_path / "other" / "d.jpg").parent
+    out = photos / "sub" / "out"
+    for result in ("stylized 4, skipped 0, failed 0\n", "stylized 0, skipped 4, failed 0\n"):
+        assert stylize("--input", photos, other, "--output", out).out == result
+    assert tree(out) == ["other/d.jpg", "photos/a.jpg", "photos/b.PNG", "photos/sub/deep/c.webp"]
+
+
 def test_output_is_the_input(stylize, photos, tmp_path):
     before = {name: (photos / name).read_bytes() for name in tree(photos)}
     for arguments in (
@@ -252,6 +362,8 @@ def test_output_is_the_input(stylize, photos, tmp_path):
         ("--input", photos / "a.jpg", "--output", photos / "a.jpg"),
         ("--input", photos / "a.jpg", photos / "b.PNG", "--output", photos / "sub" / ".."),
         ("--input", photos / "a.jpg", make(tmp_path / "other" / "b.PNG"), "--output", photos),
+        ("--input", photos, tmp_path / "other", "--output", tmp_path),
+        ("--input", photos, tmp_path / "other", "--output", photos),
     ):
         result = stylize(*arguments, "--overwrite")
         assert is_misuse(result, "choose another --output") or is_misuse(result, "holds no image")
@@ -264,15 +376,17 @@ def test_output_is_the_parent_of_the_input(stylize, photos):
 
 
 def test_two_inputs_with_one_output(stylize, photos, tmp_path):
-    other = make(tmp_path / "other" / "a.jpg")
-    result = stylize("--input", photos, other, "--output", tmp_path / "out")
-    assert is_misuse(result, "would both be written to")
-    assert not (tmp_path / "out").exists()
+    other = make(tmp_path / "other" / "photos" / "a.jpg")
+    for inputs in ((photos / "a.jpg", other), (photos, other.parent)):
+        result = stylize("--input", *inputs, "--output", tmp_path / "out")
+        assert is_misuse(result, "would both be written to")
+        assert not (tmp_path / "out").exists()
 
 
 def test_one_input_named_twice_is_done_once(stylize, photos, tmp_path):
-    inputs = (photos, photos / "a.jpg", photos / "sub" / ".." / "a.jpg")
-    assert stylize("--input", *inputs, "--output", tmp_path / "out").out == "stylized 3, skipped 0, failed 0\n"
+    inputs = (photos, photos / "sub" / "..", photos / "a.jpg", photos / "sub" / ".." / "a.jpg")
+    assert stylize("--input", *inputs, "--output", tmp_path / "out").out == "stylized 4, skipped 0, failed 0\n"
+    assert tree(tmp_path / "out") == ["a.jpg", "photos/a.jpg", "photos/b.PNG", "photos/sub/deep/c.webp"]
 
 
 def test_failures_are_listed_and_the_others_done(stylize, photos, tmp_path):
@@ -287,10 +401,36 @@ def test_failures_are_listed_and_the_others_done(stylize, photos, tmp_path):
     assert tree(tmp_path / "out") == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
 
 
-def test_a_file_that_fails(stylize, photos):
-    result = stylize("--input", photos / "notes.txt")
+def claim(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that claims a size."""
+    file = BytesIO()
+    PIL.Image.new("RGB", (1, 1)).save(file, "PNG")
+    content = file.getvalue()
+    header = b"IHDR" + struct.pack(">II", width, height) + content[24:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (claim(20_000, 10_000), "it has more than 178956970 pixels"),
+        (claim(10**9, 10**9), "it has more than 178956970 pixels"),
+        (None, "runcated"),
+        (b"", "it is empty"),
+        (b"hello", "it is not a JPEG, PNG or WebP file"),
+    ],
+    ids=["bomb", "larger bomb", "truncated", "0 bytes", "text"],
+)
+def test_a_file_that_fails(stylize, photos, tmp_path, content, reason):
+    whole = (photos / "a.jpg").read_bytes()
+    damaged = tmp_path / "damaged.jpg"
+    damaged.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    result = stylize("--input", damaged, "--output", tmp_path / "out" / "x.jpg")
     assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 1\n")
-    assert result.err == f"cannot read image {photos / 'notes.txt'}: it is not a JPEG, PNG or WebP file\n"
+    assert result.err.startswith(f"cannot read image {damaged}: ")
+    assert reason in result.err
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_output_folder_is_a_file(stylize, photos, tmp_path):
@@ -299,6 +439,21 @@ def test_output_folder_is_a_file(stylize, photos, tmp_path):
     assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 3\n")
     assert result.err.splitlines()[0] == f"cannot write {tmp_path / 'out' / 'a.jpg'}: Not a directory"
     assert (tmp_path / "out").read_text() == "before"
+
+
+def test_output_folder_not_writable(stylize, photos, tmp_path, monkeypatch):
+    real = Path.open
+
+    def refuse(path, mode="r", *options):
+        if mode.startswith(("x", "w")):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, mode, *options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    result = stylize("--input", photos / "a.jpg", "--output", tmp_path / "x.jpg")
+    assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 1\n")
+    assert result.err == f"cannot write {tmp_path / 'x.jpg'}: Permission denied\n"
+    assert tree(tmp_path) == ["models/mosaic.safetensors", *(f"photos/{name}" for name in tree(photos))]
 
 
 def test_full_disk(stylize, photos, tmp_path, monkeypatch):

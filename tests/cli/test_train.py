@@ -1,3 +1,4 @@
+import errno
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from fast_style.checkpoint import load_network, read_metadata
 from fast_style.tasks import FeedForward
@@ -58,9 +61,25 @@ def check_board(board: EventAccumulator, tiny: dict[str, str]) -> None:
     assert [event.step for event in board.Images("heldout")][:2] == [0, 2]
     config = board.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     assert f"dir: {tiny['style.dir']}" in config
-    assert "_hparams_/session_start_info" in board.summary_metadata or any(
-        "hparams" in t for t in board.Tags()["tensors"]
-    )
+
+
+def test_hparams_can_be_compared(tiny, train, tmp_path):
+    assert train(tiny) == 0
+    parameters, metrics = {}, {}
+    for file in (tmp_path / "run" / "tensorboard").glob("events*"):
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                content = value.metadata.plugin_data.content
+                if value.tag == "_hparams_/session_start_info":
+                    start = HParamsPluginData.FromString(content).session_start_info
+                    parameters = {key: item.number_value or item.string_value for key, item in start.hparams.items()}
+                elif value.tag == "heldout/total_loss" and event.step == 3:
+                    metrics[value.tag] = value.tensor.float_val[0]
+    assert parameters["style.name"] == "waves"
+    assert parameters["loss.style_weight"] == 5
+    assert parameters["trainer.max_steps"] == 3
+    final = read_metadata(tmp_path / "out.safetensors")["heldout_after"]["heldout/total_loss"]
+    assert metrics["heldout/total_loss"] == pytest.approx(final)
 
 
 def test_the_style_is_learned(tiny, train, tmp_path):
@@ -96,11 +115,11 @@ def run_and_kill(command: list[str], folder: Path, step: int, delay: float) -> N
 
 
 @pytest.mark.parametrize("damage", [False, True], ids=["killed", "killed and cut short"])
-def test_a_killed_run_resumes_bitwise(tiny, train, tmp_path, root, damage):
-    steps = {"trainer.max_steps": "60", "trainer.val_check_interval": "25"}
+def test_a_killed_run_resumes_bitwise(tiny, train, tmp_path, monkeypatch, damage):
+    steps = {"trainer.max_steps": "60", "trainer.val_check_interval": "20"}
     overrides = tiny | steps | {"callbacks.checkpoint.every_n_train_steps": "10"}
     whole = overrides | {"hydra.run.dir": str(tmp_path / "whole")}
-    torch.set_num_threads(1)  # as many as the other process has
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))  # as many in the other process
     assert train(whole) == 0
 
     killed = overrides | {"hydra.run.dir": str(tmp_path / "killed"), "data.num_workers": "1"}
@@ -119,10 +138,11 @@ def test_a_killed_run_resumes_bitwise(tiny, train, tmp_path, root, damage):
     assert_equal(resumed["optimizer_states"], expected["optimizer_states"])
     assert_equal(resumed["lr_schedulers"], expected["lr_schedulers"])
     assert logged_losses(tmp_path / "killed") == logged_losses(tmp_path / "whole")
-    assert load_network(tmp_path / "out.safetensors") is not None
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert metadata["heldout_before"]["heldout/total_loss"] > metadata["heldout_after"]["heldout/total_loss"] > 0
 
 
-KILLED = "import torch; torch.set_num_threads(1); from fast_style.cli.train import main; main()"
+KILLED = "from fast_style.cli.train import main; main()"
 
 
 def logged_losses(run: Path) -> dict[str, dict[int, float]]:
@@ -177,6 +197,65 @@ def test_a_non_finite_loss_stops_the_run(tiny, train, tmp_path, capsys, monkeypa
     assert not (tmp_path / "out.safetensors").exists()
 
 
+def test_a_non_finite_gradient_stops_the_run(tiny, train, capsys, monkeypatch):
+    original = FeedForward._losses
+
+    def infinite_slope(self, photos):
+        losses = original(self, photos)
+        if self.global_step == 1:  # the square root has the value 0 and no finite slope there
+            losses["tv_loss"] = losses["tv_loss"] + (losses["tv_loss"] * 0).sqrt()
+        return losses
+
+    monkeypatch.setattr(FeedForward, "_losses", infinite_slope)
+    assert train(tiny) == 1
+    assert "training stopped at step 1: the norm of the gradient = nan is not finite" in capsys.readouterr().err
+
+
+def test_a_run_is_not_mixed_up_with_another(tiny, train, capsys):
+    assert train(tiny) == 0
+    assert train(tiny) == 2
+    assert "continue it with ckpt_path=last, or choose another hydra.run.dir" in capsys.readouterr().err
+
+
+def test_init_from_another_architecture_is_refused(tiny, train, tmp_path, capsys):
+    assert train(tiny) == 0
+    second = {"init": str(tmp_path / "out.safetensors"), "hydra.run.dir": str(tmp_path / "second")}
+    assert train(tiny | second, "model.network.output=tanh") == 2
+    assert "give model.network the same arguments" in capsys.readouterr().err
+
+
+def test_accumulated_gradients_resume(tiny, train, tmp_path):
+    overrides = tiny | {"trainer.accumulate_grad_batches": "2", "trainer.max_steps": "4"}
+    assert train(overrides | {"hydra.run.dir": str(tmp_path / "whole")}) == 0
+    assert train(overrides) == 0
+    folder = tmp_path / "run" / "checkpoints"
+    assert sorted(path.name for path in folder.iterdir()) == ["step-3.ckpt", "step-4.ckpt"]
+    (folder / "step-4.ckpt").unlink()
+    assert train(overrides, "ckpt_path=last") == 0
+    expected = torch.load(tmp_path / "whole" / "checkpoints" / "step-4.ckpt", weights_only=True)
+    assert_equal(torch.load(folder / "step-4.ckpt", weights_only=True)["state_dict"], expected["state_dict"])
+
+
+def test_a_resume_of_an_interrupted_run_equals_the_whole_run(tiny, train, tmp_path, monkeypatch):
+    overrides = tiny | {"trainer.max_steps": "8", "callbacks.checkpoint.every_n_train_steps": "100"}
+    assert train(overrides | {"hydra.run.dir": str(tmp_path / "whole")}) == 0
+    original = FeedForward.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.global_step == 3:
+            raise KeyboardInterrupt
+        return original(self, batch, batch_idx)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(FeedForward, "training_step", interrupted)
+        assert train(overrides) == 130
+    signal.signal(signal.SIGINT, handler)
+    assert train(overrides, "ckpt_path=last") == 0
+    assert logged_losses(tmp_path / "run") == logged_losses(tmp_path / "whole")
+    assert read_metadata(tmp_path / "out.safetensors")["steps"] == 8
+
+
 def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
     original = FeedForward.training_step
 
@@ -191,7 +270,9 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         assert train(tiny) == 130
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert read_metadata(tmp_path / "out.safetensors")["steps"] == 2
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert metadata["steps"] == 2
+    assert metadata["heldout_after"]["heldout/total_loss"] > 0
 
 
 @pytest.mark.parametrize(
@@ -210,6 +291,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         ({"ckpt_path": "nowhere.ckpt"}, "nowhere.ckpt"),
         ({"style.size": "3"}, "style.size must be at least 16"),
         ({"model.network.width": "0"}, "width must be 1 to 512"),
+        ({"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
         ({"data.root": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
     ],
 )
@@ -229,11 +311,35 @@ def test_style_image_that_is_no_image(tiny, train, capsys, tmp_path):
     assert f"error: cannot read image {tmp_path / 'text.jpg'}" in capsys.readouterr().err
 
 
-def test_output_that_cannot_be_written_is_told_before_training(tiny, train, capsys, tmp_path):
+@pytest.mark.parametrize("output", ["file/out.safetensors", "folder"])
+def test_output_that_cannot_be_written_is_told_before_training(tiny, train, capsys, tmp_path, output):
     (tmp_path / "file").write_text("")
-    assert train(tiny | {"output": str(tmp_path / "file" / "out.safetensors")}) != 0
-    assert "error: " in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    assert train(tiny | {"output": str(tmp_path / output)}) == 2
+    error = capsys.readouterr().err
+    assert "error: " in error
+    assert output.split("/")[0] in error
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_an_empty_folder_of_photos(tiny, train, capsys, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert train(tiny | {"data.root": str(tmp_path / "empty")}) == 2
+    assert f"{tmp_path / 'empty'}" in capsys.readouterr().err
+
+
+def test_a_full_disk_at_the_export_leaves_nothing_half_written(tiny, train, capsys, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert train(tiny) == 0
+    before = (tmp_path / "out.safetensors").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        assert train(tiny | {"hydra.run.dir": str(tmp_path / "second")}) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert (tmp_path / "out.safetensors").read_bytes() == before
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_command_line_from_elsewhere(tiny, root, tmp_path):

@@ -1,6 +1,7 @@
 """Photos through a Lightning trainer: nothing seen twice, nothing left out, whoever interrupts."""
 
 import logging
+import re
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -165,9 +166,10 @@ def test_how_many_are_set_aside(photo_folder, tmp_path, photos, count, aside):
 
 
 def test_set_aside_by_name_alone(photo_folder, tmp_path):
-    first, moved = data(photo_folder), data(tmp_path / "moved", seed=5)
+    first = data(photo_folder)
     first.setup()
     photo_folder.rename(tmp_path / "moved")
+    moved = data(tmp_path / "moved", seed=5)
     moved.setup()
     assert moved.heldout_names == first.heldout_names
 
@@ -186,8 +188,41 @@ def test_unreadable_photos_are_named_once(photo_folder, tmp_path, caplog, worker
     photos = data(photo_folder, num_workers=workers)
     with caplog.at_level(logging.WARNING, "fast_style.data.datamodule"):
         fit(tmp_path, 6, photos)
-    assert caplog.messages == ["skipped photo photo_3.jpg: it cannot be read"]
+    assert caplog.messages == ["skipped photo photo_3.jpg: it cannot be read (1 skipped so far)"]
     assert photos.skipped == {"photo_3.jpg"}
+    assert photos.summary() == "1 photo could not be read and was skipped, 0 were smaller than 16 px and enlarged"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_small_photos_are_counted_and_the_first_are_named(photo_folder, tmp_path, caplog, workers):
+    photos = data(photo_folder, size=65, heldout_size=65, num_workers=workers)  # larger than photo_4 alone, of 64 × 64
+    photos.enlarged = {"photo_0.jpg"}
+    for number in range(1, 4):
+        (photo_folder / f"photo_{number}.jpg").write_bytes((photo_folder / "photo_4.jpg").read_bytes())
+    (photo_folder / "nested" / "photo_5.png").write_bytes((photo_folder / "photo_4.jpg").read_bytes())
+    with caplog.at_level(logging.WARNING, "fast_style.data.datamodule"):
+        fit(tmp_path, 6, photos)
+    sentence = r"enlarged photo .*photo_[1-5]\.(jpg|png): it is smaller than 65 px"
+    counts = [*(f"{count} enlarged so far" for count in (2, 3, 4)), "5 enlarged so far, further ones are only counted"]
+    assert len(caplog.messages) == 4
+    for message, count in zip(caplog.messages, counts, strict=True):
+        assert re.fullmatch(rf"{sentence} \({count}\)", message)
+    assert photos.enlarged == set(ImageSource(photo_folder).names)
+    assert photos.summary() == "0 photos could not be read and were skipped, 6 were smaller than 65 px and enlarged"
+
+
+def test_small_held_out_photos_are_counted(photo_folder, style_folder, tmp_path, caplog):
+    photos = data(photo_folder, heldout=style_folder, heldout_size=50)
+    with caplog.at_level(logging.WARNING, "fast_style.data.datamodule"):
+        fit(tmp_path, 1, photos)
+    assert caplog.messages == ["enlarged photo waves.png: it is smaller than 50 px (1 enlarged so far)"]
+    assert photos.summary() == "0 photos could not be read and were skipped, 1 was smaller than 50 px and enlarged"
+
+
+def test_nothing_to_sum_up(photo_folder):
+    photos = data(photo_folder)
+    photos.setup()
+    assert photos.summary() is None
 
 
 def test_unreadable_photos_are_not_set_aside(photo_folder):
@@ -203,7 +238,7 @@ def test_unreadable_held_out_photo_is_named(photo_folder, style_folder, caplog):
     (style_folder / "bad.png").write_bytes(b"")
     photos = data(photo_folder, heldout=style_folder)
     photos.setup()
-    assert caplog.messages == ["skipped photo bad.png: it cannot be read"]
+    assert caplog.messages == ["skipped photo bad.png: it cannot be read (1 skipped so far)"]
     assert photos.heldout_names == ["waves.png"]
 
 
@@ -254,9 +289,17 @@ def test_numbers_out_of_range(photo_folder, changes, sentence):
         data(changes.pop("root", photo_folder), **changes)
 
 
-def test_missing_root(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no folder or zip file of photos at"):
-        data(tmp_path / "nowhere").setup()
+def test_missing_and_empty_folders_are_told_at_once(photo_folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, sentence in (
+        ("nowhere", "there is no folder or zip file of photos at .*nowhere"),
+        ("empty", "empty holds"),
+    ):
+        with pytest.raises(FileNotFoundError, match=sentence):
+            data(tmp_path / name)
+        for coco in (None, "val2017"):
+            with pytest.raises(FileNotFoundError, match=sentence):
+                data(photo_folder, heldout=tmp_path / name, coco=coco)
 
 
 def test_training_batches_need_a_trainer(photo_folder):

@@ -45,7 +45,7 @@ def test_sample(dataset):
     assert sample["image"].shape == (3, 32, 32)
     assert sample["image"].dtype == torch.float32
     assert 0 <= sample["image"].min() < sample["image"].max() <= 1
-    assert sample["skipped"] == []
+    assert sample["skipped"] == sample["enlarged"] == []
 
 
 def test_depends_on_seed_and_index_alone(dataset, photo_folder):
@@ -78,7 +78,7 @@ def test_every_epoch_visits_each_photo_once_in_its_own_order(dataset, monkeypatc
 
 def test_workers_change_nothing(dataset):
     def first_batches(workers: int) -> list[torch.Tensor]:
-        loader = DataLoader(dataset, batch_sampler=SampleIndices(3, 2), collate_fn=collate, num_workers=workers)
+        loader = DataLoader(dataset, batch_sampler=SampleIndices(lambda: 3, 2), collate_fn=collate, num_workers=workers)
         return [batch["image"] for batch, _ in zip(loader, range(6), strict=False)]
 
     assert torch.equal(torch.stack(first_batches(0)), torch.stack(first_batches(2)))
@@ -122,7 +122,10 @@ def test_resizing_matches_torchvision(tmp_path, photo):
 def test_small_and_narrow_photos(tmp_path, photo, height, width):
     write_png(photo(0, height, width), tmp_path / "photo.png")
     dataset = PhotoDataset(ImageSource(tmp_path), 16)
-    assert all(dataset[index]["image"].shape == (3, 16, 16) for index in range(4))
+    enlarged = ["photo.png"] if min(height, width) < 16 else []
+    for sample in [*(dataset[index] for index in range(4)), HeldOut(ImageSource(tmp_path), 16)[0]]:
+        assert sample["image"].shape == (3, 16, 16)
+        assert sample["enlarged"] == enlarged
 
 
 def test_unreadable_photo_is_replaced_and_named(photo_folder):
@@ -198,11 +201,12 @@ def test_held_out_without_a_readable_photo(tmp_path):
 
 
 def test_collate(dataset):
-    samples = [dataset[0], {**dataset[1], "skipped": ["a", "b"]}, {**dataset[2], "skipped": ["c"]}]
+    samples = [dataset[0], {**dataset[1], "skipped": ["a", "b"]}, {**dataset[2], "skipped": ["c"], "enlarged": ["d"]}]
     batch = collate(samples)
     assert batch["image"].shape == (3, 3, 32, 32)
     assert torch.equal(batch["image"][1], samples[1]["image"])
     assert batch["skipped"] == ["a", "b", "c"]
+    assert batch["enlarged"] == ["d"]
 
 
 def test_real_photos(shared):

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from fast_style.data import load_style
+from fast_style.images import SUFFIXES, write
 
 
 def test_load_style_keeps_the_aspect(style_folder):
@@ -17,6 +18,12 @@ def test_load_style_refuses_paths(style_folder):
         load_style("../waves", dir=style_folder)
     with pytest.raises(FileNotFoundError, match="no image for style 'dots'"):
         load_style("dots", dir=style_folder)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_load_style_finds_every_kind_of_image(tmp_path, photo, suffix):
+    write(tmp_path / f"dots{suffix}", photo(0, 20, 24).float() / 255)
+    assert load_style("dots", dir=tmp_path, size=16).shape == (1, 3, 16, 19)
 
 
 @pytest.mark.parametrize("name", ["starry_night", "the_scream", "composition_vii"])

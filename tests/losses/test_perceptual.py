@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ def test_summary_adds_up(vgg16):
     torch.testing.assert_close(summary["style_loss"], losses["style_loss/relu1_2"] + losses["style_loss/relu2_1"])
     parts = [summary[f"weighted/{name}"] for name in ("content_loss", "style_loss", "tv_loss")]
     torch.testing.assert_close(sum(parts), total)
+    for name, value in losses.items():
+        assert summary[name] is value
+        assert summary[f"weighted/{name}"] == loss.weights[name] * value
+    sums = {f"{prefix}{name}" for prefix in ("", "weighted/") for name in ("content_loss", "style_loss", "tv_loss")}
+    assert summary.keys() == {"total_loss"} | sums | losses.keys() | {f"weighted/{name}" for name in losses}
     assert loss.weights["style_loss/relu2_1"] > 0
 
 
@@ -98,6 +104,11 @@ def test_state_is_only_what_the_style_needs(vgg16):
         ({"style_weight": -1.0}, "the weight style_weight must not be negative, got -1.0"),
         ({"style_layers": {"relu1_1": -2}}, "the weight style layer relu1_1 must not be negative, got -2"),
         ({"tv_weight": -0.1}, "tv_weight must not be negative, got -0.1"),
+        ({"tv_weight": None}, "tv_weight must not be negative, got None"),
+        ({"tv_weight": math.nan}, "tv_weight must not be negative, got nan"),
+        ({"content_weight": math.nan}, "the weight content_weight must not be negative, got nan"),
+        ({"style_weight": math.nan}, "the weight style_weight must not be negative, got nan"),
+        ({"style_layers": {"relu1_1": math.nan}}, "the weight style layer relu1_1 must not be negative, got nan"),
         ({"content_layers": ["relu9_1"]}, "unknown layer 'relu9_1'"),
         ({"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}, "every loss weight is 0"),
     ],

@@ -1,3 +1,4 @@
+import math
 import re
 import urllib.error
 
@@ -137,9 +138,85 @@ def test_vgg16_file_as_vgg19(reference, tmp_path):
         VGG("vgg19", tmp_path / "vgg16.pth")
 
 
-def test_bad_std():
-    with pytest.raises(ValueError, match="std of the loss network must be three numbers"):
-        VGG("vgg16", None, std=[0.2, 0.2, 0.0])
+@pytest.mark.parametrize("std", [[0.2, 0.2, 0.0], [0.2, 0.2], [], [0.2, 0.2, math.nan]])
+def test_bad_std(std):
+    with pytest.raises(ValueError, match="std of the loss network must be three numbers above 0"):
+        VGG("vgg16", None, std=std)
+
+
+@pytest.mark.parametrize("key", ["mean", "std"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.4, 0.4",
+        "0.4",
+        "[0.4, 0.4]",
+        '"0.4"',
+        '"123"',
+        "[0.4, 0.4, NaN]",
+        '[0.4, 0.4, "0.4"]',
+        "null",
+        "",
+        "[" * 10**5,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_bad_metadata(tmp_path, reference, key, text):
+    state = {name: value for name, value in reference["vgg16"].state_dict().items() if name.startswith("0.")}
+    save_file(state, tmp_path / "weights.safetensors", {key: text})
+    with pytest.raises(ValueError, match=rf"^{key} in the metadata of .*weights\.safetensors must be three numbers"):
+        VGG("vgg16", tmp_path / "weights.safetensors")
+
+
+def test_std_of_zero_in_the_metadata(tmp_path, reference):
+    state = {name: value for name, value in reference["vgg16"].state_dict().items() if name.startswith("0.")}
+    save_file(state, tmp_path / "weights.safetensors", {"mean": "[0, 0, 0]", "std": "[1, 0, 1]"})
+    with pytest.raises(
+        ValueError, match=r"^std in the metadata of .* must be three numbers above 0 .* got \[1, 0, 1\]"
+    ):
+        VGG("vgg16", tmp_path / "weights.safetensors")
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "normalisation"),
+    [
+        ("vgg16", "IMAGENET1K_V1", IMAGENET),
+        ("vgg16", "IMAGENET1K_FEATURES", ((0.48235, 0.45882, 0.40784), (1 / 255,) * 3)),
+        ("vgg19", "IMAGENET1K_V1", IMAGENET),
+    ],
+)
+def test_published_weights(monkeypatch, reference, name, weights, normalisation):
+    state = {f"features.{key}": value for key, value in reference[name].state_dict().items()}
+    # The published IMAGENET1K_FEATURES are like this: nobody has trained their classifier.
+    state |= {"classifier.0.weight": torch.full((2, 2), torch.nan), "classifier.0.bias": torch.full((2,), torch.nan)}
+    asked = []
+
+    def download(url, **options):
+        asked.append((url, options["check_hash"]))
+        return state
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    network = VGG(name, weights)
+    published = torchvision.models.get_model_weights(name)[weights]
+    assert asked == [(published.url, True)]
+    assert network.source == weights
+    for values, expected in zip((network.mean, network.std), normalisation, strict=True):
+        assert values.flatten().tolist() == pytest.approx(expected)
+    images = torch.rand(1, 3, 32, 32)
+    layers = {"relu2_2": POSITIONS[name]["relu2_2"]}
+    expected = expected_features(copy_without_inplace(reference[name]), images, *normalisation, layers)
+    torch.testing.assert_close(network(images, layers), expected)
+    assert expected["relu2_2"].isfinite().all()
+
+
+def test_mean_and_std_given_go_before_those_of_the_weights(tmp_path, reference):
+    save_file(reference["vgg16"].state_dict(), tmp_path / "weights.safetensors", {"mean": "[0.1, 0.1, 0.1]"})
+    network = VGG("vgg16", tmp_path / "weights.safetensors", std=[1, 2, 3])
+    assert network.mean.flatten().tolist() == pytest.approx([0.1] * 3)
+    assert network.std.flatten().tolist() == [1, 2, 3]
 
 
 def test_download_and_its_failure(monkeypatch, tmp_path):

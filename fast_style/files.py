@@ -1,0 +1,42 @@
+"""Files that are written whole or not at all."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` which takes its place once the body is through and all is on disk.
+
+    Missing folders are made. After a failure, what was at `path` is as before and the temporary file is gone; a
+    process that is killed leaves `.NAME.….tmp` behind.
+
+    Args:
+        path: the file to write or to replace.
+
+    Yields:
+        The temporary file, open for writing.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path = Path(path)
+    # Part of the name tells whose remains these are; the whole of it might leave no room for the rest.
+    temporary = path.with_name(f".{path.name[:20]}.{uuid.uuid4().hex}.tmp")
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,94 @@
+"""A file is complete, or as it was before."""
+
+import errno
+import os
+
+import pytest
+
+from fast_style.files import replacing
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file that is there already."""
+    path = tmp_path / "step-1.ckpt"
+    path.write_bytes(b"before")
+    return path
+
+
+def test_appears_at_the_end(path):
+    with replacing(path) as file:
+        file.write(b"after")
+        file.flush()
+        assert path.read_bytes() == b"before"
+    assert path.read_bytes() == b"after"
+    assert names(path.parent) == [path.name]
+
+
+def test_makes_folders(tmp_path):
+    with replacing(str(tmp_path / "a" / "b" / "file")) as file:
+        file.write(b"after")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"after"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "🎨" * 63])
+def test_the_longest_names(tmp_path, name):
+    with replacing(tmp_path / name) as file:
+        file.write(b"after")
+    assert names(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), ValueError("stop"), RuntimeError("stop")])
+def test_failure_in_the_body(path, error):
+    def write_half():
+        with replacing(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error), match=r"^stop$"):
+        write_half()
+    assert path.read_bytes() == b"before"
+    assert names(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_failure_of_the_disk(path, monkeypatch, function, code):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, function, fail)
+    with (
+        pytest.raises(OSError, match=rf"^cannot write {path}: {os.strerror(code)}$") as caught,
+        replacing(path) as file,
+    ):
+        file.write(b"after")
+    assert caught.value.__cause__.errno == code
+    assert path.read_bytes() == b"before"
+    assert names(path.parent) == [path.name]
+
+
+def test_failure_without_a_number(path):
+    with pytest.raises(OSError, match=rf"^cannot write {path}: encoder error -2$"), replacing(path):
+        raise OSError("encoder error -2")
+
+
+def test_no_place_for_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for name, reason in (("file/a", "Not a directory"), ("file/a/b", "Not a directory"), ("folder", "Is a directory")):
+        with pytest.raises(OSError, match=rf"^cannot write .*{name}: {reason}$"), replacing(tmp_path / name):
+            pass
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_what_a_killed_process_leaves_does_not_look_complete(path):
+    with replacing(path):
+        (remains,) = (name for name in names(path.parent) if name != path.name)
+        assert remains.startswith(".step-1.ckpt.")
+        assert remains.endswith(".tmp")
+        assert list(path.parent.glob("*.ckpt")) == list(path.parent.glob("step-*")) == [path]
