@@ -1,4 +1,4 @@
-"""Train a style: `python train.py style=starry_night data.root=PHOTOS`; `python train.py --cfg job` shows every setting."""
+"""Train a style: `python train.py style=starry_night data.root=PHOTOS`, see README."""
 
 from fast_style.cli.train import main
 

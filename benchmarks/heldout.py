@@ -3,7 +3,7 @@
     python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--output FILE.json] NETWORK …
 
 For each network: the weighted content, style and total variation losses and their sum, the objective, in float32, of
-the network before its training (as it was logged then), of the exported file, and of the photos themselves as control.
+the same network untrained (with the seed of its training), of the exported file, and of the photos themselves as control.
 The photos are resized to 256 px on the short side and cropped to the middle square. Beside them, the seconds of one
 network alone on a 512 px image, median of five.
 """
@@ -35,8 +35,9 @@ def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos:
     for index in range(len(photos)):
         photo = photos[index]["image"][None]
         summary = loss.summary(loss(stylize(photo), photo))
-        rows.append([summary[f"weighted/{term}"].item() for term in TERMS] + [summary["total_loss"].item()])
-    means = torch.tensor(rows).mean(dim=0).tolist()
+        terms = [summary.get(f"weighted/{term}", torch.zeros(())) for term in TERMS]
+        rows.append(torch.stack([*terms, summary["total_loss"]]))
+    means = torch.stack(rows).mean(dim=0).tolist()
     return dict(zip((*TERMS, "total_loss"), means, strict=True))
 
 
@@ -49,12 +50,13 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     loss = PerceptualLoss(VGG("vgg19", options.weights), image, **settings)
     photos = HeldOut(ImageSource(options.photos), 256)
     network = load_network(path)
-    before = {name.removeprefix("heldout/"): value for name, value in metadata["heldout_before"].items()}
+    torch.manual_seed(metadata["config"]["seed"])
+    untrained = type(network)(**metadata["arguments"])
     return {
         "style": style["name"],
         "steps": metadata["steps"],
         "photos": len(photos),
-        "untrained": {t: before[t if t == "total_loss" else f"weighted/{t}"] for t in (*TERMS, "total_loss")},
+        "untrained": objective(loss, untrained, photos),
         "trained": objective(loss, network, photos),
         "photo itself": objective(loss, nn.Identity(), photos),
     }

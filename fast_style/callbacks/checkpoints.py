@@ -68,7 +68,7 @@ class ResumeCheckpoint(Checkpoint):
     ) -> None:
         """Save when it is time, unless the same step is about to be validated: then afterwards."""
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        validates = (batch_idx + 1) % trainer.val_check_batch == 0
+        validates = (batch_idx + 1) % (trainer.val_check_batch or float("inf")) == 0
         if stepped and not validates and self._is_due(trainer):
             self._save(trainer)
 
@@ -86,7 +86,7 @@ class ResumeCheckpoint(Checkpoint):
         if isinstance(exception, (KeyboardInterrupt, SIGTERMException)) and trainer.global_step:
             progress = trainer.fit_loop.epoch_loop.batch_progress
             for count in (progress.total, progress.current):  # forget the batch that was under way
-                count.ready = count.started = count.processed = count.completed
+                count.reset_on_restart()
             self._save(trainer)
 
     def _is_due(self, trainer: L.Trainer) -> bool:
