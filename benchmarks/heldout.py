@@ -3,7 +3,8 @@
     python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--output FILE.json] NETWORK …
 
 For each network: the weighted content, style and total variation losses and their sum, the objective, in float32, of
-the same network untrained (with the seed of its training), of the exported file, and of the photos themselves as control.
+the same network untrained (with the seed of its training), of the exported file, and, as control, of the photos
+themselves.
 The photos are resized to 256 px on the short side and cropped to the middle square. Beside them, the seconds of one
 network alone on a 512 px image, median of five.
 """
