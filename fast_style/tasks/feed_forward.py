@@ -27,8 +27,9 @@ class FeedForward(L.LightningModule):
         loss: the perceptual loss; its targets and its frozen network stay out of the checkpoints.
         optimizer: called with the network's parameters.
         scheduler: called with the optimizer; stepped once per optimizer step.
-        compile: fuse the training step with `torch.compile`: a minute of compilation, then about half the time a
-            step on a CPU (`benchmarks/training.py`). Needs a C++ compiler.
+        compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
+            three quarters of the time on a CPU (`benchmarks/training.py`: 2.68 against 1.89 times as fast as
+            pytorch/examples). Needs a C++ compiler.
 
     Raises:
         NonFiniteLossError: in training, if a loss is not finite.
