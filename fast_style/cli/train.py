@@ -27,8 +27,6 @@ from torch import nn
 from fast_style.callbacks import find_checkpoint
 from fast_style.checkpoint import load_network, save_network
 
-log = logging.getLogger(__name__)
-
 PACKAGE = Path(__file__).resolve().parents[1]
 # Installed from a wheel the configs lie in the package, in a checkout beside it.
 CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
