@@ -5,7 +5,7 @@ from fast_style.data.datamodule import PhotoDataModule
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource
-from fast_style.data.style import load_style
+from fast_style.data.style import load_style, load_styles, shipped_styles
 
 __all__ = [
     "HeldOut",
@@ -17,4 +17,6 @@ __all__ = [
     "collate",
     "download_coco",
     "load_style",
+    "load_styles",
+    "shipped_styles",
 ]

@@ -1,11 +1,9 @@
 """Microsoft COCO, the photos of Johnson et al. 2016."""
 
-import tempfile
 import zipfile
-from http.client import HTTPException
 from pathlib import Path
 
-from torchvision.datasets.utils import download_url
+from fast_style.data.download import download
 
 SPLITS = ("train2017", "val2017")
 BASE_URL = "http://images.cocodataset.org/zips"
@@ -37,20 +35,15 @@ def download_coco(root: str | Path, split: str = "train2017", base_url: str = BA
     folder, archive = root / split, root / f"{split}.zip"
     if folder.is_dir():
         return folder
-    if archive.is_file():
-        return archive
-    root.mkdir(parents=True, exist_ok=True)
     url = f"{base_url.rstrip('/')}/{archive.name}"
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as temporary:
-        part = Path(temporary, archive.name)
-        try:
-            download_url(url, temporary, archive.name)
-            with zipfile.ZipFile(part):  # reads the table at the end, which an incomplete file lacks
-                pass
-        except (OSError, HTTPException, RuntimeError, zipfile.BadZipFile) as error:
-            raise RuntimeError(
-                f"could not download COCO from {url} ({error}): put that file at {archive}, "
-                "or train on your own photos with data=photos data.root=DIR"
-            ) from error
-        part.replace(archive)
-    return archive
+
+    def check(path: Path) -> None:
+        if not zipfile.is_zipfile(path):  # looks for the table at the end
+            raise RuntimeError(f"could not download {url} (it is not a complete zip file)")
+
+    try:
+        return download(url, archive, check)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"{error}: put that file at {archive}, or train on your own photos with data=photos data.root=DIR"
+        ) from error

@@ -2,8 +2,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fast_style.data import load_style
+from fast_style.data import load_style, shipped_styles, style
 from fast_style.images import SUFFIXES, write
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty folder for downloads."""
+    monkeypatch.setenv("FAST_STYLE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "styles"
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch, photo):
+    """Shipped are two images of 20×24 pixels, dots and lines."""
+    monkeypatch.setattr(style, "SHIPPED", tmp_path / "shipped")
+    for name in ("lines", "dots"):
+        write(tmp_path / "shipped" / f"{name}.jpg", photo(0, 20, 24).float() / 255)
 
 
 def test_load_style_keeps_the_aspect(style_folder):
@@ -16,8 +31,6 @@ def test_load_style_keeps_the_aspect(style_folder):
 def test_load_style_refuses_paths(style_folder):
     with pytest.raises(ValueError, match="must not be a path"):
         load_style("../waves", dir=style_folder)
-    with pytest.raises(FileNotFoundError, match="no image for style 'dots'"):
-        load_style("dots", dir=style_folder)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -36,3 +49,99 @@ def test_real_paintings(shared, name):
 def test_load_style_refuses_tiny_sizes(style_folder):
     with pytest.raises(ValueError, match=r"style\.size must be at least 16 pixels, got 3"):
         load_style("waves", dir=style_folder, size=3)
+
+
+def test_shipped_styles_follow_yours(shipped, style_folder, photo):
+    assert shipped_styles() == ["dots", "lines"]
+    assert load_style("dots", dir=style_folder, size=20).shape == (1, 3, 20, 24)
+    write(style_folder / "dots.webp", photo(0, 20, 40).float() / 255)
+    assert load_style("dots", dir=style_folder, size=20).shape == (1, 3, 20, 40)
+
+
+def test_unknown_style(shipped, style_folder):
+    looked = ", ".join(f"{style_folder}/Line{suffix}" for suffix in SUFFIXES)
+    sentence = (
+        rf"^no image for style 'Line': looked for {looked}; shipped are dots, lines \(did you mean lines\?\); "
+        "give the file with style.image=FILE_OR_URL, or its folder with style.dir=FOLDER$"
+    )
+    with pytest.raises(FileNotFoundError, match=sentence):
+        load_style("Line", dir=style_folder)
+    with pytest.raises(FileNotFoundError, match="shipped are dots, lines; give the file"):
+        load_style("qqqq", dir=style_folder)
+
+
+@pytest.mark.parametrize("name", shipped_styles())
+def test_every_shipped_style_loads(name, tmp_path):
+    image = load_style(name, dir=tmp_path)
+    assert min(image.shape[2:]) == 256
+    assert image.std() > 0.05
+
+
+def test_the_shipped_styles_are_selected_by_name_alone(train, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for override in ("style=starry_night", "experiment=starry_night"):
+        assert train({}, override, "--cfg", "job") == 0
+        assert "name: starry_night" in capsys.readouterr().out
+
+
+def test_a_sweep_over_styles(tiny, train, tmp_path):
+    sweep = {
+        "style": "waves,starry_night",
+        "hydra.sweep.dir": str(tmp_path / "sweep"),
+        "hydra.sweep.subdir": "${style.name}",
+        "output": f"{tmp_path}/${{style.name}}.safetensors",
+        "trainer.max_steps": "1",
+    }
+    assert train(tiny | sweep, "-m") == 0
+    assert {path.stem for path in tmp_path.glob("*.safetensors")} == {"waves", "starry_night"}
+
+
+def test_a_url_is_downloaded_once(server, cache, photo):
+    write(server.folder / "dots.png", photo(0, 20, 24).float() / 255)
+    for _ in range(2):
+        assert load_style("custom", image=f"{server.url}/dots.png?width=9", size=20).shape == (1, 3, 20, 24)
+    assert len(server.requests) == 1
+    (path,) = cache.iterdir()
+    assert path.suffix == ".png"
+    assert path.read_bytes() == (server.folder / "dots.png").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/image.php", "/", ""])
+def test_a_url_without_a_suffix(server, cache, photo, path):
+    write(server.folder / "dots.jpg", photo(0, 20, 24).float() / 255)
+    body = (server.folder / "dots.jpg").read_bytes()
+    server.answers[path or "/"] = lambda handler: handler.answer(200, body)
+    assert load_style("custom", image=server.url + path, size=20).shape == (1, 3, 20, 24)
+
+
+def test_a_page_is_no_image(server, cache, tiny, train, capsys):
+    (server.folder / "page.jpg").write_text("<!DOCTYPE html>")
+    assert train(tiny, f"style.image={server.url}/page.jpg") == 2
+    sentence = (
+        f"error: cannot read image {server.url}/page.jpg: it is not a JPEG, PNG or WebP file; "
+        "give the URL of the image itself, not of a page that shows it\n"
+    )
+    assert sentence in capsys.readouterr().err
+    assert not list(cache.iterdir())
+
+
+def test_half_an_image_is_none(server, cache, photo):
+    write(server.folder / "dots.jpg", photo(0, 60, 60).float() / 255)
+    body = (server.folder / "dots.jpg").read_bytes()
+    server.answers["/half.jpg"] = lambda handler: handler.answer(200, body[: len(body) // 2])
+    with pytest.raises(ValueError, match=rf"^cannot read image {server.url}/half.jpg: .*truncated"):
+        load_style("custom", image=f"{server.url}/half.jpg")
+    assert not list(cache.iterdir())
+
+
+def test_a_url_that_is_too_large(server, cache):
+    server.answers["/a.jpg"] = lambda handler: handler.answer(200, Content_Length=50_000_001)
+    with pytest.raises(ValueError, match=r"a\.jpg: it is larger than 50 MB"):
+        load_style("custom", image=f"{server.url}/a.jpg")
+
+
+def test_exit_codes_of_urls(server, cache, tiny, train, capsys):
+    assert train(tiny, f"style.image={server.url}/none.jpg") == 1
+    assert f"error: could not download {server.url}/none.jpg (HTTP Error 404: File" in capsys.readouterr().err
+    assert train(tiny, "style.image=ftp://127.0.0.1/a.jpg") == 2
+    assert "error: cannot download ftp://127.0.0.1/a.jpg: the URL must start with" in capsys.readouterr().err
