@@ -1,22 +1,26 @@
-"""Data: photos from folders and zip files, cropped the same way whoever reads them."""
+"""Data: photos from folders and zip files, cropped the same way whoever reads them, or procedural scenes."""
 
 from fast_style.data.coco import download_coco
 from fast_style.data.datamodule import PhotoDataModule
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
+from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource
 from fast_style.data.style import load_style, load_styles, shipped_styles
 
 __all__ = [
     "HeldOut",
+    "HeldOutScenes",
     "ImageSource",
     "PhotoDataModule",
     "PhotoDataset",
+    "ProceduralImages",
     "Sample",
     "SampleIndices",
     "collate",
     "download_coco",
     "load_style",
     "load_styles",
+    "procedural_image",
     "shipped_styles",
 ]

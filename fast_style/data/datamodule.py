@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from fast_style.data.coco import download_coco
 from fast_style.data.photos import HeldOut, PhotoDataset, collate, set_aside
+from fast_style.data.procedural import HeldOutScenes, ProceduralImages
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource, Roots
 
@@ -37,13 +38,15 @@ class PhotoDataModule(LightningDataModule):
     On several processes, give the trainer `use_distributed_sampler=False`: the samples are already shared out.
 
     Args:
-        root: folder or `.zip` of photos, or a list of these; with `coco`, the folder that keeps the download.
+        root: folder or `.zip` of photos, or a list of these; with `coco`, the folder that keeps the download. None:
+            procedural scenes instead of photos.
         size: side of the training crops in pixels.
         batch_size: photos a batch on each process.
         num_workers: processes that read ahead; `auto` leaves one core to the training and takes at most 4.
         seed: decides every photo's turn, crop and flip.
         heldout: folder or `.zip` of photos for validation. None: set `heldout_count` photos of `root` aside, at most
-            a quarter of them and at least one, chosen by their names; a single photo serves both purposes.
+            a quarter of them and at least one, chosen by their names; a single photo serves both purposes. Without a
+            root, `heldout_count` scenes that are never trained on.
         heldout_count: how many photos to set aside, at least 1.
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
@@ -58,12 +61,12 @@ class PhotoDataModule(LightningDataModule):
             folder nor a complete zip file.
     """
 
-    photos: PhotoDataset
-    heldout_photos: HeldOut
+    photos: PhotoDataset | ProceduralImages
+    heldout_photos: HeldOut | HeldOutScenes
 
     def __init__(
         self,
-        root: Roots,
+        root: Roots | None,
         size: int = 256,
         batch_size: int = 4,
         num_workers: int | str = "auto",
@@ -90,7 +93,7 @@ class PhotoDataModule(LightningDataModule):
         self.coco = coco
         self._side = max(size, heldout_size)  # a photo enlarged for either kind of crop is smaller than this
         # Listed here, so that a wrong path is told before anything expensive.
-        self._source = ImageSource(root) if coco is None else None
+        self._source = ImageSource(root) if coco is None and root is not None else None
         self._heldout_source = None if heldout is None else ImageSource(heldout)
         self.skipped: set[str] = set()
         self.enlarged: set[str] = set()
@@ -114,15 +117,18 @@ class PhotoDataModule(LightningDataModule):
         """
         if hasattr(self, "photos"):
             return
-        source = self._source
-        if source is None:
-            source = ImageSource(download_coco(str(self.root), str(self.coco)))
-        if self._heldout_source is not None:
-            train, heldout = source, self._heldout_source
+        source, heldout = self._source, self._heldout_source
+        if self.coco is not None:
+            source = ImageSource(download_coco(str(self.root), self.coco))
+        if source is not None and heldout is None:
+            source, heldout = set_aside(source, self.heldout_count, self.heldout_size)
+        if heldout is None:
+            self.heldout_photos = HeldOutScenes(self.heldout_count, self.heldout_size)
         else:
-            train, heldout = set_aside(source, self.heldout_count, self.heldout_size)
-        self.heldout_photos = HeldOut(heldout, self.heldout_size)
-        photos = PhotoDataset(train, self.size, self.seed)
+            self.heldout_photos = HeldOut(heldout, self.heldout_size)
+        photos = (
+            ProceduralImages(self.size, self.seed) if source is None else PhotoDataset(source, self.size, self.seed)
+        )
         # Photos of which none can be read fail here in one sentence, not later in a worker.
         first = photos[0]
         self._report(first["skipped"] + self.heldout_photos.skipped, first["enlarged"])

@@ -11,7 +11,7 @@ import lightning
 import pytest
 import torch
 
-from fast_style.data import ImageSource, PhotoDataModule, PhotoDataset
+from fast_style.data import HeldOutScenes, ImageSource, PhotoDataModule, PhotoDataset, ProceduralImages
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The '.*' does not have many workers"),
@@ -45,7 +45,7 @@ class Recorder(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def data(root: Path, **changes: Any) -> PhotoDataModule:
+def data(root: Path | None, **changes: Any) -> PhotoDataModule:
     return PhotoDataModule(root, **{"size": 16, "heldout_size": 16, "batch_size": 2, "num_workers": 0} | changes)
 
 
@@ -143,6 +143,30 @@ def test_processes_share_the_samples(photo_folder):
         shares.append([batch["image"] for batch in islice(photos.train_dataloader(), 2)])
     seen = [image for batches in zip(*shares, strict=True) for batch in batches for image in batch]
     assert_equal(seen, [photos.photos[index]["image"] for index in range(24, 32)])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_without_photos_it_trains_on_scenes_and_resumes(tmp_path, workers):
+    first, checkpoint = fit(tmp_path, 2, data(None, num_workers=1, seed=3))
+    scenes = data(None, num_workers=workers, seed=3)
+    second, _ = fit(tmp_path, 5, scenes, checkpoint)
+    assert_equal(first.seen + second.seen, [ProceduralImages(16, 3)[index]["image"] for index in range(20)])
+    assert_equal(first.validated[:8], [HeldOutScenes(8, 16)[index]["image"] for index in range(8)])
+    assert scenes.heldout_names == [f"scene {number}" for number in range(1, 9)]
+    assert scenes.summary() is None
+
+
+def test_scenes_can_be_measured_on_photos(photo_folder):
+    scenes = data(None, heldout=photo_folder)
+    scenes.setup()
+    assert scenes.heldout_names == ImageSource(photo_folder).names
+    assert isinstance(scenes.photos, ProceduralImages)
+
+
+def test_sizes_too_small_for_scenes():
+    for changes in ({"size": 15}, {"heldout_size": 15}, {"seed": -1}):
+        with pytest.raises(ValueError, match="of procedural images must"):
+            data(None, **changes).setup()
 
 
 def test_held_out_photos_are_not_trained_on(photo_folder):
@@ -282,6 +306,7 @@ def test_auto_workers(photo_folder):
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"heldout_count": 0}, "heldout_count must be at least 1, got 0"),
         ({"root": ["a", "b"], "coco": "val2017"}, "with coco=val2017, root must be the one folder"),
+        ({"root": None, "coco": "val2017"}, "with coco=val2017, root must be the one folder"),
     ],
 )
 def test_numbers_out_of_range(photo_folder, changes, sentence):

@@ -1,0 +1,102 @@
+"""The scenes as samples."""
+
+import torch
+from numpy.random import SeedSequence, default_rng
+from torch import Tensor
+
+from fast_style.data.photos import Sample
+from fast_style.data.procedural.scenes import paint_scene
+
+MIN_SIZE = 16
+
+
+def procedural_image(seed: int, index: int, size: int) -> Tensor:
+    """Paint scene `index` of a sequence: a function of its arguments alone.
+
+    Args:
+        seed: from 0; another seed, another sequence.
+        index: from 0.
+        size: side in pixels, at least 16.
+
+    Returns:
+        RGB of shape (3, size, size) in [0, 1].
+
+    Raises:
+        ValueError: if the seed is negative or the size below 16.
+        IndexError: if the index is negative.
+    """
+    _check(seed, size)
+    if index < 0:
+        raise IndexError(f"a sample index must not be negative, got {index}")
+    return torch.from_numpy(paint_scene(default_rng(SeedSequence((seed, index))), size))
+
+
+class ProceduralImages(torch.utils.data.Dataset[Sample]):
+    """Endless scenes: sample `index` is `procedural_image(seed, index, size)`, for any index from 0 on.
+
+    Args:
+        size: side of the samples in pixels, at least 16.
+        seed: from 0; another seed, another sequence of samples.
+
+    Raises:
+        ValueError: if the seed is negative or the size below 16.
+    """
+
+    def __init__(self, size: int, seed: int = 0) -> None:
+        _check(seed, size)
+        self.size = size
+        self.seed = seed
+
+    def __getitem__(self, index: int) -> Sample:
+        """Paint sample `index`, with an image of shape (3, size, size).
+
+        Raises:
+            IndexError: if the index is negative.
+        """
+        return {"image": procedural_image(self.seed, index, self.size), "skipped": [], "enlarged": []}
+
+
+class HeldOutScenes(torch.utils.data.Dataset[Sample]):
+    """A fixed set of scenes for evaluation, none of which any seed trains on.
+
+    Args:
+        count: how many, at least 1.
+        size: side of the samples in pixels, at least 16.
+
+    Attributes:
+        names: `scene 1` and so on, in the order of the samples.
+        skipped: empty, as no scene is unreadable.
+
+    Raises:
+        ValueError: if the count or the size is too small.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        if count < 1:
+            raise ValueError(f"there must be at least 1 held-out scene, got {count}")
+        _check(0, size)
+        self.size = size
+        self.names = [f"scene {number}" for number in range(1, count + 1)]
+        self.skipped: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Paint scene `index` as an image of shape (3, size, size).
+
+        Raises:
+            IndexError: if there is no such scene.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} held-out scenes, got index {index}")
+        # A spawned sequence differs from those of all seeds.
+        rng = default_rng(SeedSequence((0, index), spawn_key=(1,)))
+        return {"image": torch.from_numpy(paint_scene(rng, self.size)), "skipped": [], "enlarged": []}
+
+
+def _check(seed: int, size: int) -> None:
+    if seed < 0:
+        raise ValueError(f"the seed of procedural images must not be negative, got {seed}")
+    if size < MIN_SIZE:
+        raise ValueError(f"the size of procedural images must be at least {MIN_SIZE} pixels, got {size}")
