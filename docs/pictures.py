@@ -1,9 +1,10 @@
 """Make the pictures of the README with the shipped networks.
 
-    python docs/pictures.py [--photos FOLDER]
+    python docs/pictures.py [--photos FOLDER [NETWORK …]]
 
-`docs/before_after.jpg`: the painted scene and what each network makes of it. With a folder of photos,
-`docs/gallery.jpg`: one column a photo, one row a network.
+`docs/styles.jpg`: the styles that ship. `docs/before_after.jpg`: the painted scene and what each network makes of it.
+With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; with networks of your own,
+`docs/paintings.jpg`: the same for these, smaller.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fast_style import Stylizer, images
+from fast_style.data import load_style, shipped_styles
 
 DOCS = Path(__file__).resolve().parent
 NETWORKS = [
@@ -38,19 +40,38 @@ def sheet(rows: list[list[Tensor]]) -> Tensor:
     return torch.cat([torch.cat(row, dim=2) for row in padded], dim=1)[:, :-GAP, :-GAP]
 
 
+def gallery(stylizers: list[Stylizer], folder: Path) -> Tensor:
+    """Lay out one row a network, one column a photo: (3, H, W)."""
+    photos = [load(folder / f"{name}.jpg") for name in PHOTOS]
+    return sheet([[stylizer.stylize(photo) for photo in photos] for stylizer in stylizers])
+
+
+def styles() -> Tensor:
+    """Lay out the middle squares of the shipped styles, five a row: (3, H, W)."""
+    squares = []
+    for name in shipped_styles():
+        image = load_style(name, size=256)
+        top, left = ((side - 256) // 2 for side in image.shape[2:])
+        squares.append(image[:, :, top : top + 256, left : left + 256])
+    return sheet([squares[start : start + 5] for start in range(0, len(squares), 5)])
+
+
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, help="folder with the held-out photos")
+    parser.add_argument("networks", type=Path, nargs="*", metavar="NETWORK", help="networks for docs/paintings.jpg")
     options = parser.parse_args()
+    images.write(DOCS / "styles.jpg", styles(), quality=88)
     stylizers = [Stylizer.from_checkpoint(path) for path in NETWORKS]
     scene = load(DOCS / "scene.jpg")
     stylized = [stylizer.stylize(scene) for stylizer in stylizers]
     images.write(DOCS / "before_after.jpg", sheet([[scene, stylized[0]], stylized[1:]]), quality=90)
     if options.photos:
-        photos = [load(options.photos / f"{name}.jpg") for name in PHOTOS]
-        rows = [[stylizer.stylize(photo) for photo in photos] for stylizer in stylizers]
-        images.write(DOCS / "gallery.jpg", sheet(rows), quality=88)
+        images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
+        if options.networks:
+            picture = gallery([Stylizer.from_checkpoint(path) for path in options.networks], options.photos)[None]
+            images.write(DOCS / "paintings.jpg", images.resize_long_side(picture, 2200), quality=88)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fast_style.cli.train import CONFIGS, main
 
-FULL = {"loss_network.weights": "null", "loss.style_layers": None, "loss.content_layers": None}
+FULL = {"loss_network": None, "loss_network.weights": "null", "loss.style_layers": None, "loss.content_layers": None}
 
 
 def options(group: str) -> list[str]:
@@ -29,8 +29,9 @@ def test_style(option, tiny, train):
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, train):
-    assert train(tiny | {"model": option, "trainer.max_steps": "1"}) == 0
+def test_model(option, tiny, tiny_distillation, tiny_reptile, train):
+    runs = {"johnson": tiny, "distillation": tiny_distillation, "reptile": tiny_reptile}
+    assert train(runs[option] | {"model": option, "trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("loss"))
@@ -66,9 +67,16 @@ def test_data_coco_with_an_existing_copy(tiny, train, photo_folder):
     assert train(tiny | overrides | {"trainer.max_steps": "1"}) == 0
 
 
+def test_data_procedural_needs_no_photos(tiny, train):
+    assert train(choose(tiny, {"data": "procedural", "data.root": None, "trainer.max_steps": "1"})) == 0
+
+
 @pytest.mark.parametrize("option", options("experiment"))
-def test_experiment(option, tiny, train):
+def test_experiment(option, tiny, tiny_distillation, train):
+    run = tiny_distillation if option == "distill_vgg19" else tiny
     changes = FULL | {
+        "model": None,
+        "callbacks": None,
         "experiment": option,
         "style": None,
         "style.image": f"{tiny['style.dir']}/waves.png",
@@ -77,7 +85,7 @@ def test_experiment(option, tiny, train):
         "init": "scratch",
         "model.compile": "false",
     }
-    assert train(choose(tiny, changes)) == 0
+    assert train(choose(run, changes)) == 0
 
 
 @pytest.mark.parametrize("option", options("experiment"))

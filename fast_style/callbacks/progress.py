@@ -1,15 +1,25 @@
 """The progress bar."""
 
 import logging
+import math
+import time
 
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.trainer.states import TrainerFn
 
 log = logging.getLogger(__name__)
 
 
 class ProgressBar(RichProgressBar):
     """Steps done, time left, and the weighted losses by short names; a line for the log at every validation."""
+
+    _began = 0, 0.0  # step and time at which this run began to train
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        super().on_train_start(trainer, pl_module)
+        self._began = trainer.global_step, time.monotonic()
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, int | str | float | dict]:
         """Return the losses of the progress bar: loss, content, style."""
@@ -22,7 +32,15 @@ class ProgressBar(RichProgressBar):
         super().on_validation_end(trainer, pl_module)
         objective = trainer.callback_metrics.get("heldout/total_loss")
         if objective is not None and trainer.is_global_zero:
-            log.info("step %d: held-out objective %.4g", trainer.global_step, objective)
+            log.info("step %d: held-out objective %.4g%s", trainer.global_step, objective, self._time_left(trainer))
+
+    def _time_left(self, trainer: L.Trainer) -> str:
+        step, began = self._began
+        done, left = trainer.global_step - step, trainer.max_steps - trainer.global_step
+        if trainer.state.fn != TrainerFn.FITTING or done < 1 or left < 1:
+            return ""
+        minutes = (time.monotonic() - began) / done * left / 60
+        return f", about {math.ceil(minutes)} min left of {trainer.max_steps} steps"
 
     @property
     def total_train_batches(self) -> int | float:

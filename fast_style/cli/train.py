@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import sys
 import time
 import warnings
@@ -24,12 +25,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch import nn
 
-from fast_style.callbacks import find_checkpoint
-from fast_style.checkpoint import load_network, save_network
+from fast_style import images
+from fast_style.callbacks import PictureLogger, find_checkpoint
+from fast_style.checkpoint import load_network
+from fast_style.data import shipped_styles
+from fast_style.tasks import FeedForward
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Installed from a wheel the configs lie in the package, in a checkout beside it.
 CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+BASE = PACKAGE / "assets" / "networks" / "base.safetensors"
 MISUSE = (
     ValueError,
     TypeError,
@@ -96,8 +101,9 @@ def train(config: DictConfig) -> None:
             trainer.logger.log_hyperparams(_flat(config), dict(sorted(after.items())), step=trainer.global_step)
             trainer.logger.finalize("success")
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
-        save_network(output, task.network, metadata, _export_type(task.network))
+        task.save(output, metadata)
         _report(output, metadata, data.summary(), time.perf_counter() - started)
+        _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names))
     if exit_code:
         sys.exit(exit_code)
 
@@ -106,25 +112,22 @@ def _check_writable(output: Path) -> None:
     """Tell before the training what would fail after it."""
     if output.is_dir():
         raise IsADirectoryError(f"output={output} is a folder: give a file, such as {output}/NAME.safetensors")
+    if output.suffix == ".png":
+        raise ValueError(f"output={output} is where the pictures go: give {output.with_suffix('.safetensors')}")
     output.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(output.parent, os.W_OK):
         raise PermissionError(f"output={output} cannot be written: {output.parent} is read-only")
 
 
-def _start_from(path: str, network: nn.Module) -> None:
-    start = load_network(path)
-    if (type(start), start.arguments) != (type(network), network.arguments):
+def _start_from(init: str, network: nn.Module) -> None:
+    start = load_network(BASE if init == "base" else init)
+    wanted = getattr(network, "arguments", None)  # a loss network to distil has none
+    if (type(start), start.arguments) != (type(network), wanted):
         raise ValueError(
-            f"init={path} is a {type(start).__name__}({start.arguments}), the model a "
-            f"{type(network).__name__}({network.arguments}): give model.network the same arguments"
+            f"init={init} is a {type(start).__name__}({start.arguments}), the model a "
+            f"{type(network).__name__}({wanted}): give model.network the same arguments, or init=scratch"
         )
     network.load_state_dict(start.state_dict())
-
-
-def _export_type(network: nn.Module) -> torch.dtype:
-    """Half precision, unless a weight is beyond its range."""
-    largest = max(parameter.abs().max().item() for parameter in network.parameters())
-    return torch.float16 if largest <= torch.finfo(torch.float16).max else torch.float32
 
 
 def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
@@ -134,8 +137,28 @@ def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds:
     if photos:
         print(photos)
     print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {output}")
-    command = "python stylize.py" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
-    print(f"next: {command} --model {output} --input PHOTO.jpg")
+
+
+def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sample: str) -> None:
+    """Write the contact sheet beside the network and say what to type next."""
+    if not isinstance(task, FeedForward):
+        return
+    for callback in callbacks:
+        if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
+            images.write(output.with_suffix(".png"), sheet)
+            print(f"photo | style | result: {output.with_suffix('.png')}")
+    script = _relative(PACKAGE.parent / "stylize.py")
+    command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
+    print(f"next: {command} --model {shlex.quote(str(output))} --input {sample}")
+
+
+def _sample(config: DictConfig, heldout_names: list[str]) -> str:
+    """Name a picture that is there: the first held-out photo, else the scene of the documentation."""
+    pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg")]
+    folder = config.heldout or config.root
+    if isinstance(folder, str):
+        pictures.insert(0, Path(folder) / heldout_names[0])
+    return next((shlex.quote(str(picture)) for picture in pictures if picture.is_file()), "PHOTO.jpg")
 
 
 def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
@@ -183,9 +206,9 @@ def _precision(accelerator: str) -> str:
 
 
 def _register_styles(arguments: list[str]) -> None:
-    """Let style=NAME stand for any image NAME of style.dir, not only for names with a file in configs/style."""
-    names = [name for arg in arguments if arg.startswith("style=") for name in arg.removeprefix("style=").split(",")]
-    for name in names:
+    """Let style=NAME stand for any image NAME, shipped or of style.dir, not only for names with a file."""
+    given = [name for arg in arguments if arg.startswith("style=") for name in arg.removeprefix("style=").split(",")]
+    for name in [*shipped_styles(), *given]:
         if re.fullmatch(r"[\w.-]+", name) and not (CONFIGS / "style" / f"{name}.yaml").exists():
             ConfigStore.instance().store(name, {"defaults": ["custom", "_self_"], "name": name}, group="style")
 

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG16_Weights, VGG19_Weights, WeightsEnum
 
-CHANNELS = (64, 128, 256, 512, 512)
+WIDTHS = (1, 2, 4, 8, 8)  # channels of each block, in units of the first block's
 CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 PUBLISHED: dict[str, dict[str, WeightsEnum]] = {
     "vgg16": {name: VGG16_Weights[name] for name in ("IMAGENET1K_V1", "IMAGENET1K_FEATURES")},
     "vgg19": {"IMAGENET1K_V1": VGG19_Weights.IMAGENET1K_V1},
 }
+SHIPPED = {"vgg19": Path(__file__).resolve().parents[1] / "assets" / "loss_networks" / "vgg19_slim.safetensors"}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -29,20 +30,31 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class VGG(nn.Module):
     """Convolutional part of VGG-16 or VGG-19 (Simonyan & Zisserman 2014, https://arxiv.org/abs/1409.1556), frozen.
 
+    As published, or a narrower one of the same topology.
+
     Layers are called as in the paper: `conv3_2` is the second convolution of the third block, `relu3_2` its
     rectified output. Normalisation of the input happens inside.
 
     Args:
         name: `vgg16` or `vgg19`.
         weights: a name of torchvision's weights (`IMAGENET1K_V1`; for vgg16 also `IMAGENET1K_FEATURES`, the original
-            Oxford weights), downloaded once into torch's cache; or a file: a torchvision `.pth`, whole or features
-            only, or `.safetensors` with the same keys. A file may end early: the layers it lacks cannot be asked for.
+            Oxford weights), downloaded once into torch's cache; `slim`, which comes with fast_style (for vgg19; a
+            quarter of the channels, to relu4_1, see assets/loss_networks/vgg19_slim.md); or a file: a torchvision
+            `.pth`, whole or features only, or `.safetensors` with the same keys. A file may end early: the layers it
+            lacks cannot be asked for.
             None: random weights, for tests and timings.
         mean, std: per channel, what the weights expect of the input, (x − mean)/std with x in [0, 1]. Default: the
             metadata of the file, else what torchvision publishes for the weights, else ImageNet's.
+        width: channels of the first block; the blocks have width · (1, 2, 4, 8, 8). Default: that of the weights,
+            64 if there are none.
+
+    A file of a distilled network also holds a square matrix `taps.LAYER.weight` for some layers: what `forward` returns
+    of such a layer is multiplied by it, so that distances of features and of Gram matrices are the teacher's (see
+    `fast_style.tasks.Distillation`).
 
     Raises:
-        ValueError: if the name is unknown, a file is not VGG weights, or mean or std are not three numbers.
+        ValueError: if the name is unknown, a file is not VGG weights, the width is below 1, or mean or std are not
+            three numbers.
         FileNotFoundError: if the file does not exist.
         RuntimeError: if the weights cannot be downloaded.
     """
@@ -53,6 +65,7 @@ class VGG(nn.Module):
         weights: str | Path | None = "IMAGENET1K_V1",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        width: int | None = None,
     ) -> None:
         super().__init__()
         if name not in CONVS_PER_BLOCK:
@@ -60,10 +73,16 @@ class VGG(nn.Module):
         self.name = name
         self.source = "random" if weights is None else str(weights)
         state, published_mean, published_std = _load(name, weights)
+        if width is None:
+            first = (state or {}).get("0.weight")
+            width = 64 if first is None or first.ndim == 0 else len(first)
+        if width < 1:
+            raise ValueError(f"the width of the loss network must be at least 1 channel, got {width}")
         self.convs = nn.ModuleDict()
         in_channels = 3
         index = 0  # position in torchvision's `features`: conv, relu, conv, relu, …, pool
-        for block, (count, channels) in enumerate(zip(CONVS_PER_BLOCK[name], CHANNELS, strict=True), start=1):
+        for block, (count, factor) in enumerate(zip(CONVS_PER_BLOCK[name], WIDTHS, strict=True), start=1):
+            channels = width * factor
             for number in range(1, count + 1):
                 if state is not None and f"{index}.weight" not in state:
                     break
@@ -79,8 +98,11 @@ class VGG(nn.Module):
             break
         if not self.convs:
             raise ValueError(f"{self.source} holds no VGG features: no key features.0.weight or 0.weight")
-        if state and (beyond := [key for key in state if int(key.split(".")[0]) >= index]):
+        if state and (beyond := [key for key in state if not _is_tap(key) and int(key.split(".")[0]) >= index]):
             raise ValueError(f"{self.source} does not fit {name}: it has features.{beyond[0]} but not {index}.weight")
+        taps = {key.split(".")[1]: matrix.float() for key, matrix in (state or {}).items() if _is_tap(key)}
+        self._check_taps(taps)
+        self.taps = nn.ParameterDict(taps)
         for label, given, published in (("mean", mean, published_mean), ("std", std, published_std)):
             values = _channels(f"{label} of the loss network", published if given is None else given, label == "std")
             self.register_buffer(label, torch.tensor(values, dtype=torch.float32).view(3, 1, 1))
@@ -109,6 +131,15 @@ class VGG(nn.Module):
                     "ask for an earlier layer, or use weights that reach it"
                 )
 
+    def _check_taps(self, taps: Mapping[str, Tensor]) -> None:
+        channels = {name[4:]: len(conv.get_parameter("bias")) for name, conv in self.convs.items()}
+        for layer, matrix in taps.items():
+            if layer[4:] not in channels or matrix.shape != (channels[layer[4:]],) * 2:
+                raise ValueError(
+                    f"{self.source} does not fit this loss network: taps.{layer}.weight of shape {tuple(matrix.shape)} "
+                    "must be a square matrix over the channels of a layer it has"
+                )
+
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Compute features, only as deep as the deepest layer asked for.
 
@@ -133,13 +164,16 @@ class VGG(nn.Module):
                 x = F.max_pool2d(x, 2)
             x = conv(x)
             if name in wanted:
-                features[name] = x
+                features[name] = self._tap(name, x)
             relu = f"relu{name[4:]}"
             if relu in wanted or len(features) < len(wanted):
                 x = F.relu(x)
             if relu in wanted:
-                features[relu] = x
+                features[relu] = self._tap(relu, x)
         return features
+
+    def _tap(self, layer: str, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.taps[layer][:, :, None, None]) if layer in self.taps else x
 
 
 def _fill(conv: nn.Conv2d, state: Mapping[str, Tensor], index: int, source: str) -> None:
@@ -162,11 +196,10 @@ def _load(name: str, weights: str | Path | None) -> tuple[dict[str, Tensor] | No
         published = PUBLISHED[name][str(weights)]
         transforms = published.transforms()
         return _features(_download(published)), transforms.mean, transforms.std
-    path = Path(weights)
+    path = SHIPPED[name] if str(weights) == "slim" and name in SHIPPED else Path(weights)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"loss network weights {str(weights)!r} are neither a file nor one of {', '.join(PUBLISHED[name])}"
-        )
+        known = ", ".join([*PUBLISHED[name], *(["slim"] if name in SHIPPED else [])])
+        raise FileNotFoundError(f"loss network weights {str(weights)!r} are neither a file nor one of {known}")
     metadata: dict[str, str] = {}
     try:
         if path.suffix == ".safetensors":
@@ -207,9 +240,13 @@ def _channels(label: str, values: object, positive: bool) -> Sequence[float]:
 
 
 def _features(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keep `features.N.*` or `N.*`, whatever else the file holds, such as a classifier."""
+    """Keep `features.N.*` or `N.*`, and taps, whatever else the file holds, such as a classifier."""
     bare = {key.removeprefix("features."): value for key, value in state.items()}
-    return {key: value for key, value in bare.items() if re.fullmatch(r"\d+\.(weight|bias)", key)}
+    return {key: value for key, value in bare.items() if re.fullmatch(r"\d+\.(weight|bias)", key) or _is_tap(key)}
+
+
+def _is_tap(key: str) -> bool:
+    return re.fullmatch(r"taps\.(conv|relu)\d_\d\.weight", key) is not None
 
 
 def _download(weights: WeightsEnum) -> Mapping[str, Tensor]:

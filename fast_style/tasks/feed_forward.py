@@ -1,6 +1,7 @@
 """Train one network for one painting."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from fast_style.checkpoint import save_network
 from fast_style.losses import PerceptualLoss
 
 PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
@@ -112,6 +114,12 @@ class FeedForward(L.LightningModule):
                 f"{self._describe_network()}: resume with the same model"
             )
         self.heldout_before = checkpoint["heldout_before"]
+
+    def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
+        """Write the network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
+        largest = max(parameter.abs().max().item() for parameter in self.network.parameters())
+        half = largest <= torch.finfo(torch.float16).max
+        save_network(path, self.network, metadata, torch.float16 if half else torch.float32)
 
     def _describe_network(self) -> dict[str, Any]:
         return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}

@@ -1,4 +1,6 @@
 import errno
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from fast_style.checkpoint import load_network, read_metadata
+from fast_style.checkpoint import load_network, read_metadata, save_network
+from fast_style.cli import train as command
+from fast_style.images import read, to_float
+from fast_style.networks import TransformerNetwork
 from fast_style.tasks import FeedForward
 
 
@@ -88,6 +93,78 @@ def test_the_style_is_learned(tiny, train, tmp_path):
     assert train(tiny | steps, "callbacks.checkpoint.every_n_train_steps=30") == 0
     metadata = read_metadata(tmp_path / "out.safetensors")
     assert metadata["heldout_after"]["heldout/total_loss"] < 0.7 * metadata["heldout_before"]["heldout/total_loss"]
+
+
+def test_the_contact_sheet_lies_beside_the_network(tiny, train, tmp_path, capsys):
+    assert train(tiny) == 0
+    assert f"photo | style | result: {tmp_path / 'out.png'}\n" in capsys.readouterr().out
+    sheet = to_float(read(tmp_path / "out.png"))
+    assert sheet.shape == (3, 32 + 8, 3 * (32 + 4) + 4)  # one photo is held out
+    network, result = load_network(tmp_path / "out.safetensors"), sheet[None, :, 4:-4, 4 + 2 * 36 : -4]
+    torch.testing.assert_close(network(sheet[None, :, 4:-4, 4:36]).clamp(0, 1), result, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("heldout", [True, False], ids=["photo of a folder", "scene of the documentation"])
+def test_the_next_command_can_be_typed(tiny, train, tmp_path, capsys, heldout):
+    photos = tmp_path / "my photos"
+    Path(tiny["data.root"]).rename(photos)
+    if not heldout:
+        photos = shutil.make_archive(tmp_path / "photos", "zip", photos)
+    output = tmp_path / "my networks" / "out.safetensors"
+    assert train(tiny | {"data.root": str(photos), "output": str(output)}) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("next: "))
+    python, *arguments = shlex.split(line.removeprefix("next: "))
+    assert python == "python"
+    *_, flag, photo = arguments
+    assert flag == "--input"
+    assert Path(photo).is_file()
+    assert Path(photo).is_relative_to(tmp_path) == heldout
+    target = ["--output", str(tmp_path / "stylized.jpg")]
+    result = subprocess.run([sys.executable, *arguments, *target], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "stylized.jpg").is_file()
+
+
+def test_the_next_command_works_from_elsewhere(tiny, train, root, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert train(tiny) == 0
+    assert f"next: python {root / 'stylize.py'} --model " in capsys.readouterr().out
+
+
+def test_starts_from_the_base(tiny, train, tmp_path, monkeypatch):
+    assert train(tiny) == 0
+    base = tmp_path / "base.safetensors"
+    (tmp_path / "out.safetensors").rename(base)
+    monkeypatch.setattr(command, "BASE", base)
+    second = {"init": "base", "model.optimizer.lr": "0.0", "hydra.run.dir": str(tmp_path / "second")}
+    assert train(tiny | second) == 0
+    first, second = load_network(base).state_dict(), load_network(tmp_path / "out.safetensors").state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"init": "base"}, "there is no network at {folder}/base.safetensors"),
+        ({"init": "{folder}/out.safetensors", "model.network.width": "5"}, "same arguments, or init=scratch"),
+        ({"init": "{folder}/broken.safetensors"}, "{folder}/broken.safetensors is not a network"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_one_sentence(tiny, train, tmp_path, capsys, monkeypatch, changes, message):
+    monkeypatch.setattr(command, "BASE", tmp_path / "base.safetensors")
+    save_network(tmp_path / "out.safetensors", TransformerNetwork(4, 1), {})
+    (tmp_path / "broken.safetensors").write_bytes(b"no network")
+    changes = {key: value.format(folder=tmp_path) for key, value in changes.items()}
+    assert train(tiny | changes) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message.format(folder=tmp_path) in lines[0]
+
+
+def test_a_loss_network_does_not_start_from_a_network(tiny_distillation, train, tmp_path, capsys):
+    save_network(tmp_path / "start.safetensors", TransformerNetwork(4, 1), {})
+    assert train(tiny_distillation | {"init": str(tmp_path / "start.safetensors")}) == 2
+    assert "the model a VGG(None): give model.network the same arguments, or init=scratch" in capsys.readouterr().err
 
 
 def test_starts_from_another_network(tiny, train, tmp_path):
@@ -291,6 +368,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         ({"ckpt_path": "nowhere.ckpt"}, "nowhere.ckpt"),
         ({"style.size": "3"}, "style.size must be at least 16"),
         ({"model.network.width": "0"}, "width must be 1 to 512"),
+        ({"output": "out.png"}, "output=out.png is where the pictures go: give out.safetensors"),
         ({"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
         ({"data.root": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
     ],

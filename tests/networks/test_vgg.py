@@ -109,8 +109,10 @@ def test_unknown_network():
 
 
 def test_missing_file():
-    with pytest.raises(FileNotFoundError, match=r"'nowhere\.pth' are neither a file nor one of IMAGENET1K_V1"):
+    with pytest.raises(FileNotFoundError, match=r"'nowhere\.pth' are neither a file nor one of IMAGENET1K_V1, slim$"):
         VGG("vgg19", "nowhere.pth")
+    with pytest.raises(FileNotFoundError, match="'slim' are neither a file nor one of IMAGENET1K_V1, IMAGENET1K_FEAT"):
+        VGG("vgg16", "slim")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -229,3 +231,75 @@ def test_download_and_its_failure(monkeypatch, tmp_path):
     where = re.escape(str(tmp_path / "checkpoints"))
     with pytest.raises(RuntimeError, match=rf"vgg19-\w+\.pth from https://.*no network.*put that file into {where}"):
         VGG("vgg19", "IMAGENET1K_V1")
+
+
+@pytest.fixture
+def narrow():
+    """Weights of a VGG-19 of width 3 to relu2_1, by torchvision's keys."""
+    convs = VGG("vgg19", None, width=3).convs
+    positions = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5}
+    return {f"features.{i}.{k}": p for name, i in positions.items() for k, p in convs[name].state_dict().items()}
+
+
+def test_width():
+    images = torch.rand(1, 3, 32, 32)
+    features = VGG("vgg19", None, width=5)(images, ["relu1_1", "relu2_2", "conv3_4", "relu4_1", "relu5_4"])
+    assert [feature.shape[1] for feature in features.values()] == [5, 10, 20, 40, 40]
+    assert VGG("vgg16", None)(images, ["relu2_1"])["relu2_1"].shape[1] == 128
+    with pytest.raises(ValueError, match="the width of the loss network must be at least 1 channel, got 0"):
+        VGG("vgg19", None, width=0)
+
+
+def test_width_is_that_of_the_file(narrow, tmp_path):
+    save_file(narrow, tmp_path / "narrow.safetensors")
+    for width in (None, 3):
+        network = VGG("vgg19", tmp_path / "narrow.safetensors", width=width)
+        assert network(torch.rand(1, 3, 16, 16), ["relu2_1"])["relu2_1"].shape == (1, 6, 8, 8)
+    with pytest.raises(
+        ValueError, match=r"features\.0\.weight must have shape \(4, 3, 3, 3\), found shape \(3, 3, 3, 3"
+    ):
+        VGG("vgg19", tmp_path / "narrow.safetensors", width=4)
+    torch.save({"0.weight": torch.tensor(1.0)}, tmp_path / "scalar.pth")
+    with pytest.raises(ValueError, match=r"features\.0\.weight must have shape \(64, 3, 3, 3\), found shape \(\)"):
+        VGG("vgg19", tmp_path / "scalar.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_taps_multiply_what_is_returned_and_nothing_else(narrow, tmp_path, suffix):
+    taps = {"relu1_1": torch.rand(3, 3), "relu1_2": torch.rand(3, 3), "conv2_1": torch.rand(6, 6)}
+    state = narrow | {f"taps.{layer}.weight": matrix.half() for layer, matrix in taps.items()}
+    torch.save(narrow, tmp_path / "plain.pth")
+    save = torch.save if suffix == ".pth" else save_file
+    save(state, tmp_path / f"tapped{suffix}")
+    images, layers = torch.rand(2, 3, 16, 20), [*taps, "conv1_2", "relu2_1"]
+    network = VGG("vgg19", tmp_path / f"tapped{suffix}")
+    tapped, plain = network(images, layers), VGG("vgg19", tmp_path / "plain.pth")(images, layers)
+    for layer, feature in plain.items():
+        matrix = taps[layer].half().float() if layer in taps else torch.eye(feature.shape[1])
+        expected = torch.einsum("ij,njhw->nihw", matrix, feature)
+        torch.testing.assert_close(tapped[layer], expected)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [("relu1_2", (6, 6)), ("relu1_2", (3, 4)), ("relu1_2", (3,)), ("relu2_2", (6, 6)), ("relu9_9", (3, 3))],
+)
+def test_taps_that_do_not_fit(narrow, tmp_path, layer, shape):
+    save_file(narrow | {f"taps.{layer}.weight": torch.zeros(shape)}, tmp_path / "tapped.safetensors")
+    sentence = (
+        rf"does not fit this loss network: taps\.{layer}\.weight of shape {re.escape(str(shape))} must be a square"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        VGG("vgg19", tmp_path / "tapped.safetensors")
+
+
+def test_slim_reaches_relu4_1():
+    network = VGG("vgg19", "slim")
+    layers = [f"relu{block}" for block in ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1")]
+    features = network(torch.rand(1, 3, 32, 48), layers)
+    assert [feature.shape[1] for feature in features.values()] == [16, 16, 32, 32, 64, 64, 64, 64, 128]
+    assert features["relu4_1"].shape == (1, 128, 4, 6)
+    assert set(network.taps) == set(layers)
+    with pytest.raises(ValueError, match="the weights slim end at relu4_1 and lack layer 'relu4_2'"):
+        network.check_layers(["relu4_2"])

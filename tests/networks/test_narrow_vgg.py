@@ -1,0 +1,115 @@
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+from fast_style.images import read, resize_short_side, to_float
+from fast_style.networks import VGG
+from fast_style.networks.narrow_vgg import NarrowVGG
+
+
+@pytest.fixture
+def state(narrow_vgg_state):
+    return narrow_vgg_state
+
+
+@pytest.fixture
+def path(narrow_vgg_file, tmp_path):
+    return shutil.copy(narrow_vgg_file, tmp_path / "narrow.safetensors")
+
+
+def test_equals_the_literal_computation(state, path):
+    images = torch.rand(2, 3, 18, 32)
+
+    def conv(x, name):
+        return F.conv2d(x, state[f"conv{name}.weight"], state[f"conv{name}.bias"])
+
+    def head(x, name):
+        return torch.relu(conv(x, f"{name}_aux"))
+
+    def pad(x):
+        return F.pad(x, (1, 1, 1, 1), mode="reflect")
+
+    x = torch.relu(conv(pad(conv(images, "0")), "11"))
+    expected = {"relu1_1": head(x, "11")}
+    x = F.max_pool2d(torch.relu(conv(pad(x), "12")), 2)
+    x = torch.relu(conv(pad(x), "21"))
+    expected["relu2_1"] = head(x, "21")
+    x = F.max_pool2d(torch.relu(conv(pad(x), "22")), 2)
+    x = torch.relu(conv(pad(x), "31"))
+    expected["relu3_1"] = head(x, "31")
+    for name in ("32", "33", "34"):
+        x = torch.relu(conv(pad(x), name))
+    x = torch.relu(conv(pad(F.max_pool2d(x, 2)), "41"))
+    expected["relu4_1"] = head(x, "41")
+
+    features = NarrowVGG(path)(images, expected)
+    assert [feature.shape[1:] for feature in features.values()] == [(6, 18, 32), (7, 9, 16), (8, 4, 8), (9, 2, 4)]
+    for layer, feature in expected.items():
+        torch.testing.assert_close(features[layer], feature)
+
+
+def test_computes_only_as_deep_as_asked(path):
+    network = NarrowVGG(path)
+    called = []
+    for name, conv in network.convs.items():
+        conv.register_forward_hook(lambda *_, name=name: called.append(name))
+    assert network(torch.rand(1, 3, 16, 16), ["relu2_1"]).keys() == {"relu2_1"}
+    assert called == ["conv0", "conv11", "conv12", "conv21", "conv21_aux"]
+
+
+def test_frozen(path):
+    network = NarrowVGG(str(path))
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_what_it_predicts_resembles_the_wide_network(shared):
+    weights = shared / "weights"
+    photo = to_float(read(min((shared / "data" / "photos" / "heldout").iterdir())))[None]
+    photo = resize_short_side(photo, 96)
+    narrow = NarrowVGG(weights / "vgg19_16x_relu5_1.safetensors")(photo, ["relu3_1"])["relu3_1"]
+    wide = VGG("vgg19", weights / "vgg19_features_relu3_4.safetensors")(photo, ["relu3_1"])["relu3_1"]
+    assert narrow.shape == wide.shape
+
+    def correlation(a, b):
+        return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()
+
+    assert correlation(narrow, wide) > 0.7
+    assert correlation(narrow, wide.roll(1, dims=1)) < 0.4
+
+
+@pytest.mark.parametrize("layer", ["relu1_2", "conv1_1", "relu5_1"])
+def test_a_layer_without_a_head(path, layer):
+    with pytest.raises(ValueError, match=f"predicts relu1_1, relu2_1, relu3_1, relu4_1, not {layer}"):
+        NarrowVGG(path)(torch.rand(1, 3, 16, 16), ["relu1_1", layer])
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there are no weights of the narrow VGG-19 at .*nowhere\.safetensors"):
+        NarrowVGG(tmp_path / "nowhere.safetensors")
+
+
+def test_damaged_file(path):
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"narrow\.safetensors is not a complete safetensors file"):
+        NarrowVGG(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"conv0.weight": None}, "conv0.weight and conv0.bias must be a 1×1 convolution of 3 channels"),
+        ({"conv22.bias": None}, "conv22.weight and conv22.bias must be a 3×3 convolution of 3 channels"),
+        ({"conv31.weight": torch.zeros(4, 2, 3, 3)}, "conv31.weight and conv31.bias must be a 3×3 convolution of 3"),
+        ({"conv31.weight": torch.zeros(4, 3, 3, 1)}, "conv31.weight and conv31.bias must be a 3×3 convolution of 3"),
+        ({"conv41_aux.bias": torch.zeros(8)}, "conv41_aux.weight and conv41_aux.bias must be a 1×1 convolution of 5"),
+    ],
+)
+def test_weights_of_something_else(state, tmp_path, changes, sentence):
+    changed = {key: value for key, value in (state | changes).items() if value is not None}
+    save_file(changed, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=rf"other\.safetensors is not the narrow VGG-19: {sentence}"):
+        NarrowVGG(tmp_path / "other.safetensors")
