@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fast_style.networks.vgg import VGG
+
 CONVS = ("11", "12", "21", "22", "31", "32", "33", "34", "41")
+STD = 0.25  # of photos, about
 HEADS = {"relu1_1": "11", "relu2_1": "21", "relu3_1": "31", "relu4_1": "41"}
 
 
@@ -71,6 +75,44 @@ class NarrowVGG(nn.Module):
             if len(features) == len(wanted):
                 break
         return features
+
+
+def narrow_student(weights: str | Path) -> VGG:
+    """Build a `VGG` that computes the narrow features of `NarrowVGG`, to distil further.
+
+    The colour transform A x + b is folded into the normalisation, mean = −A⁻¹ b, and into the first convolution. Only the
+    padding differs: zeros, which in the first layer stand for the mean colour, instead of reflections.
+
+    Args:
+        weights: as for `NarrowVGG`, whose errors it raises.
+
+    Raises:
+        ValueError: if the widths of the blocks are not in the proportions 1, 2, 4, 8, or the colour transform has no
+            inverse.
+    """
+    narrow = NarrowVGG(weights)
+    colour = narrow.convs["conv0"]
+    matrix, offset = (p.double() for p in (colour.get_parameter("weight")[:, :, 0, 0], colour.get_parameter("bias")))
+    try:
+        mean = -torch.linalg.solve(matrix, offset)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"the colour transform conv0 of {weights} has no inverse") from error
+    state: dict[str, Tensor] = {}
+    for name in CONVS:
+        weight, bias = (narrow.convs[f"conv{name}"].get_parameter(key) for key in ("weight", "bias"))
+        if name == "11":
+            weight = torch.einsum("oihw,ij->ojhw", weight.double(), matrix * STD).float()
+        state |= {f"conv{name[0]}_{name[1]}.weight": weight, f"conv{name[0]}_{name[1]}.bias": bias}
+    student = VGG("vgg19", None, mean.tolist(), [STD] * 3, width=len(state["conv1_1.bias"]))
+    for name in list(student.convs):
+        if f"{name}.weight" not in state:
+            del student.convs[name]
+    try:
+        student.convs.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"the blocks of {weights} must have widths in the proportions 1, 2, 4, 8") from error
+    student.source = str(weights)
+    return student
 
 
 def _conv(path: str | Path, state: Mapping[str, Tensor], name: str, in_channels: int, size: int) -> nn.Conv2d:

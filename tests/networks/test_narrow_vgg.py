@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from fast_style.images import read, resize_short_side, to_float
 from fast_style.networks import VGG
-from fast_style.networks.narrow_vgg import NarrowVGG
+from fast_style.networks.narrow_vgg import NarrowVGG, narrow_student
 
 
 @pytest.fixture
@@ -113,3 +113,44 @@ def test_weights_of_something_else(state, tmp_path, changes, sentence):
     save_file(changed, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=rf"other\.safetensors is not the narrow VGG-19: {sentence}"):
         NarrowVGG(tmp_path / "other.safetensors")
+
+
+def student_state():
+    widths = {"0": (3, 3), "11": (3, 2), "12": (2, 2), "21": (2, 4), "22": (4, 4), "31": (4, 8)}
+    widths |= {name: (8, 8) for name in ("32", "33", "34")} | {"41": (8, 16)}
+    state = {}
+    for name, (channels, out) in widths.items():
+        state[f"conv{name}.weight"] = torch.randn(out, channels, *([1, 1] if name == "0" else [3, 3])) / channels
+        state[f"conv{name}.bias"] = torch.randn(out)
+    for name in ("11", "21", "31", "41"):
+        state[f"conv{name}_aux.weight"] = torch.randn(5, widths[name][1], 1, 1)
+        state[f"conv{name}_aux.bias"] = torch.zeros(5)
+    return state
+
+
+def test_student_computes_the_same_away_from_the_rim(tmp_path):
+    state = student_state()
+    save_file(state, tmp_path / "narrow.safetensors")
+    images = torch.rand(1, 3, 96, 96)
+    student = narrow_student(tmp_path / "narrow.safetensors")
+    features = student(images, ["relu2_1", "relu4_1"])
+    for layer, margin in (("relu2_1", 6), ("relu4_1", 5)):
+        head = state[f"conv{layer[4]}1_aux.weight"]
+        expected = NarrowVGG(tmp_path / "narrow.safetensors")(images, [layer])[layer]
+        found = F.relu(F.conv2d(features[layer], head))
+        inner = (..., slice(margin, -margin), slice(margin, -margin))
+        assert expected[inner].abs().max() > 0
+        torch.testing.assert_close(found[inner], expected[inner], rtol=1e-3, atol=1e-3)
+
+
+def test_student_needs_the_proportions_of_vgg(path):
+    with pytest.raises(ValueError, match="proportions 1, 2, 4, 8"):
+        narrow_student(path)
+
+
+def test_student_needs_an_invertible_colour_transform(tmp_path):
+    state = student_state()
+    state["conv0.weight"] = torch.zeros(3, 3, 1, 1)
+    save_file(state, tmp_path / "narrow.safetensors")
+    with pytest.raises(ValueError, match="no inverse"):
+        narrow_student(tmp_path / "narrow.safetensors")
