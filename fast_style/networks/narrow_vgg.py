@@ -80,8 +80,8 @@ class NarrowVGG(nn.Module):
 def narrow_student(weights: str | Path) -> VGG:
     """Build a `VGG` that computes the narrow features of `NarrowVGG`, to distil further.
 
-    The colour transform A x + b is folded into the normalisation, mean = −A⁻¹ b, and into the first convolution. Only the
-    padding differs: zeros, which in the first layer stand for the mean colour, instead of reflections.
+    The colour transform A x + b is folded into the normalisation, mean = −A⁻¹ b, and into the first convolution. Only
+    the padding differs: zeros, which in the first layer stand for the mean colour, instead of reflections.
 
     Args:
         weights: as for `NarrowVGG`, whose errors it raises.

@@ -117,7 +117,7 @@ def test_weights_of_something_else(state, tmp_path, changes, sentence):
 
 def student_state():
     widths = {"0": (3, 3), "11": (3, 2), "12": (2, 2), "21": (2, 4), "22": (4, 4), "31": (4, 8)}
-    widths |= {name: (8, 8) for name in ("32", "33", "34")} | {"41": (8, 16)}
+    widths |= dict.fromkeys(("32", "33", "34"), (8, 8)) | {"41": (8, 16)}
     state = {}
     for name, (channels, out) in widths.items():
         state[f"conv{name}.weight"] = torch.randn(out, channels, *([1, 1] if name == "0" else [3, 3])) / channels
