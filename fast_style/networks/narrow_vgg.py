@@ -95,14 +95,13 @@ def narrow_student(weights: str | Path) -> VGG:
     matrix, offset = (p.double() for p in (colour.get_parameter("weight")[:, :, 0, 0], colour.get_parameter("bias")))
     try:
         mean = -torch.linalg.solve(matrix, offset)
-    except torch.linalg.LinAlgError as error:
+    except RuntimeError as error:
         raise ValueError(f"the colour transform conv0 of {weights} has no inverse") from error
     state: dict[str, Tensor] = {}
     for name in CONVS:
-        weight, bias = (narrow.convs[f"conv{name}"].get_parameter(key) for key in ("weight", "bias"))
-        if name == "11":
-            weight = torch.einsum("oihw,ij->ojhw", weight.double(), matrix * STD).float()
-        state |= {f"conv{name[0]}_{name[1]}.weight": weight, f"conv{name[0]}_{name[1]}.bias": bias}
+        for key, value in narrow.convs[f"conv{name}"].state_dict().items():
+            state[f"conv{name[0]}_{name[1]}.{key}"] = value
+    state["conv1_1.weight"] = torch.einsum("oihw,ij->ojhw", state["conv1_1.weight"].double(), matrix * STD).float()
     student = VGG("vgg19", None, mean.tolist(), [STD] * 3, width=len(state["conv1_1.bias"]))
     for name in list(student.convs):
         if f"{name}.weight" not in state:
