@@ -21,6 +21,8 @@ from fast_style.networks import VGG
 MARGIN = 2  # positions at the rim of a feature map left out of the loss: the networks pad differently
 STRIDES = {"1": 4, "2": 2}  # by block: every how many positions the loss looks, since the fine maps are large
 VARIATION = 0.35  # of contrast and colour, relative; the largest standard deviation of added noise is 0.3
+MEMORY = 256  # of the explorer's pictures are kept
+TURNS = 4  # of the explorer before it starts from scratch again
 RESUMED = ("network.", "heads.", "explorer.")  # kept in checkpoints, beside the scales
 
 
@@ -34,14 +36,15 @@ class Distillation(L.LightningModule):
 
     the mean over the images of a batch and over spatial positions (in blocks 1 and 2 on a grid), G per image.
 
-    The exported network holds T = √(C_S/C_T) · (HᵀH)^½ for each layer. Since ‖H x‖ = ‖(HᵀH)^½ x‖, and likewise for
-    H G Hᵀ in the Frobenius norm, content and Gram style losses of T S are exactly those of the predicted features H S:
-    the loss network is as narrow as the student and measures in the teacher's metric.
+    The exported network holds T = √(C_S/C_T) · R for each layer, from the decomposition H = QR. Since ‖H x‖ = ‖R x‖,
+    and likewise for H G Hᵀ in the Frobenius norm, content and Gram style losses of T S are exactly those of the
+    predicted features H S: the loss network is as narrow as the student and measures in the teacher's metric.
 
     A student that agrees with its teacher on photos alone is easily deceived: networks trained against it find patterns
     that only it takes for the style. So an explorer, an image transformation network, is trained against the student
-    all along, for one style after the other, and its pictures are part of every batch: what deceives the student is
-    corrected while it is found.
+    all along, for one style after the other, each in colours of its own. A batch holds pictures it makes now (a third),
+    pictures it made before (a quarter; an image pool as in Shrivastava et al. 2017), crops of the styles (a sixth), and
+    photos: what deceives the student is corrected while it is found, and not forgotten.
 
     Args:
         network: the student, a `VGG`; random weights are drawn anew, those of a file kept, but for its taps.
@@ -53,7 +56,7 @@ class Distillation(L.LightningModule):
         styles: style images (1, 3, H, W) in [0, 1] by name, for the explorer.
         explorer_loss: arguments of `PerceptualLoss` for the explorer: layers and weights.
         explorer_lr: learning rate of the explorer, with Adam.
-        turn: steps until the explorer goes over to the next style; after a round it starts from scratch.
+        turn: steps until the explorer goes over to the next style; every fourth turn it starts from scratch.
         compile: fuse student and teachers with `torch.compile`.
 
     Raises:
@@ -93,6 +96,7 @@ class Distillation(L.LightningModule):
         self.gram_weight = gram_weight
         self.explorer = None if explorer is None else explorer.to(memory_format=torch.channels_last)
         self.styles = list((styles or {}).values())
+        self.memory: list[Tensor] = []
         self.explorer_loss = dict(explorer_loss or {})
         self.turn = turn
         if self.explorer is not None:
@@ -129,11 +133,12 @@ class Distillation(L.LightningModule):
         """Return the sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}, after varying its images."""
         if not self.scales.any():
             self._start(batch["image"])
-        explored = batch["image"][: len(batch["image"]) // 2]
+        generator = torch.Generator().manual_seed(self.global_step)
+        images = batch["image"]
         if self.explorer is not None:
-            explored = self._explore(self.explorer, explored)
-        images = self._vary(batch["image"], explored).contiguous(memory_format=torch.channels_last)
-        return self._log_terms("train", self._terms(images))
+            images = self._explore(self.explorer, images, generator)
+        images = self._vary(images, len(images) - len(images) // 3, generator)
+        return self._log_terms("train", self._terms(images.contiguous(memory_format=torch.channels_last)))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Log the losses on held-out photos as they are, in float32."""
@@ -156,6 +161,7 @@ class Distillation(L.LightningModule):
         state = checkpoint["state_dict"]
         if self.explorer is not None:
             checkpoint["explorer_optimizer"] = self.explorer_optimizer.state_dict()
+            checkpoint["memory"] = self.memory
         checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith((*RESUMED, "scales"))}
         checkpoint["heldout_before"] = self.heldout_before
 
@@ -169,18 +175,21 @@ class Distillation(L.LightningModule):
             raise ValueError("the checkpoint is not of a distillation of this network: resume with the same model")
         if self.explorer is not None:
             self.explorer_optimizer.load_state_dict(checkpoint["explorer_optimizer"])
+            self.memory = checkpoint["memory"]
         self.heldout_before = checkpoint["heldout_before"]
 
     @torch.no_grad()
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the student with its taps, in half precision, as a file for `VGG`."""
-        taps = {}
-        for layer, head in self.heads.items():
-            metric = head.double().T @ head.double()
-            values, vectors = torch.linalg.eigh(metric)
-            root = vectors @ (values.clamp(min=0).sqrt()[:, None] * vectors.T)
-            taps[layer] = (root * (head.shape[1] / head.shape[0]) ** 0.5).float()
-        save_loss_network(path, self.network, self.convs, taps, metadata)
+        save_loss_network(path, self.network, self.convs, self._taps(), metadata)
+
+    def _taps(self) -> dict[str, Tensor]:
+        """Square matrices in which the student's features measure as the predicted ones do."""
+        with torch.no_grad(), torch.autocast(self.scales.device.type, enabled=False):
+            return {
+                layer: torch.linalg.qr(head).R * (head.shape[1] / head.shape[0]) ** 0.5
+                for layer, head in self.heads.items()
+            }
 
     def _width(self, layer: str) -> int:
         return len(self.network.get_parameter(f"convs.conv{layer[4:]}.bias"))
@@ -211,21 +220,24 @@ class Distillation(L.LightningModule):
                 moments += 1e-3 * moments.trace() / len(moments) * torch.eye(len(moments)).to(moments)
                 self.heads[layer].copy_(torch.linalg.solve(moments, student @ target.T).T * self.scales[number])
 
-    def _explore(self, explorer: nn.Module, photos: Tensor) -> Tensor:
-        """Train the explorer for a step against the student as it is; return its pictures."""
+    def _explore(self, explorer: nn.Module, photos: Tensor, generator: torch.Generator) -> Tensor:
+        """Train the explorer for a step against the student as it is; compose the batch of its pictures and others."""
         number, start = divmod(self.global_step, self.turn)
-        if start == 0 and number % len(self.styles) == 0:
+        if start == 0 and number % TURNS == 0:
             network, optimizer = copy.deepcopy(self._fresh)
             explorer.load_state_dict(network)
             self.explorer_optimizer.load_state_dict(optimizer)
         style = self.styles[number % len(self.styles)].to(photos)
+        style = _recolour(style, torch.Generator().manual_seed(number)).clamp(0, 1)
         student = cast("VGG", _InTeachersMetric(self))  # as far as the loss is concerned
         loss = PerceptualLoss(student, style, **self.explorer_loss)
         trained = self._trained()
         for parameter in trained:
             parameter.requires_grad_(False)
-        stylized = explorer(photos.contiguous(memory_format=torch.channels_last))
-        objective = loss.summary(loss(stylized, photos))["total_loss"]
+        made, remembered, crops = max(1, len(photos) // 3), len(photos) // 4, len(photos) // 6
+        seen, rest = photos[:made].contiguous(memory_format=torch.channels_last), photos[made + remembered + crops :]
+        stylized = explorer(seen)
+        objective = loss.summary(loss(stylized, seen))["total_loss"]
         self.explorer_optimizer.zero_grad()
         objective.backward()
         nn.utils.clip_grad_norm_(explorer.parameters(), 100.0)
@@ -233,7 +245,30 @@ class Distillation(L.LightningModule):
         for parameter in trained:
             parameter.requires_grad_(True)
         self.log("train/explorer_objective", objective.detach())
-        return stylized.detach().to(photos.dtype)
+        stylized = stylized.detach().to(photos)
+        self.memory += [picture.half().contiguous() for picture in stylized]
+        chosen = torch.randint(len(self.memory), (remembered,), generator=generator).tolist()
+        old = [self.memory[i][None].to(photos) for i in chosen]
+        while len(self.memory) > MEMORY:
+            del self.memory[int(torch.randint(len(self.memory), (), generator=generator))]
+        some = [self._crop_style(photos.shape[2:], generator).to(photos) for _ in range(crops)]
+        return torch.cat([stylized, *old, *some, rest])
+
+    def _crop_style(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        """A random part (1, 3, *shape) of one of the styles, enlarged where the style is smaller, recoloured."""
+        style = self.styles[int(torch.randint(len(self.styles), (), generator=generator))]
+        grow = max(wanted / have for wanted, have in zip(shape, style.shape[2:], strict=True))
+        if grow > 1:
+            style = F.interpolate(
+                style,
+                size=[max(n, round(grow * m)) for n, m in zip(shape, style.shape[2:], strict=True)],
+                mode="bilinear",
+                antialias=True,
+            )
+        top, left = (
+            int(torch.randint(m - n + 1, (), generator=generator)) for n, m in zip(shape, style.shape[2:], strict=True)
+        )
+        return _recolour(style[:, :, top : top + shape[0], left : left + shape[1]], generator).clamp(0, 1)
 
     def _losses(self, images: Tensor) -> dict[str, Tensor]:
         taught = self._teach(images)
@@ -262,34 +297,38 @@ class Distillation(L.LightningModule):
         return total
 
     @torch.no_grad()
-    def _vary(self, images: Tensor, explored: Tensor) -> Tensor:
-        """Put what was explored first; of the others leave half as it is, mix and disturb half, as the step decides."""
-        generator = torch.Generator().manual_seed(self.global_step)
-        n, _, h, w = images.shape
-        kept = n // 4
+    def _vary(self, images: Tensor, kept: int, generator: torch.Generator) -> Tensor:
+        """Leave the first images, `kept` in number, as they are; mix, recolour and disturb the others."""
+        other = images[kept:]
+        n, _, h, w = other.shape
 
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator).to(images)
+        def uniform() -> Tensor:
+            return torch.rand(n, 1, 1, 1, generator=generator).to(images)
 
-        rest = images[len(explored) :]
-        other = rest[kept:]
-        blend = torch.rand(len(other), 1, 1, 1, generator=generator).to(images) * (normal(len(other), 1, 1, 1) > 0)
+        blend = uniform() * (uniform() > 0.5)
         other = other * (1 - blend) + other.flip(0) * blend
-        mean = other.mean((2, 3), keepdim=True)
-        colours = torch.eye(3).to(images) + VARIATION * normal(len(other), 3, 3)
-        other = torch.einsum("nij,njhw->nihw", colours, other - mean) + mean + 0.15 * normal(len(other), 3, 1, 1)
+        other = _recolour(other, generator)
         for scale in (1, 2, 4):
-            noise = F.interpolate(normal(len(other), 3, h // scale + 1, w // scale + 1), scale_factor=scale)
-            strength = 0.3 * torch.rand(len(other), 1, 1, 1, generator=generator).to(images) ** 3
-            other = other + strength * noise[:, :, :h, :w]
-        return torch.cat([explored, rest[:kept], other.clamp(-0.1, 1.1)])
+            noise = torch.randn(n, 3, h // scale + 1, w // scale + 1, generator=generator).to(images)
+            other = other + 0.3 * uniform() ** 3 * F.interpolate(noise, scale_factor=scale)[:, :, :h, :w]
+        return torch.cat([images[:kept], other.clamp(-0.1, 1.1)])
+
+
+def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mix the colours around the mean of each image at random, and shift the mean."""
+    n = len(images)
+    mean = images.mean((2, 3), keepdim=True)
+    mix = torch.eye(3).to(images) + VARIATION * torch.randn(n, 3, 3, generator=generator).to(images)
+    shift = 0.15 * torch.randn(n, 3, 1, 1, generator=generator).to(images)
+    return torch.einsum("nij,njhw->nihw", mix, images - mean) + mean + shift
 
 
 class _InTeachersMetric:
-    """The student as a loss network, its features multiplied by the heads as they are."""
+    """The student as a loss network, its taps those of the heads as they are."""
 
     def __init__(self, task: Distillation) -> None:
         self.task = task
+        self.taps = task._taps()
 
     def check_layers(self, layers: Iterable[str]) -> None:
         for layer in layers:
@@ -298,8 +337,7 @@ class _InTeachersMetric:
 
     def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         features = self.task.network(images, layers)
-        heads = self.task.heads
-        return {layer: F.conv2d(x, heads[layer].detach()[:, :, None, None]) for layer, x in features.items()}
+        return {layer: F.conv2d(x, self.taps[layer][:, :, None, None]) for layer, x in features.items()}
 
 
 def _positions(features: Tensor, layer: str) -> Tensor:

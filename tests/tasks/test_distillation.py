@@ -1,3 +1,4 @@
+import copy
 import json
 from functools import partial
 
@@ -127,17 +128,28 @@ def test_the_heads_start_at_the_least_squares_solution(task):
     assert least <= found < 1.02 * least
 
 
-def test_variation_is_a_function_of_the_step(task, monkeypatch):
-    images, explored = torch.rand(8, 3, 20, 26), torch.rand(4, 3, 20, 26)
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_variation_is_a_function_of_the_seed(task):
+    images = torch.rand(8, 3, 20, 26)
     before = images.clone()
-    varied = task._vary(images, explored)
+    varied = task._vary(images, 5, seeded())
     assert torch.equal(images, before)
-    assert torch.equal(varied, task._vary(images, explored))
-    assert torch.equal(varied[:6], torch.cat([explored, images[4:6]]))
-    assert (varied[6:] - images[6:]).abs().amax((1, 2, 3)).min() > 0.05
-    assert -0.1 <= varied[6:].min() <= varied[6:].max() <= 1.1
-    monkeypatch.setattr(Distillation, "global_step", 1)
-    assert not torch.equal(task._vary(images, explored)[6:], varied[6:])
+    assert torch.equal(varied, task._vary(images, 5, seeded()))
+    assert torch.equal(varied[:5], images[:5])
+    assert (varied[5:] - images[5:]).abs().amax((1, 2, 3)).min() > 0.05
+    assert -0.1 <= varied[5:].min() <= varied[5:].max() <= 1.1
+    assert not torch.equal(task._vary(images, 5, seeded(1))[5:], varied[5:])
+
+
+def test_recolouring_mixes_the_channels_of_a_pixel_alike_everywhere():
+    image = torch.rand(1, 3, 4, 4)
+    image[..., 1, 1] = image[..., 2, 3]
+    changed = distillation._recolour(image, seeded())
+    assert torch.equal(changed[..., 1, 1], changed[..., 2, 3])
+    assert (changed - image).abs().mean() > 0.02
 
 
 @pytest.fixture
@@ -160,12 +172,13 @@ def test_the_explorer_learns_against_the_student_which_stays(steps):
     photos = torch.rand(2, 3, 32, 32)
     task._start(photos)
     trained = [parameter.detach().clone() for parameter in task._trained()]
-    objective = PerceptualLoss(distillation._InTeachersMetric(task), task.styles[0], **task.explorer_loss)
+    style = distillation._recolour(task.styles[0], seeded()).clamp(0, 1)
+    objective = PerceptualLoss(distillation._InTeachersMetric(task), style, **task.explorer_loss)
     values = []
     for step in range(20):
         steps(step)
-        stylized = task._explore(task.explorer, photos)
-        values.append(objective.summary(objective(stylized, photos))["total_loss"].item())
+        stylized = task._explore(task.explorer, photos, seeded())[:1]
+        values.append(objective.summary(objective(stylized, photos[:1]))["total_loss"].item())
     assert values[-1] < 0.9 * values[0]
     assert not stylized.requires_grad
     for parameter, before in zip(task._trained(), trained, strict=True):
@@ -175,23 +188,44 @@ def test_the_explorer_learns_against_the_student_which_stays(steps):
 
 
 def test_the_explorer_sees_what_the_heads_predict(task):
-    images = torch.rand(1, 3, 24, 24)
-    task._start(images)
-    features = distillation._InTeachersMetric(task)(images, task.used)
-    for layer, expected in predicted(task, images).items():
-        torch.testing.assert_close(features[layer], expected)
+    images = two_images()
+    expected = distances(predicted(task, images))
+    for layer, found in distances(distillation._InTeachersMetric(task)(images, task.used)).items():
+        torch.testing.assert_close(found, expected[layer], rtol=1e-4, atol=0)
 
 
-def test_the_explorer_starts_from_scratch_after_a_round(steps):
+def test_the_explorer_starts_from_scratch_every_fourth_turn(steps):
     task = exploring()
     photos = torch.rand(1, 3, 32, 32)
     task._start(photos)
     fresh = task.explorer(photos).detach()
     untouched = []
-    for step in range(9):
+    for step in range(17):
         steps(step)
-        untouched.append(torch.equal(task._explore(task.explorer, photos), fresh))
-    assert untouched == [step % 4 == 0 for step in range(9)]
+        untouched.append(torch.equal(task._explore(task.explorer, photos, seeded()), fresh))
+    assert untouched == [step % 8 == 0 for step in range(17)]
+
+
+def test_a_batch_holds_new_pictures_old_ones_styles_and_photos(steps, monkeypatch):
+    monkeypatch.setattr(distillation, "MEMORY", 5)
+    monkeypatch.setattr(distillation, "_recolour", lambda images, _: images)
+    task = exploring(styles={"grey": torch.full((1, 3, 20, 50), 0.5)})
+    photos = torch.rand(12, 3, 32, 36)
+    task._start(photos)
+    made = []
+    for step in range(3):
+        steps(step)
+        before = copy.deepcopy(task.explorer)(photos[:4]).detach()
+        remembered = list(task.memory)
+        batch = task._explore(task.explorer, photos, seeded(step))
+        made += list(before.half())
+        torch.testing.assert_close(batch[:4], before)
+        for old in batch[4:7]:
+            assert any(torch.equal(old.half(), picture) for picture in [*remembered, *before.half()])
+        assert torch.equal(batch[7:9], torch.full((2, 3, 32, 36), 0.5))
+        assert torch.equal(batch[9:], photos[9:])
+        assert len(task.memory) == min(5, 4 * (step + 1))
+        assert all(any(torch.equal(kept, picture) for picture in made) for kept in task.memory)
 
 
 def test_only_what_is_used_of_the_student_and_the_heads_are_trained(task):
@@ -233,7 +267,7 @@ def test_an_explorer_of_layers_that_are_not_learned(steps):
     task = exploring()
     task.explorer_loss["style_layers"] = ["relu2_2"]
     with pytest.raises(ValueError, match=r"explorer_loss asks for relu2_2, must be of the layers learned: .*relu3_1"):
-        task._explore(task.explorer, torch.rand(1, 3, 32, 32))
+        task._explore(task.explorer, torch.rand(1, 3, 32, 32), seeded())
 
 
 def test_images_that_are_too_small(task):
@@ -285,6 +319,8 @@ def test_resuming_is_exact(tiny_distillation, train, tmp_path):
     for optimizer in (lambda x: x["optimizer_states"][0], lambda x: x["explorer_optimizer"]):
         for key, state in optimizer(whole)["state"].items():
             assert torch.equal(optimizer(resumed)["state"][key]["exp_avg_sq"], state["exp_avg_sq"])
+    assert len(resumed["memory"]) == len(whole["memory"]) > 0
+    assert all(map(torch.equal, resumed["memory"], whole["memory"]))
 
 
 def test_resuming_with_another_student_is_refused(tiny_distillation, train, capsys):
