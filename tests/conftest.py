@@ -155,7 +155,7 @@ def tiny_distillation(tiny: dict[str, str], vgg_file: Path, narrow_vgg_file: Pat
         "callbacks": "plain",
         "model.network._target_": "fast_style.networks.VGG",
         "model.network.weights": "null",
-        "+model.network.width": "2",
+        "model.network.width": "2",
         "model.teachers.vgg19.weights": str(vgg_file),
         "model.teachers.narrow.weights": str(narrow_vgg_file),
         "model.layers": "{vgg19: [relu1_2, relu2_1], narrow: [relu3_1]}",

@@ -1,6 +1,6 @@
 """A published narrow VGG-19 that speaks of the wide one's relu4_1, as a teacher."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -77,7 +77,7 @@ class NarrowVGG(nn.Module):
         return features
 
 
-def narrow_student(weights: str | Path) -> VGG:
+def narrow_student(weights: str | Path, width: Sequence[int] | None = None) -> VGG:
     """Build a `VGG` that computes the narrow features of `NarrowVGG`, to distil further.
 
     The colour transform A x + b is folded into the normalisation, mean = −A⁻¹ b, and into the first convolution. Only
@@ -85,10 +85,11 @@ def narrow_student(weights: str | Path) -> VGG:
 
     Args:
         weights: as for `NarrowVGG`, whose errors it raises.
+        width: channels of the five blocks, none below those of the narrow network, whose features come first; what is
+            added starts at random and is not listened to by what was there. Default: those of the narrow network.
 
     Raises:
-        ValueError: if the widths of the blocks are not in the proportions 1, 2, 4, 8, or the colour transform has no
-            inverse.
+        ValueError: if a block of the narrow network is wider than that, or the colour transform has no inverse.
     """
     narrow = NarrowVGG(weights)
     colour = narrow.convs["conv0"]
@@ -102,16 +103,30 @@ def narrow_student(weights: str | Path) -> VGG:
         for key, value in narrow.convs[f"conv{name}"].state_dict().items():
             state[f"conv{name[0]}_{name[1]}.{key}"] = value
     state["conv1_1.weight"] = torch.einsum("oihw,ij->ojhw", state["conv1_1.weight"].double(), matrix * STD).float()
-    student = VGG("vgg19", None, mean.tolist(), [STD] * 3, width=len(state["conv1_1.bias"]))
+    blocks = [len(state[f"conv{block}_1.bias"]) for block in (1, 2, 3, 4, 4)]
+    student = VGG("vgg19", None, mean.tolist(), [STD] * 3, width=width or blocks)
     for name in list(student.convs):
         if f"{name}.weight" not in state:
             del student.convs[name]
-    try:
-        student.convs.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"the blocks of {weights} must have widths in the proportions 1, 2, 4, 8") from error
+            continue
+        for key, parameter in student.convs[name].named_parameters():
+            _embed(parameter, state[f"{name}.{key}"], f"{name}.{key} of {weights}")
     student.source = str(weights)
     return student
+
+
+@torch.no_grad()
+def _embed(parameter: nn.Parameter, values: Tensor, name: str) -> None:
+    """Put a smaller convolution into the first channels of a wider one."""
+    shape = values.shape[:2]
+    if any(small > large for small, large in zip(values.shape, parameter.shape, strict=True)):
+        raise ValueError(f"{name} has shape {tuple(values.shape)}, which does not fit into {tuple(parameter.shape)}")
+    if parameter.ndim == 1:
+        parameter.zero_()[: shape[0]] = values
+    else:
+        nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+        parameter[: shape[0]] = 0
+        parameter[: shape[0], : shape[1]] = values
 
 
 def _conv(path: str | Path, state: Mapping[str, Tensor], name: str, in_channels: int, size: int) -> nn.Conv2d:

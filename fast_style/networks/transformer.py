@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast_style.layers import ConvLayer, ResidualBlock, TransposedConv, UpsampleConv, norm_layer
+from fast_style.layers import ConvLayer, Layer, ResidualBlock, TransposedConv, UpsampleConv, norm_layer
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
 OUTPUTS = ("linear", "tanh")
@@ -72,6 +72,29 @@ class TransformerNetwork(nn.Module):
         self.norm5 = norm_layer(norm, width)
         self.conv4 = ConvLayer(width, 3, 9)
 
+    @property
+    def chain(self) -> list[Layer]:
+        """All layers in order, from the padded input to what `to_rgb` takes."""
+        return [
+            *(self.conv1, self.norm1, F.relu),
+            *(self.conv2, self.norm2, F.relu),
+            *(self.conv3, self.norm3, F.relu),
+            *self.residuals,
+            *(self.up1, self.norm4, F.relu),
+            *(self.up2, self.norm5, F.relu),
+            self.conv4,
+        ]
+
+    @staticmethod
+    def padded(side: int) -> int:
+        """Round a side up to a multiple of four, which two halvings and two doublings return exactly."""
+        # max(MIN_SIDE, …) without a comparison, which an exporter would settle for good.
+        return 4 * ((side + 3) // 4 + 7 // (side + 3))
+
+    def to_rgb(self, x: Tensor) -> Tensor:
+        """Map what the last layer gives to [0, 1]-space."""
+        return 0.5 + GAIN * (torch.tanh(x) if self.arguments["output"] == "tanh" else x)
+
     def forward(self, images: Tensor) -> Tensor:
         """Stylise a batch.
 
@@ -82,14 +105,8 @@ class TransformerNetwork(nn.Module):
             RGB of the same shape in [0, 1]-space: values may lie a little outside, clamp before writing a file.
         """
         h, w = images.shape[-2:]
-        # (N, 3, H', W'): sides rounded up to a multiple of four, which two halvings and two doublings return exactly
-        pad_h, pad_w = (max(MIN_SIDE, -(-side // 4) * 4) - side for side in (h, w))
+        pad_h, pad_w = self.padded(h) - h, self.padded(w) - w
         x = F.pad(images, (0, pad_w, 0, pad_h), mode="replicate") if pad_h or pad_w else images
-        x = F.relu(self.norm1(self.conv1(x)))
-        x = F.relu(self.norm2(self.conv2(x)))
-        x = F.relu(self.norm3(self.conv3(x)))
-        x = self.residuals(x)
-        x = F.relu(self.norm4(self.up1(x)))
-        x = F.relu(self.norm5(self.up2(x)))
-        x = self.conv4(x)[..., :h, :w]
-        return 0.5 + GAIN * (torch.tanh(x) if self.arguments["output"] == "tanh" else x)
+        for layer in self.chain:
+            x = layer(x)
+        return self.to_rgb(x[..., :h, :w])

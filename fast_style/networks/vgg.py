@@ -45,16 +45,16 @@ class VGG(nn.Module):
             None: random weights, for tests and timings.
         mean, std: per channel, what the weights expect of the input, (x − mean)/std with x in [0, 1]. Default: the
             metadata of the file, else what torchvision publishes for the weights, else ImageNet's.
-        width: channels of the first block; the blocks have width · (1, 2, 4, 8, 8). Default: that of the weights,
-            64 if there are none.
+        width: channels of the first block; the blocks have width · (1, 2, 4, 8, 8). Or of each of the five blocks.
+            Default: those of the weights, 64 if there are none.
 
     A file of a distilled network also holds a square matrix `taps.LAYER.weight` for some layers: what `forward` returns
     of such a layer is multiplied by it, so that distances of features and of Gram matrices are the teacher's (see
     `fast_style.tasks.Distillation`).
 
     Raises:
-        ValueError: if the name is unknown, a file is not VGG weights, the width is below 1, or mean or std are not
-            three numbers.
+        ValueError: if the name is unknown, a file is not VGG weights, a width is below 1 or there are not five, or mean
+            or std are not three numbers.
         FileNotFoundError: if the file does not exist.
         RuntimeError: if the weights cannot be downloaded.
     """
@@ -65,7 +65,7 @@ class VGG(nn.Module):
         weights: str | Path | None = "IMAGENET1K_V1",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        width: int | None = None,
+        width: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         if name not in CONVS_PER_BLOCK:
@@ -73,19 +73,15 @@ class VGG(nn.Module):
         self.name = name
         self.source = "random" if weights is None else str(weights)
         state, published_mean, published_std = _load(name, weights)
-        if width is None:
-            first = (state or {}).get("0.weight")
-            width = 64 if first is None or first.ndim == 0 else len(first)
-        if width < 1:
-            raise ValueError(f"the width of the loss network must be at least 1 channel, got {width}")
+        widths = None if width is None and state else _widths(64 if width is None else width)
         self.convs = nn.ModuleDict()
         in_channels = 3
         index = 0  # position in torchvision's `features`: conv, relu, conv, relu, …, pool
-        for block, (count, factor) in enumerate(zip(CONVS_PER_BLOCK[name], WIDTHS, strict=True), start=1):
-            channels = width * factor
+        for block, count in enumerate(CONVS_PER_BLOCK[name], start=1):
             for number in range(1, count + 1):
                 if state is not None and f"{index}.weight" not in state:
                     break
+                channels = widths[block - 1] if widths else _channels_of(state or {}, index)
                 conv = nn.Conv2d(in_channels, channels, 3, padding=1)
                 if state is not None:
                     _fill(conv, state, index, self.source)
@@ -174,6 +170,20 @@ class VGG(nn.Module):
 
     def _tap(self, layer: str, x: Tensor) -> Tensor:
         return F.conv2d(x, self.taps[layer][:, :, None, None]) if layer in self.taps else x
+
+
+def _widths(width: int | Sequence[int]) -> Sequence[int]:
+    widths = [width * factor for factor in WIDTHS] if isinstance(width, int) else width
+    if len(widths) != len(WIDTHS) or min(widths) < 1:
+        raise ValueError(
+            f"the width of the loss network must be at least 1 channel, or five numbers of channels, got {width}"
+        )
+    return widths
+
+
+def _channels_of(state: Mapping[str, Tensor], index: int) -> int:
+    weight = state[f"{index}.weight"]
+    return len(weight) if weight.ndim and len(weight) else 64
 
 
 def _fill(conv: nn.Conv2d, state: Mapping[str, Tensor], index: int, source: str) -> None:

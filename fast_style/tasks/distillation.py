@@ -137,7 +137,7 @@ class Distillation(L.LightningModule):
         images = batch["image"]
         if self.explorer is not None:
             images = self._explore(self.explorer, images, generator)
-        images = self._vary(images, len(images) - len(images) // 3, generator)
+        images = self._vary(images, len(images) - len(images) // 4, generator)
         return self._log_terms("train", self._terms(images.contiguous(memory_format=torch.channels_last)))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:

@@ -143,9 +143,25 @@ def test_student_computes_the_same_away_from_the_rim(tmp_path):
         torch.testing.assert_close(found[inner], expected[inner], rtol=1e-3, atol=1e-3)
 
 
-def test_student_needs_the_proportions_of_vgg(path):
-    with pytest.raises(ValueError, match="proportions 1, 2, 4, 8"):
-        narrow_student(path)
+def test_a_wider_student_computes_the_same_in_its_first_channels(tmp_path):
+    save_file(student_state(), tmp_path / "narrow.safetensors")
+    images = torch.rand(1, 3, 32, 32)
+    narrow = narrow_student(tmp_path / "narrow.safetensors")
+    wide = narrow_student(tmp_path / "narrow.safetensors", width=[2, 7, 9, 16, 16])
+    layers = {"relu1_2": 2, "relu2_2": 4, "relu3_4": 8, "relu4_1": 16}
+    expected, found = narrow(images, layers), wide(images, layers)
+    assert [feature.shape[1] for feature in found.values()] == [2, 7, 9, 16]
+    for layer, channels in layers.items():
+        torch.testing.assert_close(found[layer][:, :channels], expected[layer])
+    assert found["relu2_2"][:, 4:].any()
+
+
+def test_a_student_that_is_too_narrow(tmp_path):
+    save_file(student_state(), tmp_path / "narrow.safetensors")
+    with pytest.raises(
+        ValueError, match=r"conv3_1\.weight of .* has shape \(8, 4, 3, 3\), which does not fit into \(7, "
+    ):
+        narrow_student(tmp_path / "narrow.safetensors", width=[2, 4, 7, 16, 16])
 
 
 def test_student_needs_an_invertible_colour_transform(tmp_path):

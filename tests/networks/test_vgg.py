@@ -246,8 +246,17 @@ def test_width():
     features = VGG("vgg19", None, width=5)(images, ["relu1_1", "relu2_2", "conv3_4", "relu4_1", "relu5_4"])
     assert [feature.shape[1] for feature in features.values()] == [5, 10, 20, 40, 40]
     assert VGG("vgg16", None)(images, ["relu2_1"])["relu2_1"].shape[1] == 128
-    with pytest.raises(ValueError, match="the width of the loss network must be at least 1 channel, got 0"):
-        VGG("vgg19", None, width=0)
+    features = VGG("vgg19", None, width=[2, 3, 5, 4, 1])(
+        images, ["relu1_1", "relu2_2", "relu3_4", "relu4_1", "relu5_4"]
+    )
+    assert [feature.shape[1] for feature in features.values()] == [2, 3, 5, 4, 1]
+
+
+@pytest.mark.parametrize("width", [0, [1, 2, 3], [4, 4, 4, 4, 0]])
+def test_width_of_nothing(width):
+    sentence = f"must be at least 1 channel, or five numbers of channels, got {re.escape(str(width))}"
+    with pytest.raises(ValueError, match=sentence):
+        VGG("vgg19", None, width=width)
 
 
 def test_width_is_that_of_the_file(narrow, tmp_path):
