@@ -163,7 +163,7 @@ class VGG(nn.Module):
                 features[name] = self._tap(name, x)
             relu = f"relu{name[4:]}"
             if relu in wanted or len(features) < len(wanted):
-                x = F.relu(x)
+                x = F.relu(x, inplace=name not in wanted)
             if relu in wanted:
                 features[relu] = self._tap(relu, x)
         return features
