@@ -307,7 +307,7 @@ def test_slim_reaches_relu4_1():
     network = VGG("vgg19", "slim")
     layers = [f"relu{block}" for block in ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1")]
     features = network(torch.rand(1, 3, 32, 48), layers)
-    assert [feature.shape[1] for feature in features.values()] == [16, 16, 32, 32, 64, 64, 64, 64, 128]
+    assert [feature.shape[1] for feature in features.values()] == [16, 16, 48, 48, 96, 96, 96, 96, 128]
     assert features["relu4_1"].shape == (1, 128, 4, 6)
     assert set(network.taps) == set(layers)
     with pytest.raises(ValueError, match="the weights slim end at relu4_1 and lack layer 'relu4_2'"):
