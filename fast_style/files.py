@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and a place for those nobody asked for."""
 
 import os
 import uuid
@@ -40,3 +40,13 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def cache_dir() -> Path:
+    """Name the folder for what nobody chose a place for.
+
+    Returns:
+        `$FAST_STYLE_CACHE`, else `$XDG_CACHE_HOME/fast_style`, else `~/.cache/fast_style`; it may not exist yet.
+    """
+    chosen, shared = (os.environ.get(name) for name in ("FAST_STYLE_CACHE", "XDG_CACHE_HOME"))
+    return Path(chosen or Path(shared or "~/.cache", "fast_style")).expanduser()

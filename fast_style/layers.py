@@ -5,6 +5,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# A function that is no module works pixel by pixel.
+Layer = Callable[[Tensor], Tensor]
+
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
     "batch": nn.BatchNorm2d,
@@ -54,10 +57,17 @@ class ResidualBlock(nn.Module):
         self.conv2 = ConvLayer(channels, channels, 3)
         self.norm2 = norm_layer(norm, channels)
 
+    @property
+    def branch(self) -> list[Layer]:
+        """What is added to the identity, in order."""
+        return [self.conv1, self.norm1, F.relu, self.conv2, self.norm2]
+
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
-        y = F.relu(self.norm1(self.conv1(x)))
-        return x + self.norm2(self.conv2(y))
+        y = x
+        for layer in self.branch:
+            y = layer(y)
+        return x + y
 
 
 class UpsampleConv(ConvLayer):

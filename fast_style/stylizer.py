@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fast_style import images
+from fast_style.backends import choose
 from fast_style.checkpoint import load_network
 
 
@@ -15,21 +16,49 @@ class Stylizer:
     """Stylize images with one network, in a single forward pass each.
 
     Args:
-        network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; a copy of it is used.
-        device: `auto` (CUDA, else Apple's MPS, else CPU), or one of them: `cpu`, `cuda`, `cuda:1`, `mps`.
+        network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; a copy of it is used. Or an ONNX file that
+            `python -m fast_style.export` wrote.
+        device, precision, backend, compile: see `backends.choose`, also for what is raised; by default the fastest that
+            is there.
 
-    Raises:
-        ValueError: if the device is unknown, or not available here.
+    Attributes:
+        backend: what was chosen: `str` says `openvino bf16 on cpu`, `compile_seconds` how long it took to make ready.
+        device: where it runs.
+        network: the copy, in float32 on that device; None for a file.
     """
 
-    def __init__(self, network: nn.Module, device: str = "auto") -> None:
-        self.device = _find_device(device)
-        self.network = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
+    def __init__(
+        self,
+        network: nn.Module | Path,
+        device: str = "auto",
+        precision: str = "auto",
+        backend: str = "auto",
+        compile: bool = False,  # noqa: A002 - as PyTorch calls it
+    ) -> None:
+        self.backend = choose(network, device, precision, backend, compile)
+        self.device = self.backend.device
+        self.network: nn.Module | None = None
+        if isinstance(network, nn.Module):
+            self.network = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, device: str = "auto") -> Self:
-        """Load the network that training exported, see `checkpoint.load_network` for what is raised."""
-        return cls(load_network(path), device)
+    def from_checkpoint(
+        cls,
+        path: str | Path,
+        device: str = "auto",
+        precision: str = "auto",
+        backend: str = "auto",
+        compile: bool = False,  # noqa: A002 - as PyTorch calls it
+    ) -> Self:
+        """Load the network that training exported, or an `.onnx` file made of it; the arguments are those of the class.
+
+        Raises:
+            FileNotFoundError, ValueError: if there is no such file, or it is none of these, see
+                `checkpoint.load_network` and `backends.choose`.
+        """
+        file = Path(path)
+        network = file if file.suffix.lower() == ".onnx" else load_network(file)
+        return cls(network, device, precision, backend, compile)
 
     def __call__(self, image: images.Image) -> images.Image:
         """Stylize a Pillow image of whatever mode into RGB of the same size, upright if EXIF turns the image."""
@@ -53,17 +82,4 @@ class Stylizer:
             raise ValueError(f"images must have shape (N, 3, H, W), got {tuple(photos.shape)}")
         if not photos.is_floating_point():
             raise TypeError(f"images must be floating point in [0, 1], got {photos.dtype}: see images.to_float")
-        return self.network(photos.to(self.device, torch.float32)).float().clamp(0, 1).cpu()
-
-
-def _find_device(name: str) -> torch.device:
-    available = ["cpu"]
-    if torch.backends.mps.is_available():
-        available.append("mps")
-    if torch.cuda.is_available():
-        available += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if kind in available))
-    if name not in available:
-        raise ValueError(f"device must be auto or one of those available here, {', '.join(available)}; got {name!r}")
-    return torch.device(name)
+        return self.backend(photos.to(torch.float32)).cpu()

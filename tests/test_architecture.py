@@ -14,14 +14,18 @@ FLOORS = [
     {"networks"},
     {"losses", "metrics", "data"},
     {"checkpoint"},
+    {"backends", "tiling"},
     {"stylizer", "optimize", "export", "tasks", "callbacks"},
     {"cli", "web"},
 ]
 PLACES = {
-    "PIL": {"images.py"},
+    "PIL": {"images/"},
     "lightning": {"tasks/", "callbacks/", "data/datamodule.py", "cli/train.py"},
     "hydra": {"cli/train.py"},
     "omegaconf": {"cli/train.py"},
+    "onnx": {"backends/"},
+    "onnxruntime": {"backends/"},
+    "openvino": {"backends/"},
 }
 FORBIDDEN_NAMES = {"utils", "util", "helper", "helpers", "manager", "base", "common", "misc"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

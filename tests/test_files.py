@@ -2,10 +2,11 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
-from fast_style.files import replacing
+from fast_style.files import cache_dir, replacing
 
 
 def names(folder):
@@ -92,3 +93,20 @@ def test_what_a_killed_process_leaves_does_not_look_complete(path):
         assert remains.startswith(".step-1.ckpt.")
         assert remains.endswith(".tmp")
         assert list(path.parent.glob("*.ckpt")) == list(path.parent.glob("step-*")) == [path]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"FAST_STYLE_CACHE": "~/mine", "XDG_CACHE_HOME": "/cache"}, "/home/me/mine"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/fast_style"),
+        ({"FAST_STYLE_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/me/.cache/fast_style"),
+        ({}, "/home/me/.cache/fast_style"),
+    ],
+)
+def test_cache_dir(monkeypatch, environment, expected):
+    for name in ("FAST_STYLE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (environment | {"HOME": "/home/me"}).items():
+        monkeypatch.setenv(name, value)
+    assert cache_dir() == Path(expected)

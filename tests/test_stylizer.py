@@ -5,6 +5,7 @@ from torch import nn
 
 from fast_style import images
 from fast_style.checkpoint import save_network
+from fast_style.export import export
 from fast_style.networks import TransformerNetwork
 from fast_style.stylizer import Stylizer
 
@@ -25,9 +26,9 @@ class Doubled(nn.Module):
 def test_stylize_is_the_network_clamped(size):
     network = TransformerNetwork(width=2, blocks=1).eval()
     photos = torch.rand(2, 3, *size)
-    stylized = Stylizer(network, "cpu").stylize(photos)
+    stylized = Stylizer(network, "cpu", "fp32", "torch").stylize(photos)
     with torch.no_grad():
-        assert torch.equal(stylized, network(photos).clamp(0, 1))
+        torch.testing.assert_close(stylized, network(photos).clamp(0, 1), atol=1e-4, rtol=0)
 
 
 def test_stylize_clamps_in_evaluation_mode_without_gradients():
@@ -77,8 +78,29 @@ def test_from_checkpoint(tmp_path):
     network = TransformerNetwork(width=2, blocks=1)
     save_network(tmp_path / "tiny.safetensors", network, {}, dtype=torch.float32)
     photos = torch.rand(1, 3, 12, 12)
-    loaded = Stylizer.from_checkpoint(tmp_path / "tiny.safetensors", "cpu")
-    assert torch.equal(loaded.stylize(photos), Stylizer(network, "cpu").stylize(photos))
+    loaded = Stylizer.from_checkpoint(tmp_path / "tiny.safetensors", "cpu", "fp32", "torch")
+    assert str(loaded.backend) == "torch fp32 on cpu"
+    assert torch.equal(loaded.stylize(photos), Stylizer(network, "cpu", "fp32", "torch").stylize(photos))
+
+
+def test_from_an_onnx_file(tmp_path):
+    network = TransformerNetwork(width=2, blocks=1)
+    save_network(tmp_path / "tiny.safetensors", network, {}, dtype=torch.float32)
+    export(tmp_path / "tiny.safetensors", tmp_path / "tiny.ONNX")
+    photos = torch.rand(1, 3, 12, 13)
+    for path in (tmp_path / "tiny.ONNX", str(tmp_path / "tiny.ONNX")):
+        loaded = Stylizer.from_checkpoint(path, precision="fp32")
+        assert loaded.network is None
+        assert loaded.device.type == "cpu"
+        expected = Stylizer(network, "cpu", "fp32", "torch").stylize(photos)
+        torch.testing.assert_close(loaded.stylize(photos), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
+def test_the_backend_says_which_it_is(backend):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", backend)
+    assert str(stylizer.backend) == f"{backend} fp32 on cpu"
+    assert stylizer.stylize(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
 
 
 def test_from_checkpoint_missing(tmp_path):
@@ -90,15 +112,6 @@ def test_from_checkpoint_missing(tmp_path):
 def test_unknown_devices(device):
     with pytest.raises(ValueError, match=f"device must be auto or one of those available here, cpu.*; got '{device}'"):
         Stylizer(Doubled(), device)
-
-
-@pytest.mark.parametrize(("cuda", "mps", "kind"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
-def test_auto_takes_the_fastest_device(monkeypatch, cuda, mps, kind):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(cuda))
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    monkeypatch.setattr(nn.Module, "to", lambda module, _device: module)
-    assert Stylizer(Doubled()).device.type == kind
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import torch
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 from fast_style import images
 from fast_style.stylizer import Stylizer
@@ -24,6 +25,23 @@ class Job:
 
     source: Path
     target: Path
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How images are written.
+
+    Attributes:
+        encoding: quality and depth of the files.
+        profile: `srgb` converts colours to sRGB, `keep` keeps their values and their profile.
+        size: pixels on the long side, to which images are resized first; None: as they are.
+        still: whether the first frame of an animation is enough.
+    """
+
+    encoding: images.Encoding = field(default_factory=images.Encoding)
+    profile: Literal["srgb", "keep"] = "srgb"
+    size: int | None = None
+    still: bool = False
 
 
 @dataclass
@@ -49,9 +67,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 0, with 1 if an image failed, 2 for misuse, 130 after Ctrl-C."""
     options = _parse(argv)
     try:
+        writing = Writing(
+            images.Encoding(
+                options.quality, options.subsampling, options.bits, options.background, not options.drop_metadata
+            ),
+            options.profile,
+            options.size,
+            options.still,
+        )
         jobs = plan(options.input, options.output, options.model.stem, options.overwrite)
-        stylizer = Stylizer.from_checkpoint(options.model, options.device)
-        tally = run(jobs, stylizer, options.size, options.overwrite)
+        stylizer = Stylizer.from_checkpoint(options.model, options.device, options.precision, options.backend)
+        for note in stylizer.backend.notes:
+            print(note, file=sys.stderr)
+        tally = run(jobs, stylizer, writing, options.overwrite)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError) else 2)
@@ -63,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if tally.interrupted:
         print(f"interrupted: {tally}, of {len(jobs)} images", file=sys.stderr)
         sys.exit(130)
-    print(tally)
+    print(f"{tally}, with {stylizer.backend}")
     sys.exit(1 if tally.failures else 0)
 
 
@@ -81,6 +109,20 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="PATH", help=where)
     parser.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
+    parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    parser.add_argument("--quality", type=int, default=95, metavar="N", help="1 to 100, of JPEG, WebP and AVIF (95)")
+    parser.add_argument("--subsampling", default="4:4:4", help="of JPEG and AVIF: 4:4:4 (default), 4:2:2 or 4:2:0")
+    parser.add_argument("--bits", type=int, choices=(8, 16), help="per channel; default: as many as the image has")
+    parser.add_argument(
+        "--profile",
+        default="srgb",
+        choices=("srgb", "keep"),
+        help="convert the colours to sRGB (default), or keep them",
+    )
+    parser.add_argument("--background", metavar="COLOUR", help="flatten transparency on a colour; default: keep it")
+    parser.add_argument("--still", action="store_true", help="take the first frame of animations")
+    parser.add_argument("--drop-metadata", action="store_true", help="leave out EXIF, XMP, resolution and text")
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     options = parser.parse_args(argv)
     if options.size is not None and not 1 <= options.size <= MAX_SIDE:
@@ -175,13 +217,13 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in images.SUFFIXES
 
 
-def run(jobs: Sequence[Job], stylizer: Stylizer, size: int | None = None, overwrite: bool = False) -> Tally:
+def run(jobs: Sequence[Job], stylizer: Stylizer, writing: Writing | None = None, overwrite: bool = False) -> Tally:
     """Do the jobs one after the other; one that fails does not stop the others, Ctrl-C does.
 
     Args:
         jobs: what to stylize.
         stylizer: what to stylize with.
-        size: pixels on the long side, to which the images are resized first; None: as they are.
+        writing: how images are written; None: as `Writing` has it.
         overwrite: whether outputs that exist are replaced instead of skipped.
     """
     tally = Tally()
@@ -190,7 +232,7 @@ def run(jobs: Sequence[Job], stylizer: Stylizer, size: int | None = None, overwr
         for job in track(jobs, "stylizing", console=Console(stderr=True), disable=hidden, transient=True):
             if job.target.is_file() and not overwrite:
                 tally.skipped += 1
-            elif failure := _failure(job, stylizer, size):
+            elif failure := _failure(job, stylizer, writing or Writing()):
                 tally.failures.append(failure)
             else:
                 tally.stylized += 1
@@ -199,13 +241,20 @@ def run(jobs: Sequence[Job], stylizer: Stylizer, size: int | None = None, overwr
     return tally
 
 
-def _failure(job: Job, stylizer: Stylizer, size: int | None) -> str | None:
+def _failure(job: Job, stylizer: Stylizer, writing: Writing) -> str | None:
     """Do one job; returns a sentence if it fails."""
+
+    def stylize(photo: Tensor) -> Tensor:
+        return stylizer.stylize(photo if writing.size is None else images.resize_long_side(photo, writing.size))
+
     try:
-        photo = images.to_float(images.read(job.source, size)).unsqueeze(0)
-        if size is not None:
-            photo = images.resize_long_side(photo, size)
-        images.write(job.target, stylizer.stylize(photo))
+        picture = images.open_picture(job.source, writing.profile, writing.size)
+        if writing.still:
+            picture = picture.still()
+        scale = 1 if writing.size is None else writing.size / max(picture.size)
+        height, width = (max(1, round(side * scale)) for side in picture.size)
+        writing.encoding.check(job.target, picture, (height, width))
+        images.save_picture(job.target, picture.map(stylize), writing.encoding)
     except (ValueError, OSError) as error:
         return _one_line(error)
     except (RuntimeError, MemoryError) as error:

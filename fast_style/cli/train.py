@@ -26,6 +26,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch import nn
 
 from fast_style import images
+from fast_style.backends import find_device, multiplies_bf16
 from fast_style.callbacks import PictureLogger, find_checkpoint
 from fast_style.checkpoint import load_network
 from fast_style.data import shipped_styles
@@ -197,12 +198,10 @@ def _register_resolvers() -> None:
 
 def _precision(accelerator: str) -> str:
     """Choose bfloat16 autocast where the hardware multiplies bfloat16, else float32."""
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    if accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return "bf16-mixed" if fast else "32-true"
-    return "32-true"
+    if accelerator == "auto":
+        accelerator = find_device("auto").type
+    kind = "cuda" if accelerator == "gpu" and torch.cuda.is_available() else accelerator
+    return "bf16-mixed" if multiplies_bf16(kind) else "32-true"
 
 
 def _register_styles(arguments: list[str]) -> None:

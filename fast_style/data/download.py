@@ -1,6 +1,5 @@
 """Files from the web, kept once they are complete."""
 
-import os
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from math import inf
@@ -25,16 +24,6 @@ HANDLERS: tuple[Callable[[], request.BaseHandler], ...] = (
     request.HTTPErrorProcessor,
     request.UnknownHandler,
 )
-
-
-def cache_dir() -> Path:
-    """Name the folder for downloads nobody chose a place for.
-
-    Returns:
-        `$FAST_STYLE_CACHE`, else `$XDG_CACHE_HOME/fast_style`, else `~/.cache/fast_style`; it may not exist yet.
-    """
-    chosen, shared = (os.environ.get(name) for name in ("FAST_STYLE_CACHE", "XDG_CACHE_HOME"))
-    return Path(chosen or Path(shared or "~/.cache", "fast_style")).expanduser()
 
 
 def download(

@@ -8,7 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from fast_style import images
-from fast_style.data.download import cache_dir, download
+from fast_style.data.download import download
+from fast_style.files import cache_dir
 
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "styles"
 MAX_BYTES = 50_000_000  # of an image from the web

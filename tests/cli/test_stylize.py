@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -21,6 +22,8 @@ from fast_style.checkpoint import save_network
 from fast_style.cli.stylize import main
 from fast_style.networks import TransformerNetwork
 from fast_style.stylizer import Stylizer
+
+ON_CPU = ("--device", "cpu", "--precision", "fp32", "--backend", "torch")
 
 
 class Result(NamedTuple):
@@ -42,7 +45,7 @@ def stylize(model, capsys) -> Callable[..., Result]:
 
     def run(*arguments: str | Path) -> Result:
         with pytest.raises(SystemExit, match=r"^\d+$") as stop:
-            main(["--model", str(model), "--device", "cpu", *map(str, arguments)])
+            main(["--model", str(model), *ON_CPU, *map(str, arguments)])
         return Result(int(stop.value.code or 0), *capsys.readouterr())
 
     return run
@@ -74,6 +77,10 @@ def size(path: Path) -> tuple[int, int]:
         return image.size
 
 
+def tally(stylized: int, skipped: int, failed: int) -> str:
+    return f"stylized {stylized}, skipped {skipped}, failed {failed}, with torch fp32 on cpu\n"
+
+
 def is_misuse(result: Result, text: str) -> bool:
     return result.code == 2 and text in result.err and result.err.count("\n") == 1 and not result.out
 
@@ -81,11 +88,11 @@ def is_misuse(result: Result, text: str) -> bool:
 def test_file(stylize, photos, model):
     assert stylize("--input", photos / "b.PNG", "--output", photos / "out" / "x.png") == (
         0,
-        "stylized 1, skipped 0, failed 0\n",
+        tally(1, 0, 0),
         "",
     )
     photo = images.to_float(images.read(photos / "b.PNG"))[None]
-    expected = images.to_pil(Stylizer.from_checkpoint(model, "cpu").stylize(photo))
+    expected = images.to_pil(Stylizer.from_checkpoint(model, "cpu", "fp32", "torch").stylize(photo))
     assert torch.equal(images.from_pil(expected)[0], images.to_float(images.read(photos / "out" / "x.png")))
     assert tree(photos / "out") == ["x.png"]
 
@@ -105,11 +112,12 @@ def test_file_to_folder(stylize, photos, tmp_path):
     assert tree(tmp_path / "out") == tree(tmp_path / "looks_like.jpg") == ["a.jpg"]
 
 
-@pytest.mark.parametrize("name", ["out.tiff", "out.v2", "sub/a.txt"])
+@pytest.mark.parametrize("name", ["out.bmp", "out.v2", "sub/a.txt"])
 def test_output_file_of_another_suffix(stylize, photos, tmp_path, model, name):
     model.unlink()  # misuse is told before anything is loaded
     result = stylize("--input", photos / "a.jpg", "--output", tmp_path / name)
-    assert is_misuse(result, f"{name}: its suffix must be one of .jpg, .jpeg, .png, .webp, or name an existing folder")
+    suffixes = ", ".join(images.SUFFIXES)
+    assert is_misuse(result, f"{name}: its suffix must be one of {suffixes}, or name an existing folder")
     assert not (tmp_path / name).exists()
 
 
@@ -142,7 +150,7 @@ def test_files_of_foreign_suffix_become_png(stylize, tmp_path):
 
 def test_folder(stylize, photos, tmp_path):
     result = stylize("--input", photos, "--output", tmp_path / "out")
-    assert result == (0, "stylized 3, skipped 0, failed 0\n", "")
+    assert result == (0, tally(3, 0, 0), "")
     assert tree(tmp_path / "out") == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
     for name in tree(tmp_path / "out"):
         assert size(tmp_path / "out" / name) == size(photos / name)
@@ -161,9 +169,9 @@ def test_each_of_several_folders_is_mirrored_under_its_name(stylize, tmp_path, m
         make(tmp_path / name)
     monkeypatch.chdir(tmp_path / "2023")
     inputs = (".", "../2024/", "../b.jpg", "--output", "../out")
-    assert stylize("--input", *inputs) == (0, "stylized 4, skipped 0, failed 0\n", "")
+    assert stylize("--input", *inputs) == (0, tally(4, 0, 0), "")
     assert tree(tmp_path / "out") == ["2023/a.jpg", "2024/a.jpg", "2024/sub/a.jpg", "b.jpg"]
-    assert stylize("--input", *inputs).out == "stylized 0, skipped 4, failed 0\n"
+    assert stylize("--input", *inputs).out == tally(0, 4, 0)
 
 
 @pytest.mark.parametrize("pattern", ["20*", "2023*"])
@@ -178,7 +186,7 @@ def test_a_glob_of_folders_counts_as_several(stylize, tmp_path, pattern):
 def test_hidden_files_are_left_out(stylize, photos, tmp_path):
     make(photos / ".a.jpg")
     make(photos / ".thumbnails" / "d.jpg")
-    assert stylize("--input", photos, "--output", tmp_path / "out").out == "stylized 3, skipped 0, failed 0\n"
+    assert stylize("--input", photos, "--output", tmp_path / "out").out == tally(3, 0, 0)
 
 
 def test_globs_that_the_shell_left(stylize, photos, tmp_path, monkeypatch):
@@ -290,7 +298,7 @@ def test_glob_without_match(stylize, photos):
 def test_folder_without_images(stylize, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "folder.jpg").mkdir()
-    assert is_misuse(stylize("--input", tmp_path / "empty"), "empty holds no image (.jpg, .jpeg, .png, .webp)")
+    assert is_misuse(stylize("--input", tmp_path / "empty"), "empty holds no image (.jpg, .jpeg, .png")
 
 
 def test_output_of_a_file_exists(stylize, photos, tmp_path):
@@ -312,30 +320,34 @@ def test_finished_outputs_are_skipped(stylize, photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "a.jpg").write_text("before")
-    assert stylize("--input", photos, "--output", out).out == "stylized 2, skipped 1, failed 0\n"
-    assert stylize("--input", photos, "--output", out) == (0, "stylized 0, skipped 3, failed 0\n", "")
+    assert stylize("--input", photos, "--output", out).out == tally(2, 1, 0)
+    assert stylize("--input", photos, "--output", out) == (
+        0,
+        tally(0, 3, 0),
+        "",
+    )
     assert (out / "a.jpg").read_text() == "before"
-    assert stylize("--input", photos, "--output", out, "--overwrite").out == "stylized 3, skipped 0, failed 0\n"
+    assert stylize("--input", photos, "--output", out, "--overwrite").out == tally(3, 0, 0)
     assert size(out / "a.jpg") == (20, 12)
 
 
 def test_several_inputs_are_skipped_when_finished(stylize, photos):
     inputs = (photos / "a.jpg", photos / "b.PNG")
-    assert stylize("--input", *inputs).out == "stylized 2, skipped 0, failed 0\n"
-    assert stylize("--input", *inputs).out == "stylized 0, skipped 2, failed 0\n"
+    assert stylize("--input", *inputs).out == tally(2, 0, 0)
+    assert stylize("--input", *inputs).out == tally(0, 2, 0)
 
 
 @pytest.mark.parametrize("output", [[], ["--output", "out"]])
 def test_a_glob_of_one_file_is_skipped_when_finished(stylize, photos, monkeypatch, output):
     monkeypatch.chdir(photos)
-    assert stylize("--input", "*.jpg", *output) == (0, "stylized 1, skipped 0, failed 0\n", "")
-    assert stylize("--input", "a.j*", *output) == (0, "stylized 0, skipped 1, failed 0\n", "")
+    assert stylize("--input", "*.jpg", *output) == (0, tally(1, 0, 0), "")
+    assert stylize("--input", "a.j*", *output) == (0, tally(0, 1, 0), "")
 
 
 def test_a_glob_repeated_takes_no_outputs(stylize, photos, tmp_path):
-    assert stylize("--input", photos / "a*.jpg").out == "stylized 1, skipped 0, failed 0\n"
-    assert stylize("--input", photos / "a*.jpg").out == "stylized 0, skipped 1, failed 0\n"
-    assert stylize("--input", photos / "a*.jpg", "--overwrite").out == "stylized 1, skipped 0, failed 0\n"
+    assert stylize("--input", photos / "a*.jpg").out == tally(1, 0, 0)
+    assert stylize("--input", photos / "a*.jpg").out == tally(0, 1, 0)
+    assert stylize("--input", photos / "a*.jpg", "--overwrite").out == tally(1, 0, 0)
     assert len(tree(photos)) == 5
 
 
@@ -349,7 +361,10 @@ def test_output_inside_the_input(stylize, photos):
 def test_output_inside_one_of_several_inputs(stylize, photos, tmp_path):
     other = make(tmp_path / "other" / "d.jpg").parent
     out = photos / "sub" / "out"
-    for result in ("stylized 4, skipped 0, failed 0\n", "stylized 0, skipped 4, failed 0\n"):
+    for result in (
+        tally(4, 0, 0),
+        tally(0, 4, 0),
+    ):
         assert stylize("--input", photos, other, "--output", out).out == result
     assert tree(out) == ["other/d.jpg", "photos/a.jpg", "photos/b.PNG", "photos/sub/deep/c.webp"]
 
@@ -371,7 +386,7 @@ def test_output_is_the_input(stylize, photos, tmp_path):
 
 
 def test_output_is_the_parent_of_the_input(stylize, photos):
-    assert stylize("--input", photos / "sub", "--output", photos).out == "stylized 1, skipped 0, failed 0\n"
+    assert stylize("--input", photos / "sub", "--output", photos).out == tally(1, 0, 0)
     assert (photos / "deep" / "c.webp").exists()
 
 
@@ -385,7 +400,7 @@ def test_two_inputs_with_one_output(stylize, photos, tmp_path):
 
 def test_one_input_named_twice_is_done_once(stylize, photos, tmp_path):
     inputs = (photos, photos / "sub" / "..", photos / "a.jpg", photos / "sub" / ".." / "a.jpg")
-    assert stylize("--input", *inputs, "--output", tmp_path / "out").out == "stylized 4, skipped 0, failed 0\n"
+    assert stylize("--input", *inputs, "--output", tmp_path / "out").out == tally(4, 0, 0)
     assert tree(tmp_path / "out") == ["a.jpg", "photos/a.jpg", "photos/b.PNG", "photos/sub/deep/c.webp"]
 
 
@@ -394,7 +409,7 @@ def test_failures_are_listed_and_the_others_done(stylize, photos, tmp_path):
     (photos / "0_truncated.jpg").write_bytes(content[: len(content) // 2])
     (photos / "z_empty.png").touch()
     result = stylize("--input", photos, "--output", tmp_path / "out")
-    assert (result.code, result.out) == (1, "stylized 3, skipped 0, failed 2\n")
+    assert (result.code, result.out) == (1, tally(3, 0, 2))
     first, second = result.err.splitlines()
     assert first.startswith(f"cannot read image {photos / '0_truncated.jpg'}: ")
     assert second == f"cannot read image {photos / 'z_empty.png'}: it is empty"
@@ -417,7 +432,7 @@ def claim(width: int, height: int) -> bytes:
         (claim(10**9, 10**9), "it has more than 178956970 pixels"),
         (None, "runcated"),
         (b"", "it is empty"),
-        (b"hello", "it is not a JPEG, PNG or WebP file"),
+        (b"hello", "it is not a JPEG, PNG, WebP, AVIF, TIFF or GIF file"),
     ],
     ids=["bomb", "larger bomb", "truncated", "0 bytes", "text"],
 )
@@ -426,7 +441,7 @@ def test_a_file_that_fails(stylize, photos, tmp_path, content, reason):
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(whole[: len(whole) // 2] if content is None else content)
     result = stylize("--input", damaged, "--output", tmp_path / "out" / "x.jpg")
-    assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 1\n")
+    assert (result.code, result.out) == (1, tally(0, 0, 1))
     assert result.err.startswith(f"cannot read image {damaged}: ")
     assert reason in result.err
     assert result.err.count("\n") == 1
@@ -436,7 +451,7 @@ def test_a_file_that_fails(stylize, photos, tmp_path, content, reason):
 def test_output_folder_is_a_file(stylize, photos, tmp_path):
     (tmp_path / "out").write_text("before")
     result = stylize("--input", photos, "--output", tmp_path / "out")
-    assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 3\n")
+    assert (result.code, result.out) == (1, tally(0, 0, 3))
     assert result.err.splitlines()[0] == f"cannot write {tmp_path / 'out' / 'a.jpg'}: Not a directory"
     assert (tmp_path / "out").read_text() == "before"
 
@@ -451,7 +466,7 @@ def test_output_folder_not_writable(stylize, photos, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)
     result = stylize("--input", photos / "a.jpg", "--output", tmp_path / "x.jpg")
-    assert (result.code, result.out) == (1, "stylized 0, skipped 0, failed 1\n")
+    assert (result.code, result.out) == (1, tally(0, 0, 1))
     assert result.err == f"cannot write {tmp_path / 'x.jpg'}: Permission denied\n"
     assert tree(tmp_path) == ["models/mosaic.safetensors", *(f"photos/{name}" for name in tree(photos))]
 
@@ -464,7 +479,7 @@ def test_full_disk(stylize, photos, tmp_path, monkeypatch):
 
     monkeypatch.setattr(PIL.Image.Image, "save", half)
     result = stylize("--input", photos, "--output", tmp_path / "out")
-    assert (result.code, result.out) == (1, "stylized 2, skipped 0, failed 1\n")
+    assert (result.code, result.out) == (1, tally(2, 0, 1))
     assert result.err == f"cannot write {tmp_path / 'out' / 'b.PNG'}: No space left on device\n"
     assert tree(tmp_path / "out") == ["a.jpg", "sub/deep/c.webp"]
 
@@ -488,24 +503,24 @@ def test_an_image_too_large_for_the_device(stylize, photos, tmp_path, monkeypatc
 
     monkeypatch.setattr(Stylizer, "stylize", fail_on_a)
     result = stylize("--input", photos, "--output", tmp_path / "out")
-    assert (result.code, result.out) == (1, "stylized 2, skipped 0, failed 1\n")
+    assert (result.code, result.out) == (1, tally(2, 0, 1))
     assert result.err == f"cannot stylize {photos / 'a.jpg'}: {sentence}\n"
 
 
 def test_ctrl_c(stylize, photos, tmp_path, monkeypatch):
-    real = images.read
+    real = images.open_picture
 
     def interrupt_b(source, *options):
         if Path(source).name == "b.PNG":
             raise KeyboardInterrupt
         return real(source, *options)
 
-    monkeypatch.setattr(images, "read", interrupt_b)
+    monkeypatch.setattr(images, "open_picture", interrupt_b)
     result = stylize("--input", photos, "--output", tmp_path / "out")
     assert result == (130, "", "interrupted: stylized 1, skipped 0, failed 0, of 3 images\n")
     assert tree(tmp_path / "out") == ["a.jpg"]
-    monkeypatch.setattr(images, "read", real)
-    assert stylize("--input", photos, "--output", tmp_path / "out").out == "stylized 2, skipped 1, failed 0\n"
+    monkeypatch.setattr(images, "open_picture", real)
+    assert stylize("--input", photos, "--output", tmp_path / "out").out == tally(2, 1, 0)
 
 
 def test_ctrl_c_in_the_middle_of_writing(stylize, photos, tmp_path, monkeypatch):
@@ -540,11 +555,88 @@ def test_progress_on_a_terminal(stylize, photos, tmp_path, monkeypatch):
     result = stylize("--input", photos, "--output", tmp_path / "out")
     assert result.code == 0
     assert "stylizing" in result.err
-    assert result.out == "stylized 3, skipped 0, failed 0\n"
+    assert result.out == tally(3, 0, 0)
 
 
 def test_command_line(root, model, photos):
-    command = [sys.executable, root / "stylize.py", "--model", model, "--input", photos / "a.jpg", "--device", "cpu"]
+    command = [sys.executable, root / "stylize.py", "--model", model, "--input", photos / "a.jpg", *ON_CPU]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "stylized 1, skipped 0, failed 0\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        tally(1, 0, 0),
+        "",
+    )
     assert size(photos / "a-mosaic.jpg") == (20, 12)
+
+
+@pytest.fixture
+def transparent(tmp_path) -> Path:
+    """A PNG with every opacity, at 300 dots per inch."""
+    image = PIL.Image.effect_noise((16, 16), 90).convert("RGB")
+    image.putalpha(PIL.Image.frombytes("L", (16, 16), bytes(range(256))))
+    image.save(tmp_path / "transparent.png", dpi=(300, 300))
+    return tmp_path / "transparent.png"
+
+
+def test_transparency_and_metadata_are_kept(stylize, transparent, tmp_path):
+    assert stylize("--input", transparent, "--output", tmp_path / "out.png").code == 0
+    with PIL.Image.open(tmp_path / "out.png") as result:
+        assert result.getchannel("A").tobytes() == bytes(range(256))
+        assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_metadata_left_out(stylize, transparent, tmp_path):
+    assert stylize("--input", transparent, "--output", tmp_path / "out.png", "--drop-metadata").code == 0
+    with PIL.Image.open(tmp_path / "out.png") as result:
+        assert "dpi" not in result.info
+
+
+def test_transparency_that_a_format_cannot_hold(stylize, transparent, tmp_path):
+    code, out, err = stylize("--input", transparent, "--output", tmp_path / "out.jpg")
+    assert (code, out) == (1, tally(0, 0, 1))
+    assert "JPEG holds no transparency: take " in err
+    assert "or give a background colour" in err
+    assert not (tmp_path / "out.jpg").exists()
+    assert stylize("--input", transparent, "--output", tmp_path / "out.jpg", "--background", "white").code == 0
+
+
+@pytest.mark.parametrize(("bits", "depth"), [([], 16), (["--bits", "8"], 8)])
+def test_depth(stylize, tmp_path, bits, depth):
+    pixels = np.arange(64 * 64 * 3, dtype=np.uint16).reshape(64, 64, 3) * 5
+    picture = images.Picture([images.Frame(torch.from_numpy(pixels).permute(2, 0, 1))], bits=16)
+    images.save_picture(tmp_path / "deep.png", picture)
+    assert stylize("--input", tmp_path / "deep.png", "--output", tmp_path / "out.png", *bits).code == 0
+    result = images.open_picture(tmp_path / "out.png")
+    (frame,) = result.frames
+    assert (result.bits, frame.size) == (depth, (64, 64))
+    assert frame.pixels.long().unique().numel() > 256 or depth == 8
+
+
+def test_animation(stylize, tmp_path):
+    first, *others = (PIL.Image.effect_noise((20, 10), 90) for _ in range(3))
+    first.save(tmp_path / "film.gif", save_all=True, append_images=others, duration=[50, 60, 70], loop=0)
+    assert stylize("--input", tmp_path / "film.gif", "--output", tmp_path / "out.gif", "--size", "10").code == 0
+    result = images.open_picture(tmp_path / "out.gif")
+    assert [frame.duration for frame in result.frames] == [50, 60, 70]
+    assert result.size == (5, 10)
+    refused = stylize("--input", tmp_path / "film.gif", "--output", tmp_path / "out.jpg")
+    assert refused.code == 1
+    assert "JPEG is written with one frame, not 3" in refused.err
+    assert stylize("--input", tmp_path / "film.gif", "--output", tmp_path / "out.jpg", "--still").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--quality", "0"], "quality must be 1 to 100, got 0"),
+        (["--subsampling", "4:1:1"], "subsampling must be one of 4:4:4, 4:2:2, 4:2:0, got '4:1:1'"),
+        (["--background", "greenish"], "greenish"),
+        (["--bits", "12"], "--bits"),
+        (["--profile", "adobe"], "--profile"),
+        (["--backend", "tensorrt"], "backend must be auto or one of torch, onnx, openvino, got 'tensorrt'"),
+        (["--precision", "int8"], "precision must be auto or one of"),
+    ],
+)
+def test_values_that_are_refused(stylize, photos, arguments, sentence):
+    assert is_misuse(stylize("--input", photos / "a.jpg", *arguments), sentence)
+    assert tree(photos) == ["a.jpg", "b.PNG", "notes.txt", "sub/deep/c.webp"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_style.data.download import CHUNK, cache_dir, download
+from fast_style.data.download import CHUNK, download
 
 BODY = bytes(range(256)) * (CHUNK // 256 * 2) + b"end"
 
@@ -165,20 +165,3 @@ def test_no_place_to_write(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"^cannot write .*file/a: Not a directory$"):
         download(server.url, tmp_path / "file" / "a", accept)
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"FAST_STYLE_CACHE": "~/mine", "XDG_CACHE_HOME": "/cache"}, "/home/me/mine"),
-        ({"XDG_CACHE_HOME": "/cache"}, "/cache/fast_style"),
-        ({"FAST_STYLE_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/me/.cache/fast_style"),
-        ({}, "/home/me/.cache/fast_style"),
-    ],
-)
-def test_cache_dir(monkeypatch, environment, expected):
-    for name in ("FAST_STYLE_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in (environment | {"HOME": "/home/me"}).items():
-        monkeypatch.setenv(name, value)
-    assert cache_dir() == Path(expected)

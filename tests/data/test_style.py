@@ -131,7 +131,7 @@ def test_a_page_is_no_image(server, cache, tiny, train, capsys):
     (server.folder / "page.jpg").write_text("<!DOCTYPE html>")
     assert train(tiny, f"style.image={server.url}/page.jpg") == 2
     sentence = (
-        f"error: cannot read image {server.url}/page.jpg: it is not a JPEG, PNG or WebP file; "
+        f"error: cannot read image {server.url}/page.jpg: it is not a JPEG, PNG, WebP, AVIF, TIFF or GIF file; "
         "give the URL of the image itself, not of a page that shows it\n"
     )
     assert sentence in capsys.readouterr().err

@@ -1,0 +1,292 @@
+"""Time every backend and precision against the network of pytorch/examples.
+
+    python benchmarks/inference.py [--sizes 256x256 …] [--batches 1 8] [--rounds 5] [--output FILE] [--plot FILE]
+
+Theirs is `TransformerNet` written out, in eager float32 as their `neural_style.py eval` runs it; ours have the same
+weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median over
+rounds, the median of the ratios taken round by round, what it took to make the backend ready, the mean absolute
+difference to their picture in units of 1/255, and how much memory a run takes at most beyond what is there before it,
+measured in a process of its own (Linux only).
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from fast_style.backends import choose, multiplies_bf16
+from fast_style.checkpoint import load_network
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = "pytorch/examples"
+SIZES = ("256x256", "512x512", "1024x1024", "1280x720")
+Run = Callable[[Tensor], Tensor]
+
+
+class ConvLayer(nn.Module):
+    """Theirs. This and the next three: https://github.com/pytorch/examples, fast_neural_style, BSD 3-Clause."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
+        super().__init__()
+        reflection_padding = kernel_size // 2
+        self.reflection_pad = nn.ReflectionPad2d(reflection_padding)
+        self.conv2d = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C', H', W')."""
+        out = self.reflection_pad(x)
+        return self.conv2d(out)
+
+
+class ResidualBlock(nn.Module):
+    """Theirs."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = ConvLayer(channels, channels, kernel_size=3, stride=1)
+        self.in1 = nn.InstanceNorm2d(channels, affine=True)
+        self.conv2 = ConvLayer(channels, channels, kernel_size=3, stride=1)
+        self.in2 = nn.InstanceNorm2d(channels, affine=True)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        residual = x
+        out = self.relu(self.in1(self.conv1(x)))
+        out = self.in2(self.conv2(out))
+        return out + residual
+
+
+class UpsampleConvLayer(nn.Module):
+    """Theirs."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, upsample: int) -> None:
+        super().__init__()
+        self.upsample = upsample
+        reflection_padding = kernel_size // 2
+        self.reflection_pad = nn.ReflectionPad2d(reflection_padding)
+        self.conv2d = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C', 2H, 2W)."""
+        x_in = nn.functional.interpolate(x, mode="nearest", scale_factor=self.upsample)
+        out = self.reflection_pad(x_in)
+        return self.conv2d(out)
+
+
+class TransformerNet(nn.Module):
+    """Theirs: RGB of shape (N, 3, H, W) in 0 … 255 to the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = ConvLayer(3, 32, kernel_size=9, stride=1)
+        self.in1 = nn.InstanceNorm2d(32, affine=True)
+        self.conv2 = ConvLayer(32, 64, kernel_size=3, stride=2)
+        self.in2 = nn.InstanceNorm2d(64, affine=True)
+        self.conv3 = ConvLayer(64, 128, kernel_size=3, stride=2)
+        self.in3 = nn.InstanceNorm2d(128, affine=True)
+        self.res1 = ResidualBlock(128)
+        self.res2 = ResidualBlock(128)
+        self.res3 = ResidualBlock(128)
+        self.res4 = ResidualBlock(128)
+        self.res5 = ResidualBlock(128)
+        self.deconv1 = UpsampleConvLayer(128, 64, kernel_size=3, stride=1, upsample=2)
+        self.in4 = nn.InstanceNorm2d(64, affine=True)
+        self.deconv2 = UpsampleConvLayer(64, 32, kernel_size=3, stride=1, upsample=2)
+        self.in5 = nn.InstanceNorm2d(32, affine=True)
+        self.deconv3 = ConvLayer(32, 3, kernel_size=9, stride=1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Stylise a batch."""
+        y = self.relu(self.in1(self.conv1(x)))
+        y = self.relu(self.in2(self.conv2(y)))
+        y = self.relu(self.in3(self.conv3(y)))
+        y = self.res1(y)
+        y = self.res2(y)
+        y = self.res3(y)
+        y = self.res4(y)
+        y = self.res5(y)
+        y = self.relu(self.in4(self.deconv1(y)))
+        y = self.relu(self.in5(self.deconv2(y)))
+        return self.deconv3(y)
+
+
+def peer(checkpoint: Path) -> Run:
+    """Their network with our weights: ours maps 0 … 1 to 0.5 + 150/255·conv, theirs 0 … 255 to conv."""
+    ours = load_network(checkpoint).state_dict()
+    ours["conv1.weight"] = ours["conv1.weight"] / 255
+    ours["conv4.weight"] = ours["conv4.weight"] * 150
+    ours["conv4.bias"] = ours["conv4.bias"] * 150 + 127.5
+    state = {}
+    for key, tensor in ours.items():
+        *parts, layer, kind = key.split(".")
+        if parts:
+            parts = [f"res{int(parts[1]) + 1}"]
+        name = {"up1": "deconv1", "up2": "deconv2"}.get(layer, "deconv3" if key.startswith("conv4") else layer)
+        name = name.replace("norm", "in") if name.startswith("norm") else f"{name}.conv2d"
+        state[".".join([*parts, name, kind])] = tensor
+    style_model = TransformerNet()
+    style_model.load_state_dict(state)
+
+    def run(photos: Tensor) -> Tensor:
+        with torch.no_grad():
+            return style_model(photos * 255).cpu().clamp(0, 255) / 255
+
+    return run
+
+
+def runners(compiled: bool) -> dict[str, dict[str, Any]]:
+    """Name what there is here, and how to ask for it."""
+    fast = ["bf16"] if multiplies_bf16("cpu") else []
+    rows: dict[str, dict[str, Any]] = {}
+    for backend, precisions in (("torch", ["fp32", *fast]), ("onnx", ["fp32"]), ("openvino", ["fp32", *fast])):
+        for precision in precisions:
+            rows[f"{backend} {precision}"] = {"backend": backend, "precision": precision}
+    if compiled:
+        rows[f"torch {[*fast, 'fp32'][0]} compiled"] = {
+            "backend": "torch",
+            "precision": [*fast, "fp32"][0],
+            "compile": True,
+        }
+    return rows
+
+
+def ready(name: str, options: dict[str, Any], checkpoint: Path) -> Run:
+    """Make one of them ready."""
+    return peer(checkpoint) if name == PEER else choose(load_network(checkpoint), "cpu", **options)
+
+
+def photos_of(size: str, batch: int) -> Tensor:
+    """Smooth colours with a little noise, (batch, 3, H, W), from WIDTHxHEIGHT."""
+    width, height = map(int, size.split("x"))
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(batch, 3, 8, 8, generator=generator)
+    noise = torch.rand(batch, 3, height, width, generator=generator)
+    smooth = nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    return (0.9 * smooth + 0.1 * noise).clamp(0, 1)
+
+
+def measure(runs: dict[str, Run], photos: Tensor, rounds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each run in each round, and the difference to the peer; one round before is not counted."""
+    expected = runs[PEER](photos)
+    differences = {name: (run(photos) - expected).abs().mean().item() * 255 for name, run in runs.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run(photos)
+            seconds[name].append(time.perf_counter() - started)
+    return seconds, differences
+
+
+def memory_of(name: str, size: str, batch: int, checkpoint: Path) -> float | None:
+    """Megabytes that a run takes at most, beyond what the process had before it; None where it cannot be told."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    command = [sys.executable, __file__, "--model", str(checkpoint), "--sizes", size, "--batches", str(batch)]
+    result = subprocess.run([*command, "--memory-of", name], capture_output=True, text=True, check=True)
+    return float(result.stdout)
+
+
+def tell_memory(name: str, options: dict[str, Any], photos: Tensor, checkpoint: Path) -> None:
+    """Print what `memory_of` reads."""
+    run = ready(name, options, checkpoint)
+
+    def status(key: str) -> float:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(key)) / 1000  # kB
+
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
+    before = status("VmRSS")
+    for _ in range(2):
+        run(photos)
+    print(status("VmHWM") - before)
+
+
+def plot(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw one panel for each batch size: how many times as fast, by size."""
+    import matplotlib.pyplot as plt
+
+    batches = list(dict.fromkeys(row["batch"] for row in rows))
+    sizes = list(dict.fromkeys(row["size"] for row in rows))
+    names = [name for name in dict.fromkeys(row["run"] for row in rows) if name != PEER]
+    figure, panels = plt.subplots(1, len(batches), figsize=(6 * len(batches), 4), squeeze=False, sharey=True)
+    for batch, panel in zip(batches, panels[0], strict=True):
+        for index, name in enumerate(names):
+            heights = [row["speedup"] for row in rows if row["run"] == name and row["batch"] == batch]
+            width = 0.8 / len(names)
+            panel.bar([place + index * width for place in range(len(heights))], heights, width, label=name)
+        panel.axhline(1, color="black", linewidth=0.8)
+        panel.set_xticks([place + 0.4 for place in range(len(sizes))], [size.replace("x", "×") for size in sizes])
+        panel.set(title=f"batch {batch}", xlabel="pixels", ylabel=f"times as fast as {PEER}")
+    panels[0][-1].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    """Measure, print a table, write JSON and a plot."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = ROOT / "checkpoints" / "pretrained" / "starry_night.safetensors"
+    parser.add_argument("--model", type=Path, default=default, help="a network of Johnson's size")
+    parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="width and height")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 8], metavar="N", help="photos at once")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each kind that are counted")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too, which takes minutes")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
+    parser.add_argument("--output", type=Path, help="JSON file of the result")
+    parser.add_argument("--plot", type=Path, help="picture of the result")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    asked = {PEER: {}, **runners(options.compile or "compiled" in (options.memory_of or ""))}
+    if options.memory_of:
+        photos = photos_of(options.sizes[0], options.batches[0])
+        tell_memory(options.memory_of, asked[options.memory_of], photos, options.model)
+        return
+    runs = {name: ready(name, how, options.model) for name, how in asked.items()}
+    rows: list[dict[str, Any]] = []
+    for batch in options.batches:
+        for size in options.sizes:
+            seconds, differences = measure(runs, photos_of(size, batch), options.rounds)
+            for name, values in seconds.items():
+                ratios = [theirs / ours for theirs, ours in zip(seconds[PEER], values, strict=True)]
+                memory = None if options.no_memory else memory_of(name, size, batch, options.model)
+                row = {
+                    "size": size,
+                    "batch": batch,
+                    "run": name,
+                    "seconds": round(statistics.median(values), 4),
+                    "images_per_second": round(batch / statistics.median(values), 2),
+                    "speedup": round(statistics.median(ratios), 2),
+                    "memory_mb": memory and round(memory),
+                    "difference": round(differences[name], 3),
+                }
+                rows.append(row)
+    made_ready = {name: round(getattr(run, "compile_seconds", 0.0), 3) for name, run in runs.items()}
+    table = Table(*rows[0], title=f"against {PEER}, eager float32, {torch.get_num_threads()} threads")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()), end_section=row["run"] == list(runs)[-1])
+    Console(width=120).print(table)
+    print("seconds to make ready:", json.dumps(made_ready))
+    if options.output:
+        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
+        result = {"rounds": options.rounds, **machine, "ready_seconds": made_ready, "rows": rows}
+        options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if options.plot:
+        plot(rows, options.plot)
+
+
+if __name__ == "__main__":
+    main()

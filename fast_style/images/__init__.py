@@ -1,0 +1,16 @@
+"""Images between files, Pillow and tensors; the only importer of Pillow.
+
+Training reads pixels with `read`; the stylizing command carries a whole `Picture`, with transparency, frames, 16 bits,
+colour profile and metadata, from `open_picture` to `save_picture`.
+"""
+
+from PIL.Image import Image
+
+from fast_style.images.formats import MAX_PIXELS, SUFFIXES
+from fast_style.images.picture import Frame, Metadata, Picture
+from fast_style.images.reading import from_pil, open_picture, read
+from fast_style.images.tensors import resize_long_side, resize_short_side, to_float, to_pil
+from fast_style.images.writing import Encoding, save_picture, write
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "Encoding", "Frame", "Image", "Metadata", "Picture", "from_pil", "open_picture"]
+__all__ += ["read", "resize_long_side", "resize_short_side", "save_picture", "to_float", "to_pil", "write"]

@@ -1,0 +1,98 @@
+"""Pixels as tensors: depths, and sizes."""
+
+import numpy as np
+import PIL.Image
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+DTYPES = {8: torch.uint8, 16: torch.uint16}
+TOPS = {torch.uint8: 255, torch.uint16: 65_535}
+
+
+def to_float(image: Tensor) -> Tensor:
+    """Convert uint8 in 0 … 255 or uint16 in 0 … 65535 to float32 in [0, 1], of the same shape.
+
+    Raises:
+        TypeError: if the image is of another type.
+    """
+    if image.dtype not in TOPS:
+        raise TypeError(f"an image in 0 … 255 must be uint8, or uint16 in 0 … 65535, got {image.dtype}")
+    return image.float() / TOPS[image.dtype]
+
+
+def to_depth(image: Tensor, bits: int) -> Tensor:
+    """Convert float in [0, 1], which is clamped, uint8 or uint16 to integers of 8 or 16 bits, rounded, on the CPU."""
+    dtype = DTYPES[bits]
+    if image.dtype == dtype:
+        return image.cpu()
+    if image.dtype == torch.uint16:
+        return torch.from_numpy(((image.cpu().numpy().astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.dtype == torch.uint8:
+        return torch.from_numpy(image.cpu().numpy().astype(np.uint16) * 257)
+    result = torch.empty(image.shape, dtype=dtype)
+    # A channel at a time: an image of 8K takes 400 MB as float.
+    for values, channel in zip(image.detach().flatten(0, -3), result.flatten(0, -3), strict=True):
+        channel.copy_(values.float().clamp(0, 1).mul_(TOPS[dtype]).round_())
+    return result
+
+
+def to_pil(image: Tensor) -> Image:
+    """Convert float RGB of shape (3, H, W) or (1, 3, H, W), clamped to [0, 1] and rounded to 8 bits.
+
+    Raises:
+        ValueError: if the shape is another.
+    """
+    return PIL.Image.fromarray(to_array(to_depth(one_image(image), 8)))
+
+
+def one_image(image: Tensor) -> Tensor:
+    """Strip the batch from (1, 3, H, W); returns (3, H, W).
+
+    Raises:
+        ValueError: if the shape is neither.
+    """
+    pixels = image.squeeze(0) if image.ndim == 4 else image
+    if pixels.ndim != 3 or pixels.shape[0] != 3:
+        raise ValueError(f"an image must have shape (3, H, W) or (1, 3, H, W), got {tuple(image.shape)}")
+    return pixels
+
+
+def to_array(*images: Tensor | None) -> np.ndarray:
+    """Interleave integers of shape (C, H, W), such as pixels and alpha, to (H, W, ΣC)."""
+    return np.stack([channel for image in images if image is not None for channel in image.numpy()], axis=2)
+
+
+def to_tensor(array: np.ndarray) -> Tensor:
+    """Copy (H, W, C) or (H, W) to (C, H, W)."""
+    channels = [array] if array.ndim == 2 else [array[..., number] for number in range(array.shape[2])]
+    return torch.from_numpy(np.stack(channels))
+
+
+def resize_short_side(images: Tensor, side: int) -> Tensor:
+    """Resize (N, 3, H, W) in [0, 1] so that the short side has `side` pixels; the aspect is kept.
+
+    Raises:
+        ValueError: if `side` is below 1.
+    """
+    return _resize(images, side, min(images.shape[-2:]))
+
+
+def resize_long_side(images: Tensor, side: int) -> Tensor:
+    """Resize (N, 3, H, W) in [0, 1] so that the long side has `side` pixels; the aspect is kept.
+
+    Raises:
+        ValueError: if `side` is below 1.
+    """
+    return _resize(images, side, max(images.shape[-2:]))
+
+
+def _resize(images: Tensor, side: int, reference: int) -> Tensor:
+    if side < 1:
+        raise ValueError(f"the side to resize to must be at least 1 pixel, got {side}")
+    size = [max(1, round(length * side / reference)) for length in images.shape[-2:]]
+    if size == list(images.shape[-2:]):
+        return images
+    # The cubic's overshoot at edges would leave [0, 1].
+    return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

@@ -1,0 +1,218 @@
+"""Pixels to files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import PIL.Image
+from PIL import ImageColor
+from torch import Tensor
+
+from fast_style.files import replacing
+from fast_style.images.animation import save_webp, write_gif, write_webp
+from fast_style.images.colour import is_srgb
+from fast_style.images.formats import AVIF, GIF, JPEG, PNG, TIFF, WEBP, Format, format_of, suffixes
+from fast_style.images.metadata import exif_of_size
+from fast_style.images.picture import Frame, Metadata, Picture
+from fast_style.images.png import write_png
+from fast_style.images.tensors import TOPS, one_image, to_array, to_depth
+from fast_style.images.tiff import write_tiff
+from fast_style.images.transparency import flatten
+
+__all__ = ["Encoding", "save_picture", "write"]
+
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+MAX_SEGMENT = 65_000  # bytes that a piece of metadata may have in JPEG
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures are written; the format follows from the suffix.
+
+    Attributes:
+        quality: 1 to 100, of JPEG, WebP and AVIF. WebP is lossless at 100; PNG and TIFF always are.
+        subsampling: resolution of the colours of JPEG and AVIF: "4:4:4" is full, "4:2:2" half across, "4:2:0" half
+            across and down. WebP below quality 100 is always 4:2:0.
+        bits: per channel, 8 or 16; None: as many as the picture has.
+        background: a colour such as "white" or "#ff8800", on which transparency is flattened; None: it is kept.
+        keep_metadata: whether EXIF, XMP, resolution and text are written, as far as the format can hold them. The
+            colour profile always is.
+
+    Raises:
+        ValueError: if a value is none of these.
+    """
+
+    quality: int = 95
+    subsampling: str = "4:4:4"
+    bits: Literal[8, 16] | None = None
+    background: str | None = None
+    keep_metadata: bool = True
+    _background: tuple[int, int, int] | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"quality must be 1 to 100, got {self.quality}")
+        if self.subsampling not in SUBSAMPLINGS:
+            raise ValueError(f"subsampling must be one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}")
+        if self.bits not in (None, 8, 16):
+            raise ValueError(f"bits must be 8 or 16 per channel, got {self.bits}")
+        if self.background is not None:
+            object.__setattr__(self, "_background", _rgb(self.background))
+
+    def check(self, path: str | Path, picture: Picture, size: tuple[int, int] | None = None) -> None:
+        """Tell before a long computation whether the file could hold the picture.
+
+        Args:
+            path: the file to be written.
+            picture: what it is made from.
+            size: height and width that it will have; None: those of the picture.
+
+        Raises:
+            ValueError: as of `save_picture`. That GIF has no room for the transparency of later frames turns out only
+                while they are written.
+        """
+        form = self._format(Path(path), picture)
+        _check_side(Path(path), form, size or picture.size)
+
+    def _format(self, path: Path, picture: Picture) -> Format:
+        form = format_of(path)
+        if (self.bits or picture.bits) > form.bits:
+            raise ValueError(
+                f"cannot write {path}: {form.name} holds 8 bits per channel, not 16: "
+                f"take {suffixes(deep=True)}, or ask for 8 bits"
+            )
+        if picture.animated and not form.animated:
+            raise ValueError(
+                f"cannot write {path}: {form.name} is written with one frame, not {len(picture.frames)}: "
+                f"take {suffixes(animated=True)}, or the first frame alone"
+            )
+        if picture.icc_profile and not form.profile and not is_srgb(picture.icc_profile):
+            raise ValueError(
+                f"cannot write {path}: {form.name} holds no colour profile: convert the colours to sRGB, "
+                f"or take {suffixes()}"
+            )
+        if not picture.animated:
+            self._check_alpha(path, form, next(iter(picture.frames)).alpha)
+        return form
+
+    def _check_alpha(self, path: Path, form: Format, alpha: Tensor | None) -> None:
+        if alpha is None or self.background is not None or form.alpha == "yes":
+            return
+        values, top = alpha.numpy(), TOPS[alpha.dtype]
+        if form.alpha == "no" and values.min() < top:
+            what = "no transparency"
+        elif form.alpha == "on/off" and ((values > 0) & (values < top)).any():
+            what = "nothing half transparent"
+        else:
+            return
+        raise ValueError(
+            f"cannot write {path}: {form.name} holds {what}: take {suffixes(alpha=True)}, or give a background colour"
+        )
+
+    def _fitted(self, path: Path, form: Format, frame: Frame, bits: int) -> Frame:
+        """Return the frame as integers that the format can hold."""
+        _check_side(path, form, frame.size)
+        self._check_alpha(path, form, frame.alpha)
+        pixels = to_depth(frame.pixels, bits)
+        alpha = None if frame.alpha is None else to_depth(frame.alpha, bits)
+        if alpha is not None and self._background is not None:
+            return replace(frame, pixels=flatten(pixels, alpha, self._background), alpha=None)
+        return replace(frame, pixels=pixels, alpha=None if form.alpha == "no" else alpha)
+
+
+def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None = None) -> None:
+    """Write a picture, its format chosen by the suffix; what is there is replaced, missing folders are made.
+
+    The file appears under its name only once it is complete. Several frames become an animated GIF, WebP or PNG, each
+    frame written before the next is asked for. GIF has 256 colours a frame and rounds durations to 10 ms. GIF holds no
+    metadata but a comment, JPEG none of more than 65 kB.
+
+    Args:
+        path: ends in one of `SUFFIXES`.
+        picture: what to write; float frames are clamped to [0, 1] and rounded.
+        encoding: quality and the like; None: the defaults.
+
+    Raises:
+        ValueError: if the suffix is another, or the format has no room for the size, for 16 bits, transparency, a
+            profile or several frames; what to do then is in the sentence.
+        OSError: if the file cannot be written; nothing is left behind.
+    """
+    path, encoding = Path(path), encoding or Encoding()
+    form = encoding._format(path, picture)
+    bits = encoding.bits or picture.bits
+    metadata = picture.metadata if encoding.keep_metadata else Metadata()
+    frames = _of_one_size(path, (encoding._fitted(path, form, frame, bits) for frame in picture.frames))
+    with replacing(path) as file:
+        if form == GIF:
+            write_gif(file, frames, picture.loop, metadata)
+        elif form == PNG:
+            write_png(file, frames, len(picture.frames), picture.loop, picture.icc_profile, metadata)
+        elif form == TIFF:
+            write_tiff(file, next(frames), picture.icc_profile, metadata)
+        elif picture.animated:
+            write_webp(file, frames, encoding.quality, picture.loop, picture.icc_profile, metadata)
+        else:
+            _write_still(file, form, next(frames), encoding, picture.icc_profile, metadata)
+
+
+def write(path: str | Path, image: Tensor, quality: int = 95) -> None:
+    """Write an image, its format chosen by the suffix; what is there is replaced, missing folders are made.
+
+    The file appears under its name only once it is complete.
+
+    Args:
+        path: ends in one of `SUFFIXES`.
+        image: RGB of shape (3, H, W) or (1, 3, H, W), clamped to [0, 1].
+        quality: 1 to 100, for JPEG and AVIF (colours at full resolution, 4:4:4) and WebP; PNG and TIFF are lossless.
+
+    Raises:
+        ValueError: if the suffix, the quality or the shape is not one of these, or the format has no room for the size.
+        OSError: if the file cannot be written; nothing is left behind.
+    """
+    save_picture(path, Picture([Frame(one_image(image))]), Encoding(quality))
+
+
+def _check_side(path: Path, form: Format, size: tuple[int, int]) -> None:
+    h, w = size
+    if max(h, w) > form.max_side:
+        raise ValueError(
+            f"cannot write {path}: {w}×{h} pixels exceed the {form.max_side} of a {form.name} side, take .png"
+        )
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    try:
+        return ImageColor.getcolor(colour, "RGB")  # type: ignore[return-value]  # of RGB, a triple
+    except ValueError:
+        raise ValueError(f"background must be a colour such as white or #ff8800, got {colour!r}") from None
+
+
+def _of_one_size(path: Path, frames: Iterator[Frame]) -> Iterator[Frame]:
+    size = None
+    for frame in frames:
+        size = size or frame.size
+        if frame.size != size:
+            raise ValueError(f"cannot write {path}: its frames have different sizes, {size} and {frame.size}")
+        yield frame
+
+
+def _write_still(
+    file: BinaryIO, form: Format, frame: Frame, encoding: Encoding, profile: bytes | None, metadata: Metadata
+) -> None:
+    exif = exif_of_size(metadata.exif, frame.size).tobytes() if metadata.exif else None
+    options: dict[str, Any] = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
+    if form == JPEG:
+        options |= {key: None for key in ("exif", "xmp") if len(options[key] or b"") > MAX_SEGMENT}
+        options |= {"dpi": metadata.dpi, "comment": metadata.text.get("Comment")}
+    options = {key: value for key, value in options.items() if value}
+    image = PIL.Image.fromarray(to_array(frame.pixels, frame.alpha))
+    if form == WEBP:
+        save_webp(file, image, encoding.quality, **options)
+        return
+    if form == AVIF:
+        # Twelve times as fast as Pillow's 6, for 6 % more bytes.
+        options["speed"] = 9
+    if form == AVIF and frame.alpha is not None:
+        options["advanced"] = {"alpha:lossless": "1"}
+    image.save(file, form.name, quality=encoding.quality, subsampling=encoding.subsampling, **options)

@@ -1,0 +1,78 @@
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from fast_style import images
+from fast_style.images.tensors import to_depth, to_float
+
+
+def test_to_pil_rounds_and_clamps():
+    image = torch.tensor([-1.0, 0.4 / 255, 0.6 / 255, 254.6 / 255, 2.0]).expand(3, 1, 5)
+    assert np.asarray(images.to_pil(image))[0, :, 0].tolist() == [0, 0, 1, 255, 255]
+
+
+def test_pil_round_trip(noise):
+    image = images.from_pil(noise)
+    assert np.array_equal(np.asarray(images.to_pil(image)), np.asarray(noise))
+    assert np.array_equal(np.asarray(images.to_pil(image[0])), np.asarray(noise))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 4), (1, 4, 4), (4, 4)])
+def test_to_pil_checks_the_shape(shape):
+    with pytest.raises(ValueError, match=r"must have shape \(3, H, W\) or \(1, 3, H, W\), got"):
+        images.to_pil(torch.zeros(shape))
+
+
+def test_to_float():
+    assert images.to_float(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([0, 0.2, 1])
+    with pytest.raises(TypeError, match=r"must be uint8, or uint16 in 0 … 65535, got torch\.float32"):
+        images.to_float(torch.zeros(3))
+
+
+def test_depths():
+    every = torch.arange(65_536, dtype=torch.int32).to(torch.uint16).reshape(1, 256, 256)
+    as_float = to_float(every)
+    assert as_float.max() == 1
+    assert torch.equal(to_depth(as_float, 16), every)
+    assert torch.equal(to_depth(every, 8).int(), (as_float * 255).round().int())
+    assert torch.equal(to_depth(to_depth(to_depth(every, 8), 16), 8), to_depth(every, 8))
+    assert to_depth(torch.tensor([[[-1.0, 2.0]]], dtype=torch.bfloat16), 16).tolist() == [[[0, 65_535]]]
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "short", "long"),
+    [
+        ((60, 100), 30, (30, 50), (18, 30)),
+        ((100, 60), 30, (50, 30), (30, 18)),
+        ((60, 100), 120, (120, 200), (72, 120)),
+        ((1, 100), 10, (10, 1000), (1, 10)),
+        ((1, 1), 4, (4, 4), (4, 4)),
+    ],
+)
+def test_resize_keeps_the_aspect(size, side, short, long):
+    image = torch.rand(2, 3, *size)
+    assert images.resize_short_side(image, side).shape == (2, 3, *short)
+    assert images.resize_long_side(image, side).shape == (2, 3, *long)
+
+
+def test_resize_equals_pillow(pixels):
+    reference = images.to_pil(pixels).resize((16, 10), PIL.Image.Resampling.BICUBIC)
+    assert (images.resize_long_side(pixels, 16) - images.from_pil(reference)).abs().max() < 2 / 255
+
+
+def test_resize_stays_in_range():
+    edges = (torch.rand(1, 3, 16, 16) > 0.5).float()
+    resized = images.resize_short_side(edges, 11)
+    assert resized.min() == 0
+    assert resized.max() == 1
+
+
+def test_resize_to_the_same_size_changes_nothing(pixels):
+    assert torch.equal(images.resize_long_side(pixels, 37), pixels)
+
+
+@pytest.mark.parametrize("resize", [images.resize_short_side, images.resize_long_side])
+def test_resize_checks_the_side(resize, pixels):
+    with pytest.raises(ValueError, match="must be at least 1 pixel, got 0"):
+        resize(pixels, 0)
