@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from fast_style import images
-from fast_style.backends import choose
+from fast_style.backends import PRECISIONS, choose
 from fast_style.checkpoint import load_network
+from fast_style.tiling import TILE, Tileable, smallest_tile, stylize_tiled, untiled_bytes
+
+UNTILED = 1 << 30  # bytes of activations from which on `auto` works in tiles
 
 
 class Stylizer:
@@ -20,6 +23,12 @@ class Stylizer:
             `python -m fast_style.export` wrote.
         device, precision, backend, compile: see `backends.choose`, also for what is raised; by default the fastest that
             is there.
+        tile: `auto` works in tiles where a picture needs more than 1 GiB, or more memory than there is; `off`; or the
+            side of the tiles in pixels. The result is the same, see `tiling.stylize_tiled`; PyTorch computes it.
+
+    Raises:
+        ValueError: if `tile` is none of these or smaller than what the network sees around a pixel, or the network
+            cannot run in tiles.
 
     Attributes:
         backend: what was chosen: `str` says `openvino bf16 on cpu`, `compile_seconds` how long it took to make ready.
@@ -33,6 +42,7 @@ class Stylizer:
         device: str = "auto",
         precision: str = "auto",
         backend: str = "auto",
+        tile: str | int = "auto",
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
     ) -> None:
         self.backend = choose(network, device, precision, backend, compile)
@@ -40,6 +50,7 @@ class Stylizer:
         self.network: nn.Module | None = None
         if isinstance(network, nn.Module):
             self.network = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
+        self.tile = self._check_tile(tile)
 
     @classmethod
     def from_checkpoint(
@@ -48,6 +59,7 @@ class Stylizer:
         device: str = "auto",
         precision: str = "auto",
         backend: str = "auto",
+        tile: str | int = "auto",
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
     ) -> Self:
         """Load the network that training exported, or an `.onnx` file made of it; the arguments are those of the class.
@@ -58,7 +70,7 @@ class Stylizer:
         """
         file = Path(path)
         network = file if file.suffix.lower() == ".onnx" else load_network(file)
-        return cls(network, device, precision, backend, compile)
+        return cls(network, device, precision, backend, tile, compile)
 
     def __call__(self, image: images.Image) -> images.Image:
         """Stylize a Pillow image of whatever mode into RGB of the same size, upright if EXIF turns the image."""
@@ -82,4 +94,42 @@ class Stylizer:
             raise ValueError(f"images must have shape (N, 3, H, W), got {tuple(photos.shape)}")
         if not photos.is_floating_point():
             raise TypeError(f"images must be floating point in [0, 1], got {photos.dtype}: see images.to_float")
-        return self.backend(photos.to(torch.float32)).cpu()
+        photos = photos.to(torch.float32)
+        if self._wants_tiles(photos):
+            return self._in_tiles(photos)
+        try:
+            return self.backend(photos).cpu()
+        except torch.OutOfMemoryError:
+            if self.tile != "auto" or not isinstance(self.network, Tileable):
+                raise
+            return self._in_tiles(photos)
+
+    def _check_tile(self, tile: str | int) -> str | int:
+        if tile in ("auto", "off"):
+            return tile
+        if not str(tile).isdecimal():
+            raise ValueError(f"tile must be auto, off or a number of pixels, got {tile!r}")
+        if not isinstance(self.network, Tileable):
+            raise ValueError(  # noqa: TRY004 - it is the tile that is wrong
+                "this network cannot run in tiles: leave out tile, or take the checkpoint it comes from"
+            )
+        if int(tile) < (least := smallest_tile(self.network)):
+            raise ValueError(f"tile must be at least {least} pixels, what this network sees around one; got {tile}")
+        return int(tile)
+
+    def _wants_tiles(self, photos: Tensor) -> bool:
+        if isinstance(self.tile, int):
+            return True
+        if self.tile == "off" or not isinstance(self.network, Tileable):
+            return False
+        return len(photos) * untiled_bytes(self.network, *photos.shape[2:], self._dtype) > UNTILED
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return PRECISIONS[self.backend.precision]
+
+    def _in_tiles(self, photos: Tensor) -> Tensor:
+        assert self.network is not None  # noqa: S101 - files have no tiles
+        tile = self.tile if isinstance(self.tile, int) else TILE
+        pictures = [stylize_tiled(self.network, photo, tile, dtype=self._dtype) for photo in photos.cpu()]
+        return torch.stack(pictures).clamp_(0, 1)

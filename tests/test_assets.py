@@ -17,7 +17,7 @@ from fast_style.networks.vgg import SHIPPED
 def test_the_slim_loss_network_is_small_and_reaches_relu4_1():
     assert SHIPPED["vgg19"].stat().st_size <= 1_000_000
     features = VGG("vgg19", "slim")(torch.rand(1, 3, 32, 32), ["relu1_1", "relu2_1", "relu3_1", "relu4_1"])
-    assert [feature.shape[1] for feature in features.values()] == [16, 32, 64, 128]
+    assert [feature.shape[1] for feature in features.values()] == [16, 48, 96, 128]
     assert all(feature.isfinite().all() and feature.std() > 0 for feature in features.values())
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from fast_style import images
+from fast_style import images, stylizer
 from fast_style.checkpoint import save_network
 from fast_style.export import export
 from fast_style.networks import TransformerNetwork
@@ -121,3 +121,63 @@ def test_cuda_equals_cpu():
     stylized = Stylizer(network, "cuda").stylize(photos)
     assert stylized.device.type == "cpu"
     assert (stylized - Stylizer(network, "cpu").stylize(photos)).abs().max() < 2 / 255
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(3)
+    return TransformerNetwork(width=4, blocks=1).eval()
+
+
+def test_tiles_give_the_same(network):
+    photos = torch.rand(2, 3, 70, 93)
+    whole = Stylizer(network, "cpu", "fp32", "torch", tile="off").stylize(photos)
+    torch.testing.assert_close(
+        Stylizer(network, "cpu", "fp32", "torch", tile=32).stylize(photos), whole, rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("limit", "tile", "tiled"), [(1, "auto", True), (1 << 40, "auto", False), (1, "off", False)])
+def test_when_tiles_are_taken(network, monkeypatch, limit, tile, tiled):
+    calls = []
+    monkeypatch.setattr(stylizer, "UNTILED", limit)
+    monkeypatch.setattr(stylizer, "stylize_tiled", lambda *args, **_: calls.append(1) or args[1])
+    Stylizer(network, "cpu", "fp32", "torch", tile=tile).stylize(torch.rand(1, 3, 16, 16))
+    assert bool(calls) == tiled
+
+
+@pytest.mark.parametrize(("tile", "falls_back"), [("auto", True), ("off", False)])
+def test_out_of_memory(network, tile, falls_back):
+    def fail(_photos):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    photos = torch.rand(1, 3, 40, 40)
+    tight = Stylizer(network, "cpu", "fp32", "torch", tile=tile)
+    expected = tight.stylize(photos)
+    fail.precision = "fp32"
+    tight.backend = fail
+    if falls_back:
+        torch.testing.assert_close(tight.stylize(photos), expected, rtol=0, atol=1e-4)
+    else:
+        with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+            tight.stylize(photos)
+
+
+@pytest.mark.parametrize(
+    ("tile", "message"),
+    [
+        ("some", "tile must be auto, off or a number of pixels, got 'some'"),
+        (-4, "tile must be auto, off or a number of pixels, got -4"),
+        (5, "tile must be at least 8 pixels, what this network sees around one; got 5"),
+    ],
+)
+def test_tiles_that_are_refused(network, tile, message):
+    with pytest.raises(ValueError, match=message):
+        Stylizer(network, "cpu", "fp32", "torch", tile=tile)
+
+
+def test_a_network_without_tiles():
+    plain = nn.Conv2d(3, 3, 1)
+    assert Stylizer(plain, "cpu", "fp32", "torch").stylize(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+    with pytest.raises(ValueError, match="this network cannot run in tiles"):
+        Stylizer(plain, "cpu", "fp32", "torch", tile=64)

@@ -17,7 +17,7 @@ class Eager(Backend):
         network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; a copy of it is used.
         device: one that is available.
         precision: one of `PRECISIONS`.
-        compile: whether to use torch.compile, which needs a C++ compiler and takes half a minute for each size of up to
+        compile: whether to use torch.compile, which needs a C++ compiler and takes its time for each size of up to
             eight; other sizes run as they are. Where it fails, a note says so and the network is not compiled.
     """
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -208,6 +209,11 @@ def _varint(view: BytesIO, end: bool = False) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the exporter says of PyTorch's own code from the user."""
-    with warnings.catch_warnings(action="ignore"):
-        yield
+    """Keep what the exporter and its passes say of their own code from the user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)

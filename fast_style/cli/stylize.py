@@ -76,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             options.still,
         )
         jobs = plan(options.input, options.output, options.model.stem, options.overwrite)
-        stylizer = Stylizer.from_checkpoint(options.model, options.device, options.precision, options.backend)
+        stylizer = Stylizer.from_checkpoint(
+            options.model, options.device, options.precision, options.backend, options.tile
+        )
         for note in stylizer.backend.notes:
             print(note, file=sys.stderr)
         tally = run(jobs, stylizer, writing, options.overwrite)
@@ -111,6 +113,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
     parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    tile = "work in tiles of N pixels, off, or auto (default: where memory needs it); the result is the same"
+    parser.add_argument("--tile", default="auto", metavar="N", help=tile)
     parser.add_argument("--quality", type=int, default=95, metavar="N", help="1 to 100, of JPEG, WebP and AVIF (95)")
     parser.add_argument("--subsampling", default="4:4:4", help="of JPEG and AVIF: 4:4:4 (default), 4:2:2 or 4:2:0")
     parser.add_argument("--bits", type=int, choices=(8, 16), help="per channel; default: as many as the image has")
