@@ -1,8 +1,10 @@
 """Fixtures shared by all tests."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs OpenVINO where it is not installed."""
+    if find_spec("openvino"):
+        return
+    skip = pytest.mark.skip(reason="needs OpenVINO: pip install -e '.[openvino]'")
+    for item in items:
+        if re.search("open_?vino", item.nodeid) or item.get_closest_marker("openvino"):
+            item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True, scope="session")

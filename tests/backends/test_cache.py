@@ -8,6 +8,8 @@ from fast_style.backends import choose
 from fast_style.backends.cache import KEPT, cached, fingerprint, forget
 from fast_style.networks import TransformerNetwork
 
+pytestmark = pytest.mark.openvino
+
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):

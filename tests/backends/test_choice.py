@@ -55,6 +55,7 @@ def test_auto_on_a_processor_without_bf16(network, without, missing, expected):
     assert str(choose(network, "cpu")) == expected
 
 
+@pytest.mark.openvino
 def test_auto_of_a_file(onnx_file, without):
     assert choose(onnx_file).name == "openvino"
     without("openvino", "onnx", "onnxscript")
@@ -163,6 +164,7 @@ def test_what_openvino_gets_wrong_is_left_to_another():
         choose(Squared(), "cpu", backend="openvino")
 
 
+@pytest.mark.openvino
 def test_an_installed_backend_that_does_not_load_is_passed_over(network, monkeypatch):
     def fail():
         raise ValueError("backend openvino is not installed: its libraries are gone")

@@ -32,7 +32,7 @@ def test_what_is_compiled_computes_the_same(network, compiled, precision):
     photos = torch.rand(2, 3, 21, 34)
     expected = Eager(network, CPU, precision)(photos)
     stylized = Eager(network, CPU, precision, compile=True)(photos)
-    assert (stylized - expected).abs().mean() < 0.2 / 255
+    assert (stylized - expected).abs().mean() < {"fp32": 0.2, "bf16": 1.5}[precision] / 255
     assert compiled
 
 
