@@ -98,15 +98,15 @@ def test_what_a_killed_process_leaves_does_not_look_complete(path):
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({"FAST_STYLE_CACHE": "~/mine", "XDG_CACHE_HOME": "/cache"}, "/home/me/mine"),
+        ({"FAST_STYLE_CACHE": "~/mine", "XDG_CACHE_HOME": "/cache"}, "/users/me/mine"),
         ({"XDG_CACHE_HOME": "/cache"}, "/cache/fast_style"),
-        ({"FAST_STYLE_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/me/.cache/fast_style"),
-        ({}, "/home/me/.cache/fast_style"),
+        ({"FAST_STYLE_CACHE": "", "XDG_CACHE_HOME": ""}, "/users/me/.cache/fast_style"),
+        ({}, "/users/me/.cache/fast_style"),
     ],
 )
 def test_cache_dir(monkeypatch, environment, expected):
     for name in ("FAST_STYLE_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in (environment | {"HOME": "/home/me"}).items():
+    for name, value in (environment | {"HOME": "/users/me"}).items():
         monkeypatch.setenv(name, value)
     assert cache_dir() == Path(expected)

@@ -19,7 +19,7 @@ def load_style(name: str, image: str | Path | None = None, dir: str | Path = "st
     """Load the style image at the size that sets the scale of the strokes.
 
     Args:
-        name: the style; without `image`, NAME.jpg, .jpeg, .png or .webp is looked for in `dir`, then among
+        name: the style; without `image`, NAME with one of `images.SUFFIXES` is looked for in `dir`, then among
             `shipped_styles()`: an image of yours goes before the shipped one of the same name.
         image: the image itself, a file or an http(s) URL. A URL is downloaded once, at most 50 MB, and kept in
             `styles/` of `$FAST_STYLE_CACHE`, by default `~/.cache/fast_style`.

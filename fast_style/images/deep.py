@@ -24,7 +24,7 @@ def is_deep(image: Image) -> bool:
 
 
 def samples(image: Image, file: BinaryIO | None) -> np.ndarray:
-    """Load an image that `is_deep`.
+    """Load an image that `is_deep` and has passed `check_planes`.
 
     Args:
         image: opened, not loaded.
@@ -33,11 +33,7 @@ def samples(image: Image, file: BinaryIO | None) -> np.ndarray:
     Returns:
         uint16 of shape (H, W, C), with 1 to 4 channels: grey or RGB, and perhaps alpha. What a TIFF has multiplied with
         alpha is divided again.
-
-    Raises:
-        ValueError: if it is a TIFF whose channels are stored apart, of which Pillow makes noise.
     """
-    check_planes(image)
     raw = RAW.fullmatch(_raw_mode(image))
     if raw is None or file is None:
         return np.asarray(image).clip(0, 65_535).astype(np.uint16)[..., None]

@@ -38,9 +38,9 @@ class VGG(nn.Module):
     Args:
         name: `vgg16` or `vgg19`.
         weights: a name of torchvision's weights (`IMAGENET1K_V1`; for vgg16 also `IMAGENET1K_FEATURES`, the original
-            Oxford weights), downloaded once into torch's cache; `slim`, which comes with fast_style (for vgg19; a
-            quarter of the channels, to relu4_1, see assets/loss_networks/vgg19_slim.md); or a file: a torchvision
-            `.pth`, whole or features only, or `.safetensors` with the same keys. A file may end early: the layers it
+            Oxford weights), downloaded once into torch's cache; `slim`, which comes with fast_style (for vgg19; 16, 48,
+            96 and 128 channels, to relu4_1, see assets/loss_networks/vgg19_slim.md); or a file: a torchvision `.pth`,
+            whole or features only, or `.safetensors` with the same keys. A file may end early: the layers it
             lacks cannot be asked for.
             None: random weights, for tests and timings.
         mean, std: per channel, what the weights expect of the input, (x − mean)/std with x in [0, 1]. Default: the
