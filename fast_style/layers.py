@@ -87,3 +87,17 @@ class TransposedConv(nn.ConvTranspose2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, output_padding=1)
+
+
+class SubpixelConv(ConvLayer):
+    """Convolution that gives the factor × factor pixels of each position, for `nn.PixelShuffle` to lay out.
+
+    (N, C, H, W) → (N, C'·factor², H, W). Before training they are all the same, as of nearest-neighbour upsampling
+    (Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution", https://arxiv.org/abs/1707.02937).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, factor: int) -> None:
+        super().__init__(in_channels, out_channels * factor**2, kernel_size)
+        for parameter in (self.weight, self.bias):
+            if parameter is not None:
+                parameter.data = parameter.data[:: factor**2].repeat_interleave(factor**2, dim=0)

@@ -81,28 +81,30 @@ class Stylizer:
         """Stylize a batch.
 
         Args:
-            photos: RGB of shape (N, 3, H, W), floating point in [0, 1], on whatever device.
+            photos: RGB of shape (N, 3, H, W), floating point in [0, 1] or uint8, on whatever device.
 
         Returns:
-            Float32 RGB of the same shape, clamped to [0, 1], on the CPU.
+            RGB of the same shape on the CPU: float32, clamped to [0, 1], or uint8 like the photos.
 
         Raises:
             ValueError: if the shape is another.
-            TypeError: if the images are not floating point.
+            TypeError: if the images are of another type.
         """
         if photos.ndim != 4 or photos.shape[1] != 3:
             raise ValueError(f"images must have shape (N, 3, H, W), got {tuple(photos.shape)}")
-        if not photos.is_floating_point():
-            raise TypeError(f"images must be floating point in [0, 1], got {photos.dtype}: see images.to_float")
-        photos = photos.to(torch.float32)
+        if not (photos.is_floating_point() or photos.dtype == torch.uint8):
+            raise TypeError(f"images must be floating point in [0, 1] or uint8, got {photos.dtype}")
+        if photos.is_floating_point():
+            photos = photos.to(torch.float32)
         if self._wants_tiles(photos):
             return self._in_tiles(photos)
         try:
-            return self.backend(photos).cpu()
+            pictures = self.backend(photos if photos.is_floating_point() else images.to_float(photos)).cpu()
         except torch.OutOfMemoryError:
             if self.tile != "auto" or not isinstance(self.network, Tileable):
                 raise
             return self._in_tiles(photos)
+        return pictures if photos.is_floating_point() else images.to_depth(pictures, 8)
 
     def _check_tile(self, tile: str | int) -> str | int:
         if tile in ("auto", "off"):
@@ -132,4 +134,5 @@ class Stylizer:
         assert self.network is not None  # noqa: S101 - files have no tiles
         tile = self.tile if isinstance(self.tile, int) else TILE
         pictures = [stylize_tiled(self.network, photo, tile, dtype=self._dtype) for photo in photos.cpu()]
-        return torch.stack(pictures).clamp_(0, 1)
+        stacked = torch.stack(pictures)
+        return stacked.clamp_(0, 1) if stacked.is_floating_point() else stacked

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
     {"files"},
     {"images", "video", "functional"},
-    {"layers"},
+    {"layers", "control"},
     {"networks"},
     {"losses", "metrics", "data"},
     {"checkpoint"},

@@ -30,8 +30,10 @@ def test_style(option, tiny, train):
 
 @pytest.mark.parametrize("option", options("model"))
 def test_model(option, tiny, tiny_distillation, tiny_reptile, train):
-    runs = {"johnson": tiny, "distillation": tiny_distillation, "reptile": tiny_reptile}
-    assert train(runs[option] | {"model": option, "trainer.max_steps": "1"}) == 0
+    network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
+    own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
+    runs = {"distillation": tiny_distillation, "reptile": tiny_reptile, "feed_forward": own}
+    assert train(runs.get(option, tiny) | {"model": option, "trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("loss"))

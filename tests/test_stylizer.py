@@ -59,8 +59,18 @@ def test_stylize_checks_the_shape(shape):
 
 
 def test_stylize_checks_the_type():
-    with pytest.raises(TypeError, match=r"must be floating point in \[0, 1\], got torch\.uint8"):
-        Stylizer(Doubled(), "cpu").stylize(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(TypeError, match=r"must be floating point in \[0, 1\] or uint8, got torch\.int16"):
+        Stylizer(Doubled(), "cpu").stylize(torch.ones(1, 3, 8, 8, dtype=torch.int16))
+
+
+@pytest.mark.parametrize("tile", ["off", 96])
+def test_stylize_gives_integers_for_integers(tile):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch", tile=tile)
+    photos = torch.randint(256, (1, 3, 120, 20), dtype=torch.uint8)
+    stylized = stylizer.stylize(photos)
+    assert stylized.dtype == torch.uint8
+    expected = images.to_depth(stylizer.stylize(images.to_float(photos)), 8)
+    assert (stylized.int() - expected.int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1"])

@@ -31,8 +31,8 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
 
     What comes in is converted where a convolution takes it; normalisations keep float32 weights and statistics. Colours
     are float32: a convolution of three channels is computed in it, since where a photo is flat the normalisation after
-    it multiplies the rounding before (see `open_vino_model.keep_stem`), and one to three channels gives it, since
-    bfloat16 has only 128 numbers between 0.5 and 1.
+    it multiplies the rounding before (see `open_vino_model.keep_stem`), and the last one gives it, since bfloat16 has
+    only 128 numbers between 0.5 and 1.
 
     Args:
         network: any, on any device.
@@ -43,6 +43,7 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
         A network in evaluation mode, without gradients.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
+    last = next((module for module in reversed(list(network.modules())) if isinstance(module, CONVS)), None)
     for parent in list(network.modules()):
         for name, module in list(parent.named_children()):
             if type(module) in NORMS and norm is not None:
@@ -51,7 +52,7 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
                 if module.in_channels != 3:
                     module.to(dtype)
                 module.register_forward_pre_hook(_to_weight)
-                if module.out_channels == 3:
+                if module is last:
                     module.register_forward_hook(_to_float)
     return network
 

@@ -42,7 +42,7 @@ class Frame:
         """Return the frame with other colours, alpha and duration as they are.
 
         Args:
-            image: float in [0, 1], shape (3, H, W) or (1, 3, H, W). If it has another size, so gets alpha.
+            image: as `pixels`, or with a batch of one before, (1, 3, H, W). If it has another size, so gets alpha.
 
         Raises:
             ValueError: if it has another shape.

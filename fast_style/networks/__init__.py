@@ -1,6 +1,7 @@
 """Networks; every name in `__all__` may be built from the metadata of a checkpoint, except the loss network `VGG`."""
 
+from fast_style.networks.slim import SlimNetwork
 from fast_style.networks.transformer import TransformerNetwork
 from fast_style.networks.vgg import VGG
 
-__all__ = ["VGG", "TransformerNetwork"]
+__all__ = ["VGG", "SlimNetwork", "TransformerNetwork"]

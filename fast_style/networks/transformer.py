@@ -5,15 +5,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.layers import ConvLayer, Layer, ResidualBlock, TransposedConv, UpsampleConv, norm_layer
+from fast_style.networks.chain import ChainNetwork
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
 OUTPUTS = ("linear", "tanh")
-GAIN = 150 / 255  # Johnson's, in [0, 1]-space: with 0.5 added, a new network starts near mid-grey
-# Every reflection padding inside (4 pixels at full size, 1 at a quarter) needs an input of at least this side.
-MIN_SIDE = 8
 
 
-class TransformerNetwork(nn.Module):
+class TransformerNetwork(ChainNetwork):
     """Residual image-transformation network: 9×9 – two strided 3×3 – residual blocks – two upsampling – 9×9.
 
     Johnson et al. 2016 (https://arxiv.org/abs/1603.08155, supplementary table 1) with the changes the field has kept:
@@ -85,28 +83,6 @@ class TransformerNetwork(nn.Module):
             self.conv4,
         ]
 
-    @staticmethod
-    def padded(side: int) -> int:
-        """Round a side up to a multiple of four, which two halvings and two doublings return exactly."""
-        # max(MIN_SIDE, …) without a comparison, which an exporter would settle for good.
-        return 4 * ((side + 3) // 4 + 7 // (side + 3))
-
     def to_rgb(self, x: Tensor) -> Tensor:
         """Map what the last layer gives to [0, 1]-space."""
-        return 0.5 + GAIN * (torch.tanh(x) if self.arguments["output"] == "tanh" else x)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Stylise a batch.
-
-        Args:
-            images: RGB of shape (N, 3, H, W) in [0, 1], H and W at least 1.
-
-        Returns:
-            RGB of the same shape in [0, 1]-space: values may lie a little outside, clamp before writing a file.
-        """
-        h, w = images.shape[-2:]
-        pad_h, pad_w = self.padded(h) - h, self.padded(w) - w
-        x = F.pad(images, (0, pad_w, 0, pad_h), mode="replicate") if pad_h or pad_w else images
-        for layer in self.chain:
-            x = layer(x)
-        return self.to_rgb(x[..., :h, :w])
+        return super().to_rgb(torch.tanh(x) if self.arguments["output"] == "tanh" else x)

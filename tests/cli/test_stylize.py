@@ -265,7 +265,11 @@ def rename_network(model: Path) -> None:
         ("m.safetensors", truncate, "is not a complete safetensors file"),
         ("m.pth", pickle_code, "holds code or Python objects besides weights, which is unsafe to load"),
         ("m.pth", zip_bomb, "is a compressed archive"),
-        ("m.safetensors", rename_network, "the network must be one of fast_style.networks.TransformerNetwork, got"),
+        (
+            "m.safetensors",
+            rename_network,
+            "the network must be one of fast_style.networks.SlimNetwork, fast",
+        ),
         ("m.safetensors", lambda model: model.write_text("hello, this is a text"), "is not a network"),
         ("m.safetensors", lambda model: model.write_bytes(b""), "is not a network"),
     ],
@@ -635,8 +639,67 @@ def test_animation(stylize, tmp_path):
         (["--profile", "adobe"], "--profile"),
         (["--backend", "tensorrt"], "backend must be auto or one of torch, onnx, openvino, got 'tensorrt'"),
         (["--precision", "int8"], "precision must be auto or one of"),
+        (["--strength", "1.2"], "strength must be 0 (the photo) to 1 (the stylized picture), got 1.2"),
+        (["--stroke-size", "0"], "stroke size must be 0.125 to 8.0 times, got 0.0"),
+        (["--preserve-color", "hue"], "--preserve-color"),
+        (["--batch-size", "0"], "batch size must be at least 1 image, got 0"),
+        (["--mask", "nowhere.png"], "image nowhere.png does not exist"),
+        (["--mask", "a.png", "b.png"], "1 network takes one mask, got 2"),
     ],
 )
 def test_values_that_are_refused(stylize, photos, arguments, sentence):
     assert is_misuse(stylize("--input", photos / "a.jpg", *arguments), sentence)
     assert tree(photos) == ["a.jpg", "b.PNG", "notes.txt", "sub/deep/c.webp"]
+
+
+def test_a_mask_that_is_no_image(stylize, photos):
+    notes = photos / "notes.txt"
+    assert is_misuse(stylize("--input", photos / "a.jpg", "--mask", notes), f"cannot read image {notes}: it is not a")
+
+
+def test_strength_0_is_the_photo(stylize, photos, tmp_path):
+    out = tmp_path / "out.png"
+    assert stylize("--input", photos / "b.PNG", "--output", out, "--strength", "0").code == 0
+    assert torch.equal(images.read(out), images.read(photos / "b.PNG"))
+
+
+@pytest.mark.parametrize("option", [["--preserve-color", "luminance"], ["--stroke-size", "2"], ["--strength", ".5"]])
+def test_control(stylize, photos, tmp_path, option):
+    source = photos / "b.PNG"
+    assert stylize("--input", source, "--output", tmp_path / "plain.png").code == 0
+    assert stylize("--input", source, "--output", tmp_path / "other.png", *option).code == 0
+    assert size(tmp_path / "other.png") == size(source)
+    assert not torch.equal(images.read(tmp_path / "plain.png"), images.read(tmp_path / "other.png"))
+
+
+def test_mask(stylize, photos, tmp_path):
+    """White is stylized, black and what is transparent is not; another size is told."""
+    source = photos / "b.PNG"  # 9 by 13
+    mask = PIL.Image.new("LA", (9, 13), (255, 255))
+    mask.paste((0, 255), (0, 0, 9, 4))
+    mask.paste((255, 0), (0, 4, 9, 8))
+    mask.save(tmp_path / "mask.png")
+    arguments = ("--input", source, "--mask", tmp_path / "mask.png", "--overwrite", "--output")
+    assert stylize(*arguments, tmp_path / "out.png").err == ""
+    assert stylize("--input", source, "--output", tmp_path / "whole.png").code == 0
+    photo, out, whole = (images.read(path) for path in (source, tmp_path / "out.png", tmp_path / "whole.png"))
+    assert torch.equal(out[:, :8], photo[:, :8])
+    assert torch.equal(out[:, 8:], whole[:, 8:])
+    mask.resize((18, 26)).save(tmp_path / "mask.png")
+    assert stylize(*arguments, tmp_path / "out.png").err == "masks of another size than the photo are resized to it\n"
+
+
+def test_several_networks(stylize, model, photos, tmp_path):
+    torch.manual_seed(1)
+    other = model.with_name("other.safetensors")
+    save_network(other, TransformerNetwork(width=2, blocks=0), {})
+    PIL.Image.new("L", (9, 13)).save(tmp_path / "none.png")
+    source = photos / "b.PNG"
+    assert stylize("--input", source).code == 0
+    result = stylize("--input", source, "--model", model, other, "--mask", tmp_path / "none.png")
+    assert result == (0, tally(1, 0, 0), "")
+    assert torch.equal(images.read(photos / "b-mosaic+other.PNG"), images.read(photos / "b-mosaic.PNG"))
+    assert is_misuse(
+        stylize("--input", source, "--model", model, other, "--overwrite", "--mask", *["none.png"] * 3),
+        "2 networks take 2 masks, or 1 (none for the first), got 3",
+    )

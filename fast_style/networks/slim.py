@@ -1,0 +1,42 @@
+"""A small image-transformation network for video and phones."""
+
+from torch import nn
+from torch.nn import functional as F
+
+from fast_style.layers import ConvLayer, Layer, ResidualBlock, SubpixelConv, norm_layer
+from fast_style.networks.chain import ChainNetwork
+
+
+class SlimNetwork(ChainNetwork):
+    """Residual network at a quarter of the size throughout: 7×7 of stride four – residual blocks – 3×3 – pixel shuffle.
+
+    Johnson et al. 2016 spend most of their time at full and at half size. Here one convolution goes down to a quarter
+    of it, and one gives the 4×4 pixels of each position at once (Shi et al. 2016, "Real-Time Single Image and Video
+    Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", https://arxiv.org/abs/1609.05158).
+
+    Args:
+        width: channels, 1 to 512.
+        blocks: number of residual blocks, 0 to 64.
+        norm: `instance` or `batch`.
+
+    Raises:
+        ValueError: if an argument is outside its range.
+    """
+
+    def __init__(self, width: int = 48, blocks: int = 4, norm: str = "instance") -> None:
+        super().__init__()
+        if not 1 <= width <= 512:
+            raise ValueError(f"width must be 1 to 512 channels, got {width}")
+        if not 0 <= blocks <= 64:
+            raise ValueError(f"blocks must be 0 to 64, got {blocks}")
+        self.arguments = {"width": width, "blocks": blocks, "norm": norm}
+        self.conv1 = ConvLayer(3, width, 7, stride=4)
+        self.norm1 = norm_layer(norm, width)
+        self.residuals = nn.Sequential(*(ResidualBlock(width, norm) for _ in range(blocks)))
+        self.conv2 = SubpixelConv(width, 3, 3, factor=4)
+        self.shuffle = nn.PixelShuffle(4)
+
+    @property
+    def chain(self) -> list[Layer]:
+        """All layers in order, from the padded input to what `to_rgb` takes."""
+        return [self.conv1, self.norm1, F.relu, *self.residuals, self.conv2, self.shuffle]
