@@ -3,6 +3,8 @@
     python docs/pictures.py [--photos FOLDER [NETWORK …]]
 
 `docs/styles.jpg`: the styles that ship. `docs/before_after.jpg`: the painted scene and what each network makes of it.
+`docs/controls.jpg`: the same with half the strength, its own colours, its own colours as a whole; with strokes twice as
+large, stylized to the right, and with two networks.
 With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; with networks of your own,
 `docs/paintings.jpg`: the same for these, smaller.
 """
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fast_style import Stylizer, images
+from fast_style.control import Control
 from fast_style.data import load_style, shipped_styles
 
 DOCS = Path(__file__).resolve().parent
@@ -46,6 +49,20 @@ def gallery(stylizers: list[Stylizer], folder: Path) -> Tensor:
     return sheet([[stylizer.stylize(photo) for photo in photos] for stylizer in stylizers])
 
 
+def controls(scene: Tensor, first: Stylizer, second: Stylizer) -> Tensor:
+    """Lay out what can be asked for without training, three a row: (3, H, W)."""
+    ramp = torch.linspace(-1, 2, WIDTH).clamp(0, 1).expand(1, 1, HEIGHT, WIDTH)
+    pictures = [
+        Control(strength=0.5).apply([first.stylize], scene),
+        Control(preserve_color="luminance").apply([first.stylize], scene),
+        Control(preserve_color="histogram").apply([first.stylize], scene),
+        Control(stroke_size=2).apply([first.stylize], scene),
+        Control().apply([first.stylize], scene, [ramp]),
+        Control().apply([first.stylize, second.stylize], scene, [None, ramp]),
+    ]
+    return sheet([pictures[:3], pictures[3:]])
+
+
 def styles() -> Tensor:
     """Lay out the middle squares of the shipped styles, five a row: (3, H, W)."""
     squares = []
@@ -67,6 +84,8 @@ def main() -> None:
     scene = load(DOCS / "scene.jpg")
     stylized = [stylizer.stylize(scene) for stylizer in stylizers]
     images.write(DOCS / "before_after.jpg", sheet([[scene, stylized[0]], stylized[1:]]), quality=90)
+    picture = controls(scene, *stylizers[:2])[None]
+    images.write(DOCS / "controls.jpg", images.resize_long_side(picture, 1500), quality=88)
     if options.photos:
         images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
         if options.networks:

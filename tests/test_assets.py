@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fast_style.checkpoint import load_network, read_metadata
-from fast_style.cli.train import BASE, CONFIGS
+from fast_style.cli.train import BASES, CONFIGS
 from fast_style.data import shipped_styles
 from fast_style.networks import VGG
 from fast_style.networks.vgg import SHIPPED
@@ -27,13 +27,15 @@ def test_the_model_card_stands_beside_it():
     assert "Oxford" in card
 
 
-def test_the_base_is_small_and_of_the_default_model():
-    assert BASE.stat().st_size <= 4_000_000
-    network = OmegaConf.to_container(OmegaConf.load(CONFIGS / "model" / "johnson.yaml").network)
+@pytest.mark.parametrize(("model", "kind"), [("johnson", "TransformerNetwork"), ("slim", "SlimNetwork")])
+def test_the_base_is_small_and_of_the_model(model, kind):
+    base = BASES[kind]
+    assert base.stat().st_size <= 4_000_000
+    network = OmegaConf.to_container(OmegaConf.load(CONFIGS / "model" / f"{model}.yaml").network)
     network.pop("_target_")
-    assert read_metadata(BASE)["arguments"] == network
+    assert read_metadata(base)["arguments"] == network
     with torch.inference_mode():
-        stylized = load_network(BASE)(torch.rand(1, 3, 64, 64))
+        stylized = load_network(base)(torch.rand(1, 3, 64, 64))
     assert stylized.isfinite().all()
 
 

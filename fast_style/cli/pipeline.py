@@ -1,5 +1,6 @@
 """Many images at once: some are decoded and some are encoded while the network works on others."""
 
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ from fast_style import images
 from fast_style.cli.jobs import Job
 
 T = TypeVar("T")
-WORKERS = 4  # threads that decode, and as many that encode
+WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode
 Stylize = Callable[[Tensor], Tensor]
 
 

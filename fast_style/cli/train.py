@@ -35,7 +35,11 @@ from fast_style.tasks import FeedForward
 PACKAGE = Path(__file__).resolve().parents[1]
 # Installed from a wheel the configs lie in the package, in a checkout beside it.
 CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
-BASE = PACKAGE / "assets" / "networks" / "base.safetensors"
+# Where init=base starts, by the class of the network.
+BASES = {
+    "TransformerNetwork": PACKAGE / "assets" / "networks" / "base.safetensors",
+    "SlimNetwork": PACKAGE / "assets" / "networks" / "base_slim.safetensors",
+}
 MISUSE = (
     ValueError,
     TypeError,
@@ -121,7 +125,9 @@ def _check_writable(output: Path) -> None:
 
 
 def _start_from(init: str, network: nn.Module) -> None:
-    start = load_network(BASE if init == "base" else init)
+    if init == "base" and type(network).__name__ not in BASES:
+        raise ValueError(f"there is no init=base for a {type(network).__name__}: give init=scratch")
+    start = load_network(BASES[type(network).__name__] if init == "base" else init)
     wanted = getattr(network, "arguments", None)  # a loss network to distil has none
     if (type(start), start.arguments) != (type(network), wanted):
         raise ValueError(

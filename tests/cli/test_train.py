@@ -135,7 +135,7 @@ def test_starts_from_the_base(tiny, train, tmp_path, monkeypatch):
     assert train(tiny) == 0
     base = tmp_path / "base.safetensors"
     (tmp_path / "out.safetensors").rename(base)
-    monkeypatch.setattr(command, "BASE", base)
+    monkeypatch.setitem(command.BASES, "TransformerNetwork", base)
     second = {"init": "base", "model.optimizer.lr": "0.0", "hydra.run.dir": str(tmp_path / "second")}
     assert train(tiny | second) == 0
     first, second = load_network(base).state_dict(), load_network(tmp_path / "out.safetensors").state_dict()
@@ -151,7 +151,7 @@ def test_starts_from_the_base(tiny, train, tmp_path, monkeypatch):
     ],
 )
 def test_a_start_that_does_not_fit_is_one_sentence(tiny, train, tmp_path, capsys, monkeypatch, changes, message):
-    monkeypatch.setattr(command, "BASE", tmp_path / "base.safetensors")
+    monkeypatch.setitem(command.BASES, "TransformerNetwork", tmp_path / "base.safetensors")
     save_network(tmp_path / "out.safetensors", TransformerNetwork(4, 1), {})
     (tmp_path / "broken.safetensors").write_bytes(b"no network")
     changes = {key: value.format(folder=tmp_path) for key, value in changes.items()}
