@@ -1,12 +1,14 @@
 """Time every backend and precision against the network of pytorch/examples.
 
-    python benchmarks/inference.py [--sizes 256x256 …] [--batches 1 8] [--rounds 5] [--output FILE] [--plot FILE]
+    python benchmarks/inference.py [--sizes 256x256 …] [--batches 1 8] [--rounds 5] [--slim FILE] [--output FILE]
+        [--plot FILE]
 
 Theirs is `TransformerNet` written out, in eager float32 as their `neural_style.py eval` runs it; ours have the same
 weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median over
 rounds, the median of the ratios taken round by round, what it took to make the backend ready, the mean absolute
 difference to their picture in units of 1/255, and how much memory a run takes at most beyond what is there before it,
-measured in a process of its own (Linux only).
+measured in a process of its own (Linux only). `--slim` adds a row for a smaller network in the fastest way there is,
+whose picture is another.
 """
 
 import argparse
@@ -165,7 +167,14 @@ def runners(compiled: bool) -> dict[str, dict[str, Any]]:
 
 def ready(name: str, options: dict[str, Any], checkpoint: Path) -> Run:
     """Make one of them ready."""
-    return peer(checkpoint) if name == PEER else choose(load_network(checkpoint), "cpu", **options)
+    if name == PEER:
+        return peer(checkpoint)
+    return choose(load_network(options.get("network", checkpoint)), "cpu", **without(options, "network"))
+
+
+def without(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """Copy options but one."""
+    return {key: value for key, value in options.items() if key != name}
 
 
 def photos_of(size: str, batch: int) -> Tensor:
@@ -191,11 +200,12 @@ def measure(runs: dict[str, Run], photos: Tensor, rounds: int) -> tuple[dict[str
     return seconds, differences
 
 
-def memory_of(name: str, size: str, batch: int, checkpoint: Path) -> float | None:
+def memory_of(name: str, size: str, batch: int, checkpoint: Path, slim: Path | None) -> float | None:
     """Megabytes that a run takes at most, beyond what the process had before it; None where it cannot be told."""
     if not Path("/proc/self/clear_refs").exists():
         return None
     command = [sys.executable, __file__, "--model", str(checkpoint), "--sizes", size, "--batches", str(batch)]
+    command += [] if slim is None else ["--slim", str(slim)]
     result = subprocess.run([*command, "--memory-of", name], capture_output=True, text=True, check=True)
     return float(result.stdout)
 
@@ -241,6 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = ROOT / "checkpoints" / "pretrained" / "starry_night.safetensors"
     parser.add_argument("--model", type=Path, default=default, help="a network of Johnson's size")
+    parser.add_argument("--slim", type=Path, help="a smaller network")
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="width and height")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8], metavar="N", help="photos at once")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each kind that are counted")
@@ -251,6 +262,8 @@ def main() -> None:
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     asked = {PEER: {}, **runners(options.compile or "compiled" in (options.memory_of or ""))}
+    if options.slim:
+        asked["slim"] = {"network": options.slim}
     if options.memory_of:
         photos = photos_of(options.sizes[0], options.batches[0])
         tell_memory(options.memory_of, asked[options.memory_of], photos, options.model)
@@ -262,7 +275,7 @@ def main() -> None:
             seconds, differences = measure(runs, photos_of(size, batch), options.rounds)
             for name, values in seconds.items():
                 ratios = [theirs / ours for theirs, ours in zip(seconds[PEER], values, strict=True)]
-                memory = None if options.no_memory else memory_of(name, size, batch, options.model)
+                memory = None if options.no_memory else memory_of(name, size, batch, options.model, options.slim)
                 row = {
                     "size": size,
                     "batch": batch,
@@ -271,7 +284,7 @@ def main() -> None:
                     "images_per_second": round(batch / statistics.median(values), 2),
                     "speedup": round(statistics.median(ratios), 2),
                     "memory_mb": memory and round(memory),
-                    "difference": round(differences[name], 3),
+                    "difference": None if name == "slim" else round(differences[name], 3),
                 }
                 rows.append(row)
     made_ready = {name: round(getattr(run, "compile_seconds", 0.0), 3) for name, run in runs.items()}

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fast_style.images import MAX_PIXELS
+
 Stylize = Callable[[Tensor], Tensor]
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+NOISE = 2 / 255  # standard deviation that any colour is taken to have, lest it be amplified
 COLOURS = ("luminance", "histogram")
 STROKES = (0.125, 8.0)  # at the least and at the most
 
@@ -23,8 +26,8 @@ class Control:
         strength: share of the stylized picture in the result, pixel by pixel; the rest is the photo. In [0, 1]. Scaling
             what the residual blocks add instead was compared: a quarter of it looks nearly like all of it.
         preserve_color: `luminance` takes the light from the stylized picture and the colours from the photo;
-            `histogram` gives the stylized picture the photo's mean and covariance of colours; None: the style's
-            colours.
+            `histogram` gives the stylized picture the photo's mean and covariance of colours, as far as [0, 1] has
+            room for them; None: the style's colours.
         stroke_size: how many times as large the strokes become, 0.125 to 8: see `restroke`.
 
     Raises:
@@ -56,8 +59,10 @@ class Control:
             RGB of the same shape in [0, 1].
 
         Raises:
-            ValueError: if there are masks but not one for each stylizer.
+            ValueError: if there are masks but not one for each stylizer, or finer strokes make the photos too large.
         """
+        if masks and len(masks) != len(stylizers):
+            raise ValueError(f"there must be one mask for each of {len(stylizers)} networks, got {len(masks)}")
         result = photos
         for stylize, mask in zip(stylizers, masks or [None] * len(stylizers), strict=True):
             picture = restroke(stylize, photos, self.stroke_size)
@@ -80,11 +85,20 @@ def restroke(stylize: Stylize, photos: Tensor, factor: float) -> Tensor:
         stylize: the network, from and to RGB of shape (N, 3, h, w) in [0, 1].
         photos: RGB of shape (N, 3, H, W) in [0, 1].
         factor: above 0; below 1 strokes become finer, and the network works on more pixels.
+
+    Raises:
+        ValueError: if these are more than `images.MAX_PIXELS`.
     """
     if factor == 1:
         return stylize(photos)
     size = photos.shape[-2:]
-    small = _resize(photos, [max(1, round(side / factor)) for side in size])
+    height, width = (max(1, round(side / factor)) for side in size)
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"stroke size {factor} makes {width}×{height} pixels of {size[1]}×{size[0]}, more than {MAX_PIXELS}: "
+            "take larger strokes or a smaller size"
+        )
+    small = _resize(photos, [height, width])
     picture = _resize(stylize(small), size)
     if factor < 1:
         return picture
@@ -147,7 +161,7 @@ def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     mean = colours.mean(2, keepdim=True)
     centred = colours - mean
     covariance = (centred @ centred.mT).double() / colours.shape[2]
-    return mean.double(), covariance + 1e-6 * torch.eye(3, dtype=torch.float64, device=images.device)
+    return mean.double(), covariance + NOISE**2 * torch.eye(3, dtype=torch.float64, device=images.device)
 
 
 def _power(matrices: Tensor, exponent: float) -> Tensor:

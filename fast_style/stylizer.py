@@ -98,6 +98,8 @@ class Stylizer:
             photos = photos.to(torch.float32)
         if self._wants_tiles(photos):
             return self._in_tiles(photos)
+        if len(photos) > (fit := self._fitting(photos)):
+            return torch.cat([self.stylize(some) for some in photos.split(fit)])
         try:
             pictures = self.backend(photos if photos.is_floating_point() else images.to_float(photos)).cpu()
         except torch.OutOfMemoryError:
@@ -120,11 +122,13 @@ class Stylizer:
         return int(tile)
 
     def _wants_tiles(self, photos: Tensor) -> bool:
-        if isinstance(self.tile, int):
-            return True
+        return isinstance(self.tile, int) or self._fitting(photos) == 0
+
+    def _fitting(self, photos: Tensor) -> int:
+        """How many of these photos are stylized whole at once; 0: not even one."""
         if self.tile == "off" or not isinstance(self.network, Tileable):
-            return False
-        return len(photos) * untiled_bytes(self.network, *photos.shape[2:], self._dtype) > UNTILED
+            return len(photos)
+        return UNTILED // untiled_bytes(self.network, *photos.shape[2:], self._dtype)
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -54,7 +54,7 @@ def test_a_mask_of_another_size_is_resized():
 
 
 def test_too_few_masks():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="one mask for each of 2 networks, got 1"):
         Control().apply([invert, invert], PHOTOS, [None])
 
 
@@ -74,11 +74,24 @@ def test_histogram_gives_mean_and_covariance_image_by_image():
     result = match_colours(pictures, calm)
     for one, other in zip(result, calm, strict=True):
         torch.testing.assert_close(one.mean(dim=(1, 2)), other.mean(dim=(1, 2)), atol=1e-3, rtol=0)
-        torch.testing.assert_close(one.flatten(1).cov(), other.flatten(1).cov(), atol=2e-4, rtol=0)
+        torch.testing.assert_close(one.flatten(1).cov(), other.flatten(1).cov(), atol=4e-4, rtol=0)
 
 
 def test_histogram_leaves_a_picture_of_the_same_colours():
     torch.testing.assert_close(match_colours(PHOTOS, PHOTOS), PHOTOS, atol=1e-4, rtol=0)
+
+
+def test_histogram_does_not_amplify_noise_in_grey_pictures():
+    grey = torch.linspace(0, 1, 64 * 64).view(1, 1, 64, 64).expand(1, 3, 64, 64)
+    noisy = grey + 0.002 * torch.randn(1, 3, 64, 64)
+    photos = 0.35 + 0.3 * torch.rand(1, 3, 64, 64)
+    difference = match_colours(noisy, photos) - match_colours(grey, photos)
+    assert difference.std() < 0.03
+
+
+def test_finer_strokes_have_a_limit():
+    with pytest.raises(ValueError, match=r"stroke size 0\.125 makes 32000×16000 pixels of 4000×2000, more than"):
+        restroke(paint_red, torch.zeros(1, 3, 2000, 4000), 0.125)
 
 
 @pytest.mark.parametrize("colour", ["luminance", "histogram"])

@@ -191,3 +191,17 @@ def test_a_network_without_tiles():
     assert Stylizer(plain, "cpu", "fp32", "torch").stylize(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
     with pytest.raises(ValueError, match="this network cannot run in tiles"):
         Stylizer(plain, "cpu", "fp32", "torch", tile=64)
+
+
+def test_a_batch_that_is_too_large_is_split_not_tiled(monkeypatch):
+    monkeypatch.setattr(stylizer, "UNTILED", 100_000)
+    monkeypatch.setattr(stylizer, "stylize_tiled", None)
+    made = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch")
+    sizes, real = [], made.backend
+    made.backend = lambda photos: (sizes.append(len(photos)), real(photos))[1]
+    made.backend.precision = "fp32"
+    photos = torch.rand(9, 3, 32, 32)
+    expected = torch.cat([real(photo[None]) for photo in photos])
+    torch.testing.assert_close(made.stylize(photos), expected, atol=1e-5, rtol=0)
+    assert sum(sizes) == 9
+    assert 1 < max(sizes) < 9

@@ -1,37 +1,33 @@
 """Many images at once: some are decoded and some are encoded while the network works on others."""
 
 import os
-import signal
-import sys
 import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from types import FrameType
 from typing import Literal, TypeVar
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 from torch import Tensor
 
 from fast_style import images
 from fast_style.cli.jobs import Job
+from fast_style.cli.terminal import Stop, progress_bar
+from fast_style.control import Stylize
 
-T = TypeVar("T")
 WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode
-Stylize = Callable[[Tensor], Tensor]
+PIXELS = 1 << 26  # that may wait at each station: for the network, for the rest of a group, for an encoder
+FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How images are read and written.
+class Settings:
+    """How images are read, grouped and written.
 
     Attributes:
         encoding: quality and depth of the files.
@@ -40,6 +36,9 @@ class Writing:
         still: whether the first frame of an animation is enough.
         overwrite: whether outputs that exist are replaced instead of skipped.
         batch_size: images of one size that are stylized together.
+
+    Raises:
+        ValueError: if the batch size is below 1.
     """
 
     encoding: images.Encoding = field(default_factory=images.Encoding)
@@ -67,24 +66,24 @@ class Tally:
         return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
 
 
-def run(jobs: Sequence[Job], stylize: Stylize, writing: Writing | None = None) -> Tally:
+def run(jobs: Sequence[Job], stylize: Stylize, settings: Settings | None = None) -> Tally:
     """Do the jobs; one that fails does not stop the others, Ctrl-C does once the images at hand are written.
 
     Args:
         jobs: what to stylize.
         stylize: from and to RGB of shape (N, 3, H, W), uint8 or float in [0, 1]. It is called in this thread.
-        writing: how images are read and written; None: as `Writing` has it.
+        settings: how images are read, grouped and written; None: as `Settings` has it.
     """
-    writing = writing or Writing()
-    due = [job for job in jobs if writing.overwrite or not job.target.is_file()]
-    stop = threading.Event()
-    with warnings.catch_warnings(), _interrupts(stop), _progress() as progress:  # decoders change the filters
-        bar = progress.add_task("stylizing", total=len(due))
-        pipeline = _Pipeline(due, stylize, writing, stop)
+    settings = settings or Settings()
+    due = [job for job in jobs if settings.overwrite or not job.target.is_file()]
+    stop = Stop()
+    pipeline = _Pipeline(due, stylize, settings, stop)
+    # Decoders say "ignore" too, but in threads of which each restores what it found.
+    with warnings.catch_warnings(action="ignore"), stop.listening(), progress_bar(len(due)) as progress:
         for done in pipeline.steps():
-            progress.update(bar, completed=done)
-    sentences = [pipeline.failures[job] for job in due if job in pipeline.failures]
-    return Tally(pipeline.stylized, len(jobs) - len(due), sentences, stop.is_set())
+            progress.update(progress.task_ids[0], completed=done)
+    failures = [pipeline.failures[job] for job in due if job in pipeline.failures]
+    return Tally(pipeline.stylized, len(jobs) - len(due), failures, stop.asked)
 
 
 @dataclass(frozen=True)
@@ -100,37 +99,35 @@ class _Loaded:
         (frame,) = self.picture.frames
         return frame.size, frame.pixels.dtype, self.picture.bits
 
+    @property
+    def pixels(self) -> int:
+        if self.picture.animated:  # whose frames come one by one
+            return 1
+        height, width = self.picture.size
+        return height * width
+
 
 class _Pipeline:
     """Decoders ahead, the network in this thread, encoders behind; a few pictures are held at a time."""
 
-    def __init__(self, jobs: Sequence[Job], stylize: Stylize, writing: Writing, stop: threading.Event) -> None:
-        self.jobs, self.stylize, self.writing, self.stop = jobs, stylize, writing, stop
+    def __init__(self, jobs: Sequence[Job], stylize: Stylize, settings: Settings, stop: Stop) -> None:
+        self.jobs, self.stylize, self.settings, self.stop = jobs, stylize, settings, stop
         self.stylized = 0
         self.failures: dict[Job, str] = {}
-        self.writes: deque[Future[bool | None]] = deque()
+        self.counting = threading.Lock()
+        self.writes: deque[Future[None]] = deque()
 
     def steps(self) -> Iterator[int]:
         """Do everything; yields how many jobs are done, every now and then."""
-        with ThreadPoolExecutor(WORKERS) as decoders, ThreadPoolExecutor(WORKERS) as encoders:
-            try:
-                for group in self._groups(decoders):
+        with ThreadPoolExecutor(WORKERS) as encoders, ThreadPoolExecutor(WORKERS) as decoders:
+            for group in self._groups(decoders):
+                try:
                     self._do(group, encoders)
-                    self._finish(WORKERS)
-                    yield self.stylized + len(self.failures)
-            except KeyboardInterrupt:
-                self.stop.set()
-                decoders.shutdown(cancel_futures=True)
-            self._finish(0)
-            yield self.stylized + len(self.failures)
-
-    def _finish(self, running: int) -> None:
-        """Wait until at most so many pictures are being written."""
-        while len(self.writes) > running:
-            try:
-                self.stylized += bool(self.writes.popleft().result())
-            except KeyboardInterrupt:
-                self.stop.set()
+                except KeyboardInterrupt:
+                    break
+                yield self.stylized + len(self.failures)
+            decoders.shutdown(cancel_futures=True)
+        yield self.stylized + len(self.failures)
 
     def _groups(self, decoders: Executor) -> Iterator[list[_Loaded]]:
         """Collect pictures of one size until there are as many as are stylized together, or too many wait."""
@@ -138,83 +135,94 @@ class _Pipeline:
         for loaded in self._load_ahead(decoders):
             group = waiting.setdefault(loaded.key, [])
             group.append(loaded)
-            if loaded.picture.animated or len(group) == self.writing.batch_size:
+            held = [one for group in waiting.values() for one in group]
+            if loaded.picture.animated or len(group) == self.settings.batch_size:
                 yield waiting.pop(loaded.key)
-            elif sum(map(len, waiting.values())) >= 4 * self.writing.batch_size:
+            elif len(held) >= 4 * self.settings.batch_size or sum(one.pixels for one in held) >= PIXELS:
                 yield waiting.pop(next(iter(waiting)))
-        if not self.stop.is_set():
-            yield from waiting.values()
+        while waiting and not self.stop.asked:
+            yield waiting.pop(next(iter(waiting)))
 
     def _load_ahead(self, decoders: Executor) -> Iterator[_Loaded]:
         """Decode in the order of the jobs."""
-        jobs = iter(self.jobs)
+        jobs, room = iter(self.jobs), WORKERS
         ahead: deque[Future[_Loaded | None]] = deque()
-        while not self.stop.is_set():
-            for job in islice(jobs, WORKERS - len(ahead)):
+        while not self.stop.asked:
+            for job in islice(jobs, max(0, room - len(ahead))):
                 ahead.append(decoders.submit(self._attempt, job, partial(self._load, job)))
             if not ahead:
                 return
             if loaded := ahead.popleft().result():
+                room = _room(loaded)
                 yield loaded
 
     def _load(self, job: Job) -> _Loaded:
-        picture = images.open_picture(job.source, self.writing.profile, self.writing.size)
-        if self.writing.still:
+        size = self.settings.size
+        picture = images.open_picture(job.source, self.settings.profile, size)
+        if self.settings.still:
             picture = picture.still()
-        scale = 1 if self.writing.size is None else self.writing.size / max(picture.size)
-        height, width = (max(1, round(side * scale)) for side in picture.size)
-        self.writing.encoding.check(job.target, picture, (height, width))
+        if size is not None:
+            picture = picture.map(partial(images.resize_long_side, side=size))
+        self.settings.encoding.check(job.target, picture)
         return _Loaded(job, picture)
 
     def _do(self, group: Sequence[_Loaded], encoders: Executor) -> None:
         """Stylize pictures of one size, and have them written."""
         first = group[0]
         if first.picture.animated:
-            changed = first.picture.map(self._run)
-            self.stylized += bool(self._attempt(first.job, partial(self._save, first.job, changed)))
+            self._attempt(first.job, partial(self._save, first.job, first.picture.map(self._run)))
             return
-        try:
-            results = self._run(torch.cat([self._pixels(loaded.picture) for loaded in group]))
-        except (RuntimeError, MemoryError) as error:
-            if len(group) == 1:
-                self._fail(first.job, error)
-            else:  # too much at once, perhaps
-                for loaded in group:
-                    self._do([loaded], encoders)
+        results = self._stylized(group)
+        if results is None and len(group) > 1:  # perhaps it was too much at once
+            for loaded in group:
+                self._do([loaded], encoders)
+        if results is None:
             return
         for loaded, result in zip(group, results, strict=True):
             changed = replace(loaded.picture, frames=[frame.recoloured(result) for frame in loaded.picture.frames])
             self.writes.append(encoders.submit(self._attempt, loaded.job, partial(self._save, loaded.job, changed)))
+            while len(self.writes) > _room(loaded):
+                self.writes.popleft().result()
+
+    def _stylized(self, group: Sequence[_Loaded]) -> Tensor | None:
+        """Stylize a group; None if it fails, which is told if it is of one."""
+
+        def together() -> Tensor:
+            return self._run(torch.cat([self._pixels(loaded.picture) for loaded in group]))
+
+        if len(group) == 1:
+            return self._attempt(group[0].job, together)
+        try:
+            return together()
+        except FAILURES:
+            return None
 
     def _pixels(self, picture: images.Picture) -> Tensor:
+        """What the network gets: as many bits as are wanted of its picture."""
         (frame,) = picture.frames
-        deep = (self.writing.encoding.bits or picture.bits) == 16
+        deep = (self.settings.encoding.bits or picture.bits) == 16
         return frame.to_float() if deep or frame.pixels.dtype != torch.uint8 else frame.pixels[None]
 
     def _run(self, photos: Tensor) -> Tensor:
-        if self.writing.size is None:
+        with self.stop.interruptible():
             return self.stylize(photos)
-        photos = photos if photos.is_floating_point() else images.to_float(photos)
-        return self.stylize(images.resize_long_side(photos, self.writing.size))
 
-    def _save(self, job: Job, picture: images.Picture) -> bool:
-        images.save_picture(job.target, picture, self.writing.encoding)
-        return True
+    def _save(self, job: Job, picture: images.Picture) -> None:
+        images.save_picture(job.target, picture, self.settings.encoding)
+        with self.counting:
+            self.stylized += 1
 
     def _attempt(self, job: Job, what: Callable[[], T]) -> T | None:
         """Do a part of a job, in whatever thread; None if it fails."""
         try:
             return what()
-        except (ValueError, OSError, RuntimeError, MemoryError) as error:
-            self._fail(job, error)
+        except FAILURES as error:
+            sentence = one_line(error)
+            if isinstance(error, RuntimeError | MemoryError):
+                reason = "out of memory, try a smaller --size" if _is_memory(error) else sentence
+                sentence = f"cannot stylize {job.source}: {reason}"
+            self.failures[job] = sentence
             return None
-
-    def _fail(self, job: Job, error: Exception) -> None:
-        sentence = one_line(error)
-        if isinstance(error, RuntimeError | MemoryError):
-            reason = "out of memory, try a smaller --size" if _is_memory(error) else sentence
-            sentence = f"cannot stylize {job.source}: {reason}"
-        self.failures[job] = sentence
 
 
 def one_line(error: Exception) -> str:
@@ -222,40 +230,10 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def _room(loaded: _Loaded) -> int:
+    """How many pictures like this one may wait at a station."""
+    return max(1, min(WORKERS, PIXELS // loaded.pixels))
+
+
 def _is_memory(error: Exception) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "memory" in str(error)
-
-
-@contextmanager
-def _interrupts(stop: threading.Event) -> Iterator[None]:
-    """Turn the first Ctrl-C into a wish to stop; the second interrupts."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        print("stopping after the images at hand; Ctrl-C again stops at once", file=sys.stderr)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class _Rate(ProgressColumn):
-    """Images a second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.2f} images/s")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    hidden = not sys.stderr.isatty()
-    return Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fast_style import images
 from fast_style.cli.jobs import plan
-from fast_style.cli.pipeline import Writing, one_line, run
+from fast_style.cli.pipeline import Settings, one_line, run
 from fast_style.control import COLOURS, Control, luma
 from fast_style.stylizer import Stylizer
 
@@ -27,15 +27,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 0, with 1 if an image failed, 2 for misuse, 130 after Ctrl-C."""
     options = _parse(argv)
     try:
-        writing = Writing(
-            images.Encoding(
-                options.quality, options.subsampling, options.bits, options.background, not options.drop_metadata
-            ),
-            options.profile,
-            options.size,
-            options.still,
-            options.overwrite,
-            options.batch_size,
+        encoding = images.Encoding(
+            options.quality, options.subsampling, options.bits, options.background, not options.drop_metadata
+        )
+        settings = Settings(
+            encoding,
+            profile=options.profile,
+            size=options.size,
+            still=options.still,
+            overwrite=options.overwrite,
+            batch_size=options.batch_size,
         )
         control = Control(options.strength, options.preserve_color, options.stroke_size)
         style = "+".join(model.stem for model in options.model)
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
         for note in dict.fromkeys(note for stylizer in stylizers for note in stylizer.backend.notes):
             print(note, file=sys.stderr)
-        tally = run(jobs, _Composition(stylizers, control, masks), writing)
+        tally = run(jobs, _Composition(stylizers, control, masks), settings)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError) else 2)
@@ -84,14 +85,14 @@ class _Composition:
         sizes = {mask.shape[-2:] for mask in self.masks if mask is not None}
         if sizes - {photos.shape[-2:]} and not self.noted:
             self.noted = True
-            print("masks of another size than the photo are resized to it", file=sys.stderr)
+            print("masks of another size than the picture are resized to it", file=sys.stderr)
         photos = photos if photos.is_floating_point() else images.to_float(photos)
         return self.control.apply(self.functions, photos, self.masks)
 
 
 def _read_masks(paths: Sequence[Path], count: int) -> list[Tensor | None]:
     """Read a mask for each of some networks, or for each but the first."""
-    if paths and len(paths) not in (count, count - 1):
+    if len(paths) not in ((0, 1) if count == 1 else (count - 1, count)):
         rule = "takes one mask" if count == 1 else f"take {count} masks, or {count - 1} (none for the first)"
         raise ValueError(f"{count} network{'s' * (count > 1)} {rule}, got {len(paths)}")
     return [*[None] * (count - len(paths)), *map(_read_mask, paths)]
@@ -128,7 +129,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     colours = "keep the photo's colours: its own everywhere (luminance), or as a whole (histogram)"
     parser.add_argument("--preserve-color", choices=COLOURS, help=colours)
-    strokes = "make strokes X times as large, 0.125 to 8 (default 1); they keep their size in pixels"
+    strokes = "make strokes X times as large, 0.125 to 8; by default they have as many pixels as in training"
     parser.add_argument("--stroke-size", type=float, default=1.0, metavar="X", help=strokes)
     mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
     mask += "mask each, or for each but the first"

@@ -60,20 +60,19 @@ class Encoding:
         if self.background is not None:
             object.__setattr__(self, "_background", _rgb(self.background))
 
-    def check(self, path: str | Path, picture: Picture, size: tuple[int, int] | None = None) -> None:
+    def check(self, path: str | Path, picture: Picture) -> None:
         """Tell before a long computation whether the file could hold the picture.
 
         Args:
             path: the file to be written.
             picture: what it is made from.
-            size: height and width that it will have; None: those of the picture.
 
         Raises:
             ValueError: as of `save_picture`. That GIF has no room for the transparency of later frames turns out only
                 while they are written.
         """
         form = self._format(Path(path), picture)
-        _check_side(Path(path), form, size or picture.size)
+        _check_side(Path(path), form, picture.size)
 
     def _format(self, path: Path, picture: Picture) -> Format:
         form = format_of(path)

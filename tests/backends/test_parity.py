@@ -13,6 +13,7 @@ from fast_style.checkpoint import load_network
 from fast_style.networks import TransformerNetwork
 
 NAMES = ["starry_night", "the_scream", "composition_vii"]
+NAMES += [f"{name}_slim" for name in NAMES]
 # Not (8, 8): from the 2×2 positions of the inner layers the normalisation makes noise, in float32 too.
 SIZES = [(1, 1), (21, 34), (37, 53), (64, 96), (200, 301), (256, 255)]
 TOLERANCE = {"fp32": 0.5 / 255, "bf16": 1.5 / 255}  # mean absolute difference

@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -512,29 +513,20 @@ def test_an_image_too_large_for_the_device(stylize, photos, tmp_path, monkeypatc
 
 
 def test_ctrl_c(stylize, photos, tmp_path, monkeypatch):
-    real = images.open_picture
+    real = Stylizer.stylize
 
-    def interrupt_b(source, *options):
-        if Path(source).name == "b.PNG":
-            raise KeyboardInterrupt
-        return real(source, *options)
+    def interrupt_b(self, batch):
+        if batch.shape[-1] == 9:
+            signal.raise_signal(signal.SIGINT)
+        return real(self, batch)
 
-    monkeypatch.setattr(images, "open_picture", interrupt_b)
+    monkeypatch.setattr(Stylizer, "stylize", interrupt_b)
     result = stylize("--input", photos, "--output", tmp_path / "out")
-    assert result == (130, "", "interrupted: stylized 1, skipped 0, failed 0, of 3 images\n")
-    assert tree(tmp_path / "out") == ["a.jpg"]
-    monkeypatch.setattr(images, "open_picture", real)
-    assert stylize("--input", photos, "--output", tmp_path / "out").out == tally(2, 1, 0)
-
-
-def test_ctrl_c_in_the_middle_of_writing(stylize, photos, tmp_path, monkeypatch):
-    def interrupt(_image, file, *_args, **_options):
-        file.write(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(PIL.Image.Image, "save", interrupt)
-    assert stylize("--input", photos, "--output", tmp_path / "out").code == 130
-    assert tree(tmp_path / "out") == []
+    assert (result.code, result.out) == (130, "")
+    assert result.err.endswith("interrupted: stylized 2, skipped 0, failed 0, of 3 images\n")
+    assert tree(tmp_path / "out") == ["a.jpg", "b.PNG"]
+    monkeypatch.setattr(Stylizer, "stylize", real)
+    assert stylize("--input", photos, "--output", tmp_path / "out").out == tally(1, 2, 0)
 
 
 def test_ctrl_c_while_loading(stylize, photos, monkeypatch):
@@ -645,6 +637,7 @@ def test_animation(stylize, tmp_path):
         (["--batch-size", "0"], "batch size must be at least 1 image, got 0"),
         (["--mask", "nowhere.png"], "image nowhere.png does not exist"),
         (["--mask", "a.png", "b.png"], "1 network takes one mask, got 2"),
+        (["--model", "a", "b"], "2 networks take 2 masks, or 1 (none for the first), got 0"),
     ],
 )
 def test_values_that_are_refused(stylize, photos, arguments, sentence):
@@ -663,7 +656,15 @@ def test_strength_0_is_the_photo(stylize, photos, tmp_path):
     assert torch.equal(images.read(out), images.read(photos / "b.PNG"))
 
 
-@pytest.mark.parametrize("option", [["--preserve-color", "luminance"], ["--stroke-size", "2"], ["--strength", ".5"]])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--preserve-color", "luminance"],
+        ["--preserve-color", "histogram"],
+        ["--stroke-size", "2"],
+        ["--strength", ".5"],
+    ],
+)
 def test_control(stylize, photos, tmp_path, option):
     source = photos / "b.PNG"
     assert stylize("--input", source, "--output", tmp_path / "plain.png").code == 0
@@ -686,7 +687,7 @@ def test_mask(stylize, photos, tmp_path):
     assert torch.equal(out[:, :8], photo[:, :8])
     assert torch.equal(out[:, 8:], whole[:, 8:])
     mask.resize((18, 26)).save(tmp_path / "mask.png")
-    assert stylize(*arguments, tmp_path / "out.png").err == "masks of another size than the photo are resized to it\n"
+    assert stylize(*arguments, tmp_path / "out.png").err == "masks of another size than the picture are resized to it\n"
 
 
 def test_several_networks(stylize, model, photos, tmp_path):
@@ -703,3 +704,28 @@ def test_several_networks(stylize, model, photos, tmp_path):
         stylize("--input", source, "--model", model, other, "--overwrite", "--mask", *["none.png"] * 3),
         "2 networks take 2 masks, or 1 (none for the first), got 3",
     )
+
+
+def test_mask_and_size_of_an_animation(stylize, tmp_path):
+    first, second = (PIL.Image.effect_noise((20, 10), 90) for _ in range(2))
+    first.save(tmp_path / "film.png", save_all=True, append_images=[second], duration=50)
+    PIL.Image.new("L", (10, 5)).save(tmp_path / "black.png")
+    arguments = ("--mask", tmp_path / "black.png", "--size", "10", "--output", tmp_path / "out.png")
+    assert stylize("--input", tmp_path / "film.png", *arguments) == (0, tally(1, 0, 0), "")
+    frames = list(images.open_picture(tmp_path / "out.png").frames)
+    originals = list(images.open_picture(tmp_path / "film.png").frames)
+    assert len(frames) == 2
+    for frame, original in zip(frames, originals, strict=True):
+        small = images.to_depth(images.resize_long_side(original.to_float(), 10), 8)[0]
+        assert torch.equal(frame.pixels, small)
+
+
+def test_strength_keeps_transparency_and_16_bits(stylize, tmp_path):
+    pixels = torch.from_numpy(np.arange(64 * 64 * 3, dtype=np.uint16).reshape(3, 64, 64) * 5)
+    alpha = torch.from_numpy(np.arange(64 * 64, dtype=np.uint16).reshape(1, 64, 64) + np.uint16(40_000))
+    frame = images.Frame(pixels, alpha)
+    images.save_picture(tmp_path / "deep.png", images.Picture([frame], bits=16))
+    assert stylize("--input", tmp_path / "deep.png", "--output", tmp_path / "out.png", "--strength", ".5").code == 0
+    result = images.open_picture(tmp_path / "out.png")
+    assert result.bits == 16
+    assert torch.equal(result.frames[0].alpha.int(), images.open_picture(tmp_path / "deep.png").frames[0].alpha.int())
