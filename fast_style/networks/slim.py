@@ -23,7 +23,7 @@ class SlimNetwork(ChainNetwork):
         ValueError: if an argument is outside its range.
     """
 
-    def __init__(self, width: int = 48, blocks: int = 4, norm: str = "instance") -> None:
+    def __init__(self, width: int = 48, blocks: int = 5, norm: str = "instance") -> None:
         super().__init__()
         if not 1 <= width <= 512:
             raise ValueError(f"width must be 1 to 512 channels, got {width}")
