@@ -1,6 +1,5 @@
 """A trained network applied to images."""
 
-import copy
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from fast_style import images
 from fast_style.backends import PRECISIONS, choose
 from fast_style.checkpoint import load_network
+from fast_style.layers import frozen
 from fast_style.tiling import TILE, Tileable, smallest_tile, stylize_tiled, untiled_bytes
 
 UNTILED = 1 << 30  # bytes of activations from which on `auto` works in tiles
@@ -49,7 +49,7 @@ class Stylizer:
         self.device = self.backend.device
         self.network: nn.Module | None = None
         if isinstance(network, nn.Module):
-            self.network = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
+            self.network = frozen(network).to(self.device)
         self.tile = self._check_tile(tile)
 
     @classmethod

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fast_style.layers import ConvLayer, ResidualBlock, TransposedConv, UpsampleConv, norm_layer
+from fast_style.layers import ConvLayer, ResidualBlock, SubpixelConv, TransposedConv, UpsampleConv, frozen, norm_layer
 
 
 def test_conv_layer_pads_by_reflection():
@@ -39,3 +39,28 @@ def test_instance_norm_is_per_image_and_has_scale_and_shift():
 def test_unknown_norm():
     with pytest.raises(ValueError, match="norm must be one of instance, batch, got 'layer'"):
         norm_layer("layer", 3)
+
+
+@pytest.mark.parametrize(("kernel_size", "factor"), [(1, 2), (3, 2), (5, 2), (5, 4), (9, 4), (7, 3)])
+def test_subpixel_conv_is_upsampling_and_a_convolution_inside_the_borders(kernel_size, factor):
+    layer, x = SubpixelConv(4, 3, kernel_size, factor), torch.randn(2, 4, 9, 11)
+    y = nn.functional.pixel_shuffle(layer(x), factor)
+    kernel, bias = layer.parametrizations.weight.original, layer.parametrizations.bias.original
+    assert kernel.shape == (3, 4, kernel_size, kernel_size)
+    upsampled = nn.functional.interpolate(x, scale_factor=factor, mode="nearest")
+    expected = nn.functional.conv2d(upsampled, kernel, bias, padding=kernel_size // 2)
+    assert y.shape == expected.shape
+    rim = kernel_size
+    inner = slice(rim, -rim)
+    torch.testing.assert_close(y[..., inner, inner], expected[..., inner, inner], atol=1e-5, rtol=1e-5)
+
+
+def test_a_frozen_network_computes_the_same_with_settled_weights():
+    network = nn.Sequential(ConvLayer(3, 4, 3), SubpixelConv(4, 3, 5, 2))
+    copy, x = frozen(network), torch.rand(1, 3, 8, 8)
+    assert torch.equal(copy(x), network(x))
+    assert sorted(copy.state_dict()) == ["0.bias", "0.weight", "1.bias", "1.weight"]
+    assert not any(parameter.requires_grad for parameter in copy.parameters())
+    assert not copy.training
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fast_style.backends.interface import Backend, Clamped, first_line
+from fast_style.backends.interface import Backend, Clamped
 from fast_style.backends.precision import PRECISIONS, channels_last_norm, float32_norm, lowered
+from fast_style.compiled import Compiled
 
 
 class Eager(Backend):
@@ -36,25 +37,20 @@ class Eager(Backend):
         if device.type == "cpu" and not compile:
             norm = channels_last_norm
         self._network = Clamped(lowered(network, dtype, norm)).to(device).to(memory_format=torch.channels_last)
-        self._compiled = torch.compile(self._network, dynamic=False) if compile else None
+        if compile:
+            self._stylize: Callable[[Tensor], Tensor] = Compiled(self._network, self.notes.append, dynamic=False)
+        else:
+            self._stylize = self._network
         self._sizes: set[torch.Size] = set()
 
     @torch.inference_mode()
     def __call__(self, photos: Tensor) -> Tensor:
         """Stylise a batch, see `Backend`; `compile_seconds` grows with each size that is compiled."""
         photos = photos.to(self.device, memory_format=torch.channels_last)
-        if self._compiled is None:
-            return self._network(photos)
+        if photos.shape in self._sizes or self._stylize is self._network:
+            return self._stylize(photos)
         started = time.perf_counter()
-        try:
-            return self._compiled(photos)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # the compiler's, the linker's, or for lack of either
-            self._compiled = None
-            self.notes.append(f"torch.compile failed, so the network is not compiled ({first_line(error)})")
-            return self._network(photos)
-        finally:
-            if photos.shape not in self._sizes:
-                self._sizes.add(photos.shape)
-                self.compile_seconds += time.perf_counter() - started
+        self._sizes.add(photos.shape)
+        stylized = self._stylize(photos)
+        self.compile_seconds += time.perf_counter() - started
+        return stylized

@@ -1,6 +1,5 @@
 """Networks in ONNX files: written with everything that is known of them, and told from others."""
 
-import copy
 import json
 import logging
 import warnings
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from fast_style.backends.interface import Clamped, first_line
 from fast_style.backends.precision import PRECISIONS, float32_norm, lowered
 from fast_style.files import replacing
+from fast_style.layers import frozen
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 FORMAT = "fast_style/onnx/1"
@@ -58,7 +58,7 @@ def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any
         raise ValueError(f"the precision of an ONNX file must be one of {', '.join(TOLERANCE)}, got {precision!r}")
     require_onnx()
     described = {**metadata, "format": FORMAT, "precision": precision, "torch": torch.__version__}
-    network = Clamped(copy.deepcopy(network)).cpu().eval()
+    network = Clamped(frozen(network)).cpu().eval()
     try:
         with _quiet():
             content = _build(network, precision, {key: json.dumps(value) for key, value in described.items()})

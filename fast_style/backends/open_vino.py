@@ -1,6 +1,5 @@
 """Networks run by OpenVINO."""
 
-import copy
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from fast_style.backends.cache import cached, fingerprint, forget
 from fast_style.backends.interface import Backend, Clamped, first_line
 from fast_style.backends.onnx_file import read_onnx_metadata
 from fast_style.backends.open_vino_model import keep_stem
+from fast_style.layers import frozen
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 TRACED = (1, 3, 17, 19)  # of a side that is no multiple of four, so that the padding is part of what is traced
@@ -49,7 +49,7 @@ class OpenVINO(Backend):
         if isinstance(model, Path):
             read_onnx_metadata(model)
         else:
-            model = copy.deepcopy(model).cpu().eval()
+            model = frozen(model).cpu()
         ov = _import()
         self._core = ov.Core()
         self._config = {

@@ -1,12 +1,13 @@
 """Numbers of 16 bits where they are as good as 32 and faster."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fast_style.layers import frozen
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -42,7 +43,7 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
     Returns:
         A network in evaluation mode, without gradients.
     """
-    network = copy.deepcopy(network).eval().requires_grad_(False)
+    network = frozen(network)
     last = next((module for module in reversed(list(network.modules())) if isinstance(module, CONVS)), None)
     for parent in list(network.modules()):
         for name, module in list(parent.named_children()):

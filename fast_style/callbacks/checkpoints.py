@@ -1,5 +1,6 @@
 """Checkpoints to resume from: written whole or not at all, and checked before they are used."""
 
+import io
 import logging
 import re
 import zipfile
@@ -20,13 +21,19 @@ log = logging.getLogger(__name__)
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write a checkpoint under a temporary name in its own folder, flush it to disk, then move it into place.
 
-    Whenever the process is killed, every file named `*.ckpt` is complete.
+    Whenever the process is killed, every file named `*.ckpt` is complete. What cannot be written, for lack of space
+    perhaps, is told in a warning, and the training goes on: the checkpoints before it are as they were.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Save to `path`; an existing file is replaced only by a complete one."""
-        with replacing(path) as file:
-            torch.save(checkpoint, file)
+        buffer = io.BytesIO()  # torch.save would not say why a file cannot be written
+        torch.save(checkpoint, buffer)
+        try:
+            with replacing(path) as file:
+                file.write(buffer.getbuffer())
+        except OSError as error:
+            log.warning("%s; the training goes on without this checkpoint", error)
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -97,10 +104,12 @@ class ResumeCheckpoint(Checkpoint):
         if path == self.newest:
             return
         trainer.save_checkpoint(path, weights_only=False)
-        self.newest = path
         if trainer.is_global_zero:
+            if not path.exists():  # it could not be written, which was told
+                return
             for old in _newest_first(self.dirpath)[self.keep :]:
                 old.unlink(missing_ok=True)
+        self.newest = path
 
 
 def find_checkpoint(ckpt_path: str | None, folder: Path) -> Path | None:

@@ -5,7 +5,7 @@ import math
 import time
 
 import lightning as L
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar, Timer
 from lightning.pytorch.trainer.states import TrainerFn
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,15 @@ class ProgressBar(RichProgressBar):
 
     def _time_left(self, trainer: L.Trainer) -> str:
         step, began = self._began
-        done, left = trainer.global_step - step, trainer.max_steps - trainer.global_step
-        if trainer.state.fn != TrainerFn.FITTING or done < 1 or left < 1:
+        done = trainer.global_step - step
+        if trainer.state.fn != TrainerFn.FITTING or done < 1:
             return ""
-        minutes = (time.monotonic() - began) / done * left / 60
-        return f", about {math.ceil(minutes)} min left of {trainer.max_steps} steps"
+        steps = trainer.max_steps - trainer.global_step
+        ends = [(time.monotonic() - began) / done * steps] if trainer.max_steps >= 0 else []
+        ends += [t for c in trainer.callbacks if isinstance(c, Timer) and (t := c.time_remaining()) is not None]
+        seconds = min(ends, default=0.0)
+        of = f" of {trainer.max_steps} steps" if trainer.max_steps >= 0 else ""
+        return f", about {math.ceil(seconds / 60)} min left{of}" if seconds > 0 else ""
 
     @property
     def total_train_batches(self) -> int | float:

@@ -1,34 +1,30 @@
 """The training command: compose, instantiate, fit, export."""
 
 import logging
-import math
 import os
 import re
 import shlex
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
 import lightning as L
-import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, OverrideParseException
-from lightning.fabric.utilities.exceptions import MisconfigurationException
+from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf, read_write
 from torch import nn
 
 from fast_style import images
-from fast_style.backends import find_device, multiplies_bf16
 from fast_style.callbacks import PictureLogger, find_checkpoint
 from fast_style.checkpoint import load_network
+from fast_style.cli import multirun
+from fast_style.cli.errors import Stop, in_one_sentence
+from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
 from fast_style.tasks import FeedForward
 
@@ -40,46 +36,57 @@ BASES = {
     "TransformerNetwork": PACKAGE / "assets" / "networks" / "base.safetensors",
     "SlimNetwork": PACKAGE / "assets" / "networks" / "base_slim.safetensors",
 }
-MISUSE = (
-    ValueError,
-    TypeError,
-    FileNotFoundError,
-    FileExistsError,
-    NotADirectoryError,
-    IsADirectoryError,
-    PermissionError,
-    MisconfigurationException,
-    HydraException,
-    OmegaConfBaseException,
-)
+LOST_CONNECTION = r"(?i)connection (closed|reset)|connection was (closed|reset)|remote process exited|broken pipe"
 
 
 def main() -> None:
-    """Run the command line; exits with 2 for misuse, 1 for a failed training, 130 after Ctrl-C."""
-    _register_resolvers()
+    """Run the command line; exits with 2 for misuse, 1 for a failed training, 130 after Ctrl-C, 143 after SIGTERM."""
+    register_resolvers()
     _register_styles(sys.argv[1:])
     setting = os.environ.get("HYDRA_FULL_ERROR", "0")
     show_traceback = setting == "1"
 
     def task(config: DictConfig) -> None:
         os.environ["HYDRA_FULL_ERROR"] = setting  # what other processes of the same run inherit
-        with _errors_in_one_sentence(show_traceback):
-            train(config)
+        register_resolvers()  # a launcher may have started another process for this run
 
-    with _errors_in_one_sentence(show_traceback):
+        def run() -> dict[str, Any]:
+            with in_one_sentence(show_traceback):
+                return train(config)
+
+        hydra_config = HydraConfig.get()
+        if hydra_config.mode is RunMode.MULTIRUN:
+            multirun.record(Path(hydra_config.runtime.output_dir), hydra_config.job.override_dirname, run)
+        else:
+            run()
+
+    with in_one_sentence(show_traceback):
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
+        multirun.Sweep.folder = None
         try:
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
             os.environ["HYDRA_FULL_ERROR"] = setting
+            code = 0 if multirun.Sweep.folder is None else multirun.report(multirun.Sweep.folder)
+    if code:
+        sys.exit(code)
 
 
-def train(config: DictConfig) -> None:
-    """Train as configured, then export the network; Ctrl-C exports what has been learned so far."""
+def train(config: DictConfig) -> dict[str, Any]:
+    """Train as configured, then export the network; Ctrl-C exports what has been learned so far.
+
+    Returns:
+        Of the process of rank 0: held-out losses `before` and `after`, `seconds` and `output`, the file of the network.
+
+    Raises:
+        Stop: with exit code 130 after Ctrl-C, 143 after SIGTERM.
+        RuntimeError: if another process of the same run is lost.
+    """
     _quiet()
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     output = Path(config.output)
     _check_writable(output)
+    _prepare_for_lightning(config)
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     data, task, trainer = (
@@ -101,16 +108,38 @@ def train(config: DictConfig) -> None:
     except SystemExit as stop:  # Lightning's answer to SIGTERM and Ctrl-C
         exit_code = 143 if isinstance(stop, SIGTERMException) else 130
         after = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("heldout/")}
+    except RuntimeError as error:
+        if trainer.world_size == 1 or not re.search(LOST_CONNECTION, str(error)):
+            raise
+        raise RuntimeError(
+            f"another process of this run ended at step {trainer.global_step}, see above why if it could tell; "
+            f"continue with ckpt_path=last hydra.run.dir={run_dir}"
+        ) from error
+    duration = time.perf_counter() - started
     if trainer.is_global_zero and trainer.global_step > 0:
         if not exit_code:
             trainer.logger.log_hyperparams(_flat(config), dict(sorted(after.items())), step=trainer.global_step)
             trainer.logger.finalize("success")
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
         task.save(output, metadata)
-        _report(output, metadata, data.summary(), time.perf_counter() - started)
+        _report(output, metadata, data.summary(), duration)
         _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names))
     if exit_code:
-        sys.exit(exit_code)
+        raise Stop(exit_code, f"stopped at step {trainer.global_step}")
+    return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
+
+
+def _prepare_for_lightning(config: DictConfig) -> None:
+    """Say what the user said in the way Lightning takes it."""
+    if (limit := seconds(config.trainer.max_time)) is not None:
+        config.trainer.max_time = {"seconds": limit}
+    hydra_config = HydraConfig.instance().cfg
+    if hydra_config is not None and hydra_config.hydra.mode is RunMode.MULTIRUN and "LOCAL_RANK" not in os.environ:
+        # It starts further processes with the same command line: that of this run, not of all.
+        run_dir = hydra_config.hydra.runtime.output_dir
+        sys.argv[1:] = [*hydra_config.hydra.overrides.task, f"output={config.output}"]
+        with read_write(hydra_config):
+            hydra_config.hydra.run.dir = run_dir
 
 
 def _check_writable(output: Path) -> None:
@@ -197,53 +226,12 @@ def _plain(config: DictConfig) -> Any:
     return OmegaConf.to_container(config, resolve=True)
 
 
-def _register_resolvers() -> None:
-    OmegaConf.register_new_resolver("precision", _precision, replace=True)
-    OmegaConf.register_new_resolver("product", lambda *values: math.prod(values), replace=True)
-
-
-def _precision(accelerator: str) -> str:
-    """Choose bfloat16 autocast where the hardware multiplies bfloat16, else float32."""
-    if accelerator == "auto":
-        accelerator = find_device("auto").type
-    kind = "cuda" if accelerator == "gpu" and torch.cuda.is_available() else accelerator
-    return "bf16-mixed" if multiplies_bf16(kind) else "32-true"
-
-
 def _register_styles(arguments: list[str]) -> None:
     """Let style=NAME stand for any image NAME, shipped or of style.dir, not only for names with a file."""
     given = [name for arg in arguments if arg.startswith("style=") for name in arg.removeprefix("style=").split(",")]
     for name in [*shipped_styles(), *given]:
         if re.fullmatch(r"[\w.-]+", name) and not (CONFIGS / "style" / f"{name}.yaml").exists():
             ConfigStore.instance().store(name, {"defaults": ["custom", "_self_"], "name": name}, group="style")
-
-
-@contextmanager
-def _errors_in_one_sentence(show_traceback: bool) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if show_traceback:
-            raise
-        cause: BaseException = error
-        while isinstance(cause, HydraException) and cause.__cause__ is not None:  # what Hydra wraps
-            cause = cause.__cause__
-        print(f"error: {_sentence(cause)}", file=sys.stderr)
-        sys.exit(2 if isinstance(cause, MISUSE) else 1)
-    except KeyboardInterrupt:
-        print("interrupted before the training", file=sys.stderr)
-        sys.exit(130)
-
-
-def _sentence(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} is not set: give {error.full_key}=VALUE"
-    if isinstance(error, OverrideParseException):
-        return f"""{message}; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
-    if isinstance(error, (*MISUSE, RuntimeError, OSError)):
-        return message
-    return f"{type(error).__name__}: {message}; HYDRA_FULL_ERROR=1 shows where"
 
 
 def _relative(path: Path) -> Path:

@@ -12,6 +12,7 @@ from fast_style.data.coco import download_coco
 from fast_style.data.photos import HeldOut, PhotoDataset, collate, set_aside
 from fast_style.data.procedural import HeldOutScenes, ProceduralImages
 from fast_style.data.sampler import SampleIndices
+from fast_style.data.shards import ShardStream, are_shards, expand
 from fast_style.data.sources import ImageSource, Roots
 
 log = logging.getLogger(__name__)
@@ -38,15 +39,17 @@ class PhotoDataModule(LightningDataModule):
     On several processes, give the trainer `use_distributed_sampler=False`: the samples are already shared out.
 
     Args:
-        root: folder or `.zip` of photos, or a list of these; with `coco`, the folder that keeps the download. None:
-            procedural scenes instead of photos.
+        root: folder or `.zip` of photos, its address (`s3://…`, see `RemoteFolder`), or a list of these; or shards,
+            `.tar` files or their addresses, which may hold ranges (`photos-{000..117}.tar`, see `ShardStream`) and
+            need `heldout`. With `coco`, the folder that keeps the download. None: procedural scenes instead of photos.
         size: side of the training crops in pixels.
         batch_size: photos a batch on each process.
-        num_workers: processes that read ahead; `auto` leaves one core to the training and takes at most 4.
+        num_workers: processes that read ahead; `auto` leaves one core to the training and takes at most 4. Shards are
+            read by one at most.
         seed: decides every photo's turn, crop and flip.
-        heldout: folder or `.zip` of photos for validation. None: set `heldout_count` photos of `root` aside, at most
-            a quarter of them and at least one, chosen by their names; a single photo serves both purposes. Without a
-            root, `heldout_count` scenes that are never trained on.
+        heldout: folder, address or `.zip` of photos for validation. None: set `heldout_count` photos of `root` aside,
+            at most a quarter of them and at least one, chosen by their names; a single photo serves both purposes.
+            Without a root, `heldout_count` scenes that are never trained on.
         heldout_count: how many photos to set aside, at least 1.
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
@@ -57,11 +60,12 @@ class PhotoDataModule(LightningDataModule):
 
     Raises:
         FileNotFoundError: if there are no photos in `root`, unless they are downloaded, or in `heldout`.
-        ValueError: if a number is outside its range, root is a list where COCO needs one folder, or a root is neither a
-            folder nor a complete zip file.
+        ValueError: if a number is outside its range, root is a list where COCO needs one folder, a root is neither a
+            folder nor a complete zip file, an address cannot be opened, or there are shards but no `heldout`.
+        ConnectionError: if an address does not answer.
     """
 
-    photos: PhotoDataset | ProceduralImages
+    photos: PhotoDataset | ProceduralImages | None
     heldout_photos: HeldOut | HeldOutScenes
 
     def __init__(
@@ -93,11 +97,15 @@ class PhotoDataModule(LightningDataModule):
         self.coco = coco
         self._side = max(size, heldout_size)  # a photo enlarged for either kind of crop is smaller than this
         # Listed here, so that a wrong path is told before anything expensive.
-        self._source = ImageSource(root) if coco is None and root is not None else None
+        self.shards = expand(root) if root is not None and are_shards(root) else []
+        if self.shards and heldout is None:
+            raise ValueError("shards are read once each, so none is set aside: give data.heldout, photos to measure on")
+        self._source = ImageSource(root) if coco is None and root is not None and not self.shards else None
         self._heldout_source = None if heldout is None else ImageSource(heldout)
         self.skipped: set[str] = set()
         self.enlarged: set[str] = set()
         self._resumed = 0, 0  # optimizer steps and samples before this run
+        self._counts: dict[str, int] = {}  # photos of each shard seen so far
 
     @property
     def heldout_names(self) -> list[str]:
@@ -126,6 +134,10 @@ class PhotoDataModule(LightningDataModule):
             self.heldout_photos = HeldOutScenes(self.heldout_count, self.heldout_size)
         else:
             self.heldout_photos = HeldOut(heldout, self.heldout_size)
+        if self.shards:
+            self._report(self.heldout_photos.skipped, [])
+            self.photos = None
+            return
         photos = (
             ProceduralImages(self.size, self.seed) if source is None else PhotoDataset(source, self.size, self.seed)
         )
@@ -137,6 +149,18 @@ class PhotoDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return an endless loader that begins at the sample after the last optimizer step."""
         trainer, workers = self._trainer, self.num_workers
+        if self.shards:
+            stream = ShardStream(
+                *(self.shards, self.size, self.seed, self._next_sample_here),
+                *(trainer.global_rank, trainer.world_size, self._counts),
+            )
+            return _ResumableLoader(
+                stream,
+                self.batch_size,
+                collate_fn=collate,
+                num_workers=min(1, workers),
+                pin_memory=trainer.strategy.root_device.type == "cuda",
+            )
         return _ResumableLoader(
             self.photos,
             batch_sampler=SampleIndices(self._next_sample, self.batch_size, trainer.global_rank, trainer.world_size),
@@ -154,7 +178,8 @@ class PhotoDataModule(LightningDataModule):
     def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Count skipped and enlarged photos and leave their names behind: tensors alone go to the device."""
         self._report(batch.get("skipped", []), batch.get("enlarged", []))
-        return {key: value for key, value in batch.items() if key not in ("skipped", "enlarged")}
+        self._counts |= batch.get("counts", {})
+        return {key: value for key, value in batch.items() if key not in ("skipped", "enlarged", "counts")}
 
     def summary(self) -> str | None:
         """Say in one sentence how many photos were skipped or enlarged so far; None if no photo was."""
@@ -165,13 +190,18 @@ class PhotoDataModule(LightningDataModule):
         small = "was" if enlarged == 1 else "were"
         return f"{skipped} {unread} skipped, {enlarged} {small} smaller than {self._side} px and enlarged"
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """Return where the training stands, for Lightning's checkpoint."""
-        return {"step": self._trainer.global_step, "sample": self._next_sample()}
+        return {"step": self._trainer.global_step, "sample": self._next_sample(), "counts": dict(self._counts)}
 
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on after the samples of the run which was saved, also with another batch size or number of processes."""
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the samples of the run which was saved, also with another batch size or number of processes.
+
+        With shards, another number of processes shares them out anew, so that within the epoch some photos may come
+        twice and others not.
+        """
         self._resumed = state_dict["step"], state_dict["sample"]
+        self._counts |= state_dict.get("counts", {})
 
     @property
     def _trainer(self) -> Trainer:
@@ -185,10 +215,14 @@ class PhotoDataModule(LightningDataModule):
         steps = max(0, self._trainer.global_step - step)
         return sample + steps * self._trainer.accumulate_grad_batches * self.batch_size * self._trainer.world_size
 
+    def _next_sample_here(self) -> int:
+        """Count the samples of this process alone."""
+        return self._next_sample() // self._trainer.world_size
+
     def _report(self, skipped: list[str], enlarged: list[str]) -> None:
         for name in sorted(set(skipped) - self.skipped):
             self.skipped.add(name)
-            log.warning(f"skipped photo {name}: it cannot be read ({len(self.skipped)} skipped so far)")
+            log.warning(f"skipped {name}: it cannot be read ({len(self.skipped)} skipped so far)")
         for name in sorted(set(enlarged) - self.enlarged):
             self.enlarged.add(name)
             count = f"{len(self.enlarged)} enlarged so far"

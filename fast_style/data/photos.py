@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -24,11 +24,13 @@ class Sample(TypedDict):
         image: RGB of shape (3, H, W) in [0, 1], or (N, 3, H, W).
         skipped: names of the photos passed over as unreadable.
         enlarged: names of those in `image` that were smaller than it.
+        counts: number of photos in the shards they came from, by the shard's name; of photos in shards only.
     """
 
     image: Tensor
     skipped: list[str]
     enlarged: list[str]
+    counts: NotRequired[dict[str, int]]
 
 
 class PhotoDataset(torch.utils.data.Dataset[Sample]):
@@ -67,7 +69,7 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
         if index < 0:
             raise IndexError(f"a sample index must not be negative, got {index}")
         epoch, place = divmod(index, len(self.source))
-        order = _permutation(len(self.source), self.seed, epoch)
+        order = permutation(len(self.source), self.seed, epoch)
         attempts = min(MAX_ATTEMPTS, len(self.source))
         skipped: list[str] = []
         for attempt in range(attempts):
@@ -75,10 +77,12 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
             try:
                 # at twice the size, so that crops still differ in scale
                 pixels = self.source.read(photo, 2 * self.size)
+            except ConnectionError:  # not the photo's fault: to pass over it would lose it
+                raise
             except (ValueError, OSError):
                 skipped.append(self.source.names[photo])
                 continue
-            image = _random_crop(pixels, self.size, _generator(self.seed, index))
+            image = random_crop(pixels, self.size, generator(self.seed, index))
             enlarged = [self.source.names[photo]] if min(pixels.shape[-2:]) < self.size else []
             return {"image": image, "skipped": skipped, "enlarged": enlarged}
         raise RuntimeError(
@@ -151,15 +155,18 @@ def set_aside(source: ImageSource, count: int, size: int) -> tuple[ImageSource, 
 
 
 def collate(samples: Sequence[Sample]) -> Sample:
-    """Stack the images of samples to (N, 3, H, W), and chain the names of the photos they report."""
+    """Stack the images of samples to (N, 3, H, W), and gather what else they report."""
     return {
         "image": torch.stack([sample["image"] for sample in samples]),
         "skipped": [name for sample in samples for name in sample["skipped"]],
         "enlarged": [name for sample in samples for name in sample["enlarged"]],
+        "counts": {name: count for sample in samples for name, count in sample.get("counts", {}).items()},
     }
 
 
-def _random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Cut a training crop, as `PhotoDataset` describes it, out of a photo (3, H, W) of uint8: (3, size, size)."""
+
     def draw(highest: int) -> int:
         return int(torch.randint(highest + 1, (), generator=generator))
 
@@ -173,12 +180,14 @@ def _random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tenso
     return image.flip(-1) if draw(1) else image
 
 
-def _generator(*key: int) -> torch.Generator:
+def generator(*key: int) -> torch.Generator:
+    """Return a source of random numbers that depends on the key alone."""
     # Hashed, because generators seeded with neighbouring numbers start alike.
     digest = blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
 
 
 @lru_cache(maxsize=4)
-def _permutation(count: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(count, generator=_generator(seed, epoch, count))
+def permutation(count: int, *key: int) -> Tensor:
+    """Return an order of `count` things that depends on their number and the key alone, int64 of shape (count,)."""
+    return torch.randperm(count, generator=generator(*key, count))

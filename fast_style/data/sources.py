@@ -1,4 +1,4 @@
-"""Where photos come from: folders and zip files, read alike."""
+"""Where photos come from: folders, zip files and folders of object stores, read alike."""
 
 import io
 import os
@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from fast_style.data.remote import RemoteFolder, is_address
 from fast_style.images import SUFFIXES, read
 
 Roots = str | Path | Sequence[str | Path]
@@ -18,13 +19,13 @@ MAX_BYTES = 512 * 2**20
 
 
 class ImageSource:
-    """The images of one or several folders or zip files, in an order that depends on their names alone.
+    """The images of one or several folders, zip files or addresses, in an order that depends on their names alone.
 
     Folders are searched in depth, through symbolic links; each folder is visited once. Hidden files and folders are
     left out. Safe in the workers of a DataLoader: each process opens zip files for itself.
 
     Args:
-        roots: a folder, a `.zip`, or a list of these.
+        roots: a folder, a `.zip`, the address of a folder (`s3://…`, see `RemoteFolder`), or a list of these.
 
     Attributes:
         names: sorted paths relative to the root, with `/` between their parts; with several roots, each is preceded
@@ -32,11 +33,14 @@ class ImageSource:
 
     Raises:
         FileNotFoundError: if a root does not exist or holds no image.
-        ValueError: if a root is neither a folder nor a complete zip file, or the list is empty.
+        ValueError: if a root is neither a folder nor a complete zip file, an address cannot be opened, or the list is
+            empty.
+        ConnectionError: if an address does not answer.
     """
 
     def __init__(self, roots: Roots) -> None:
-        self.roots = [Path(roots)] if isinstance(roots, str | Path) else [Path(root) for root in roots]
+        given = [roots] if isinstance(roots, str | Path) else roots
+        self.roots = [RemoteFolder(str(root)) if is_address(root) else Path(root) for root in given]
         if not self.roots:
             raise ValueError("the list of photo folders is empty: name at least one folder or .zip")
         found: list[tuple[str, int, str]] = []
@@ -77,48 +81,66 @@ class ImageSource:
         Raises:
             ValueError: if the file is not a readable image.
             FileNotFoundError: if it has gone since it was listed.
+            ConnectionError: if an address does not answer any more.
         """
         position, name = self._files[index]
         root = self.roots[position]
+        if isinstance(root, RemoteFolder):
+            return decode(root.read(name), f"{root.address}/{name}", min_side)
         if root.is_dir():
             return read(root / name, min_side)
-        member = _Member(self._unzip(position, name))
-        member.name = f"{name} in {root}"
-        return read(member, min_side)
+        return decode(self._unzip(position, root, name), f"{name} in {root}", min_side)
 
-    def _unzip(self, position: int, name: str) -> bytes:
+    def _unzip(self, position: int, root: Path, name: str) -> bytes:
         # A file opened before a fork shares its position with the child's: each process opens its own.
         key = (os.getpid(), position)
         if key not in self._zips:
-            self._zips[key] = zipfile.ZipFile(self.roots[position])
+            self._zips[key] = zipfile.ZipFile(root)
         archive = self._zips[key]
         size = archive.getinfo(name).file_size
         if size > MAX_BYTES:
-            raise ValueError(f"cannot read image {name} in {self.roots[position]}: it unpacks to {size} bytes")
+            raise ValueError(f"cannot read image {name} in {root}: it unpacks to {size} bytes")
         try:
             return archive.read(name)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise ValueError(f"cannot read image {name} in {self.roots[position]}: {error}") from error
+            raise ValueError(f"cannot read image {name} in {root}: {error}") from error
 
 
 class _Member(io.BytesIO):
     name: str  # what `images.read` calls it when it is damaged
 
 
-def _list(root: Path) -> list[str]:
-    if root.is_dir():
+def decode(data: bytes, name: str, min_side: int | None = None) -> Tensor:
+    """Decode an image that is no file, as `images.read` does; an error calls it `name`."""
+    member = _Member(data)
+    member.name = name
+    return read(member, min_side)
+
+
+def is_image(name: str) -> bool:
+    """Tell by its path whether a file is taken for an image: hidden ones and those in hidden folders are not."""
+    parts = name.split("/")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and name.lower().endswith(SUFFIXES)
+
+
+def _list(root: Path | RemoteFolder) -> list[str]:
+    if isinstance(root, RemoteFolder):
+        names = [name for name in root.list() if is_image(name)]
+    elif root.is_dir():
         names = list(_walk(root, "", set()))
     elif root.is_file():
         try:
             with zipfile.ZipFile(root) as archive:
                 # a set: an archive may hold the same name twice, the last one counts
-                names = [name for name in set(archive.namelist()) if _is_image(name)]
+                names = [name for name in set(archive.namelist()) if is_image(name)]
         except (zipfile.BadZipFile, NotImplementedError) as error:
             raise ValueError(f"{root} is neither a folder nor a complete zip file of photos ({error})") from error
     else:
         raise FileNotFoundError(f"there is no folder or zip file of photos at {root}")
     if not names:
-        raise FileNotFoundError(f"{root} holds no photo: looked for {', '.join(sorted(SUFFIXES))} at any depth")
+        where = root.address if isinstance(root, RemoteFolder) else root
+        raise FileNotFoundError(f"{where} holds no photo: looked for {', '.join(sorted(SUFFIXES))} at any depth")
     return names
 
 
@@ -131,13 +153,7 @@ def _walk(folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[
         entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
         name = prefix + entry.name
-        if entry.is_file() and _is_image(name):
+        if entry.is_file() and is_image(name):
             yield name
         elif entry.is_dir() and not entry.name.startswith("."):
             yield from _walk(Path(entry), f"{name}/", visited)
-
-
-def _is_image(name: str) -> bool:
-    parts = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and name.lower().endswith(SUFFIXES)

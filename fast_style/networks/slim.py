@@ -8,14 +8,14 @@ from fast_style.networks.chain import ChainNetwork
 
 
 class SlimNetwork(ChainNetwork):
-    """Residual network at a quarter of the size throughout: 7×7 of stride four – residual blocks – 3×3 – pixel shuffle.
+    """Residual network at a quarter of the size: 7×7 of stride four – residual blocks – up by two, up by two.
 
     Johnson et al. 2016 spend most of their time at full and at half size. Here one convolution goes down to a quarter
-    of it, and one gives the 4×4 pixels of each position at once (Shi et al. 2016, "Real-Time Single Image and Video
-    Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", https://arxiv.org/abs/1609.05158).
+    of it, and each of the last two is computed at the size before it (`SubpixelConv`); half the channels are left
+    between them.
 
     Args:
-        width: channels, 1 to 512.
+        width: channels, 2 to 512.
         blocks: number of residual blocks, 0 to 64.
         norm: `instance` or `batch`.
 
@@ -23,20 +23,27 @@ class SlimNetwork(ChainNetwork):
         ValueError: if an argument is outside its range.
     """
 
-    def __init__(self, width: int = 48, blocks: int = 5, norm: str = "instance") -> None:
+    def __init__(self, width: int = 48, blocks: int = 3, norm: str = "instance") -> None:
         super().__init__()
-        if not 1 <= width <= 512:
-            raise ValueError(f"width must be 1 to 512 channels, got {width}")
+        if not 2 <= width <= 512:
+            raise ValueError(f"width must be 2 to 512 channels, got {width}")
         if not 0 <= blocks <= 64:
             raise ValueError(f"blocks must be 0 to 64, got {blocks}")
         self.arguments = {"width": width, "blocks": blocks, "norm": norm}
         self.conv1 = ConvLayer(3, width, 7, stride=4)
         self.norm1 = norm_layer(norm, width)
         self.residuals = nn.Sequential(*(ResidualBlock(width, norm) for _ in range(blocks)))
-        self.conv2 = SubpixelConv(width, 3, 3, factor=4)
-        self.shuffle = nn.PixelShuffle(4)
+        self.conv2 = SubpixelConv(width, width // 2, 5, factor=2)
+        self.norm2 = norm_layer(norm, width // 2)
+        self.conv3 = SubpixelConv(width // 2, 3, 5, factor=2)
+        self.shuffle = nn.PixelShuffle(2)
 
     @property
     def chain(self) -> list[Layer]:
         """All layers in order, from the padded input to what `to_rgb` takes."""
-        return [self.conv1, self.norm1, F.relu, *self.residuals, self.conv2, self.shuffle]
+        return [
+            *(self.conv1, self.norm1, F.relu),
+            *self.residuals,
+            *(self.conv2, self.shuffle, self.norm2, F.relu),
+            *(self.conv3, self.shuffle),
+        ]

@@ -1,6 +1,7 @@
 """Distil a narrow loss network out of VGG."""
 
 import copy
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +15,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.checkpoint import save_loss_network
+from fast_style.compiled import Compiled
 from fast_style.functional import gram_matrix
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
+
+log = logging.getLogger(__name__)
 
 MARGIN = 2  # positions at the rim of a feature map left out of the loss: the networks pad differently
 STRIDES = {"1": 4, "2": 2}  # by block: every how many positions the loss looks, since the fine maps are large
@@ -119,7 +123,8 @@ class Distillation(L.LightningModule):
         # Set by the first batch.
         self.heads = nn.ParameterDict({layer: torch.zeros(wide[layer], self._width(layer)) for layer in self.used})
         self.scales = nn.Parameter(torch.zeros(len(self.used)), requires_grad=False)
-        self._terms = torch.compile(self._losses) if compile else self._losses
+        self._terms: Callable[[Tensor], dict[str, Tensor]]
+        self._terms = Compiled(self._losses, log.warning) if compile else self._losses
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimise the student, as deep as it is used, and the heads."""

@@ -1,5 +1,6 @@
 """Train one network for one painting."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.checkpoint import save_network
+from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss
 
+log = logging.getLogger(__name__)
+
 PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
+PATIENCE = 20  # steps skipped in a row until on_nonfinite=skip gives up
 
 
 class NonFiniteLossError(RuntimeError):
@@ -31,10 +36,14 @@ class FeedForward(L.LightningModule):
         scheduler: called with the optimizer; stepped once per optimizer step.
         compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
             three quarters of the time on a CPU (`benchmarks/training.py`: 2.68 against 1.89 times as fast as
-            pytorch/examples). Needs a C++ compiler.
+            pytorch/examples). Without a C++ compiler a warning says so, and nothing is compiled.
+        on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
+            the network as it is, and count it (`train/skipped_steps`).
 
     Raises:
-        NonFiniteLossError: in training, if a loss is not finite.
+        ValueError: if `on_nonfinite` is neither.
+        NonFiniteLossError: in training, if a loss or the gradient is not finite and steps are not skipped, or 20 in a
+            row were.
     """
 
     def __init__(
@@ -44,8 +53,11 @@ class FeedForward(L.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
+        on_nonfinite: str = "stop",
     ) -> None:
         super().__init__()
+        if on_nonfinite not in ("stop", "skip"):
+            raise ValueError(f"on_nonfinite must be stop or skip, got {on_nonfinite}")
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
@@ -53,7 +65,10 @@ class FeedForward(L.LightningModule):
         self.strict_loading = False  # checkpoints hold the network alone
         self.heldout_before: dict[str, float] = {}  # held-out losses before the first step
         self._training_losses: Callable[[Tensor], dict[str, Tensor]]
-        self._training_losses = torch.compile(self._losses) if compile else self._losses
+        self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
+        self.on_nonfinite = on_nonfinite
+        self.skipped_steps = 0
+        self._skipped_in_a_row = 0
 
     def forward(self, photos: Tensor) -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]."""
@@ -72,7 +87,7 @@ class FeedForward(L.LightningModule):
         losses = self._training_losses(batch["image"])
         summary = self.loss.summary(losses)
         if not torch.isfinite(summary["total_loss"]):
-            raise NonFiniteLossError(self._describe_non_finite(losses))
+            self._not_finite(losses)
         for name, value in summary.items():
             self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
         return summary["total_loss"]
@@ -93,11 +108,19 @@ class FeedForward(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of the gradient and log what it was."""
+        """Clip the norm of the gradient and log what it was; where it is not finite, stop or skip the step."""
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val or float("inf"))
-        if not torch.isfinite(norm):
-            raise NonFiniteLossError(self._describe_non_finite({"the norm of the gradient": norm}))
-        self.log("train/grad_norm", norm)
+        if torch.isfinite(norm):
+            self._skipped_in_a_row = 0
+            self.log("train/grad_norm", norm)
+            return
+        self._not_finite({"the norm of the gradient": norm})
+        # Gradients of several processes are averaged by now: all of them come here, or none.
+        optimizer.zero_grad()  # to None: the optimizer passes over parameters without a gradient
+        self.skipped_steps += 1
+        self._skipped_in_a_row += 1
+        log.warning("skipped step %d: its gradient is not finite (%d skipped)", self.global_step, self.skipped_steps)
+        self.log("train/skipped_steps", float(self.skipped_steps))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the network, how to build it, and where it started; leave the loss network out."""
@@ -105,6 +128,7 @@ class FeedForward(L.LightningModule):
         checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith("network.")}
         checkpoint["network"] = self._describe_network()
         checkpoint["heldout_before"] = self.heldout_before
+        checkpoint["skipped_steps"] = self.skipped_steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another network: loading is not strict."""
@@ -114,6 +138,7 @@ class FeedForward(L.LightningModule):
                 f"{self._describe_network()}: resume with the same model"
             )
         self.heldout_before = checkpoint["heldout_before"]
+        self.skipped_steps = checkpoint.get("skipped_steps", 0)
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
@@ -126,6 +151,11 @@ class FeedForward(L.LightningModule):
 
     def _losses(self, photos: Tensor) -> dict[str, Tensor]:
         return self.loss(self(photos), photos)
+
+    def _not_finite(self, values: Mapping[str, Tensor]) -> None:
+        """Stop the training, unless the step is to be skipped once its gradient is known."""
+        if self.on_nonfinite == "stop" or self._skipped_in_a_row >= PATIENCE:
+            raise NonFiniteLossError(self._describe_non_finite(values))
 
     def _describe_non_finite(self, losses: Mapping[str, Tensor]) -> str:
         terms = [f"{name} = {value.item()}" for name, value in losses.items() if not torch.isfinite(value)]

@@ -1,5 +1,6 @@
 """Train a network to start from: many styles by turns, learned by none, quick to become any."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +13,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.checkpoint import save_network
+from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss
+
+log = logging.getLogger(__name__)
 
 
 class Reptile(L.LightningModule):
@@ -68,7 +72,7 @@ class Reptile(L.LightningModule):
         self.strict_loading = False  # checkpoints hold the networks alone
         self.heldout_before: dict[str, float] = {}
         self._base: list[Tensor] = []  # weights of the base, once training has begun
-        self._stylize: Callable[[Tensor], Tensor] = torch.compile(network) if compile else network
+        self._stylize: Callable[[Tensor], Tensor] = Compiled(network, log.warning) if compile else network
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimise the network alone."""

@@ -1,28 +1,35 @@
 """Learning-rate schedules, stepped once per optimiser step."""
 
 import math
+import time
 
+import torch.distributed
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
-def warmup_cosine(optimizer: Optimizer, warmup_steps: int, total_steps: int, final: float = 0.0) -> LambdaLR:
+def warmup_cosine(
+    optimizer: Optimizer, warmup_steps: int, total_steps: int, final: float = 0.0, seconds: float | None = None
+) -> LambdaLR:
     """Rise linearly for `warmup_steps`, then fall along half a cosine to `final` times the learning rate.
 
     Source: Loshchilov & Hutter 2017, "SGDR", eq. 5 without restarts.
 
+    Args:
+        optimizer: whose learning rate it sets.
+        warmup_steps: steps of the rise, 0 for none.
+        total_steps: the step at which it arrives; -1 if only the time is limited.
+        final: where it arrives, 0 to 1 times the learning rate.
+        seconds: the time in which it arrives, counted from here on without what passed before a resume; whichever of
+            steps and time is nearer to its end decides. None: no limit of time.
+
     Raises:
-        ValueError: if `warmup_steps` is negative or `final` is outside [0, 1].
+        ValueError: if `warmup_steps` is negative, `final` is outside [0, 1], or neither steps nor time are limited.
     """
     _check(warmup_steps, final)
-
-    def factor(step: int) -> float:
-        if step < warmup_steps:
-            return (step + 1) / (warmup_steps + 1)
-        progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-        return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
-
-    return LambdaLR(optimizer, factor)
+    if total_steps < 0 and seconds is None:
+        raise ValueError("the learning rate needs an end to fall to: set trainer.max_steps or trainer.max_time")
+    return LambdaLR(optimizer, _WarmupCosine(warmup_steps, total_steps, final, seconds))
 
 
 def warmup_constant(optimizer: Optimizer, warmup_steps: int) -> LambdaLR:
@@ -33,6 +40,35 @@ def warmup_constant(optimizer: Optimizer, warmup_steps: int) -> LambdaLR:
     """
     _check(warmup_steps, 0.0)
     return LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / (warmup_steps + 1)))
+
+
+class _WarmupCosine:
+    """The factor at a step. LambdaLR keeps the `__dict__` of such an object in checkpoints: the time used."""
+
+    __slots__ = ("__dict__", "_last", "_limits")
+
+    def __init__(self, warmup_steps: int, total_steps: int, final: float, seconds: float | None) -> None:
+        self._limits = warmup_steps, total_steps, final, seconds
+        self._last = time.monotonic()
+        self.used = 0.0  # seconds
+
+    def __call__(self, step: int) -> float:
+        warmup_steps, total_steps, final, seconds = self._limits
+        progress = (step - warmup_steps) / max(1, total_steps - warmup_steps) if total_steps >= 0 else 0.0
+        if seconds is not None:
+            progress = max(progress, self._count() / seconds)
+        if step < warmup_steps:
+            return (step + 1) / (warmup_steps + 1)
+        return final + (1 - final) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+    def _count(self) -> float:
+        now = time.monotonic()
+        used = [self.used + now - self._last]
+        self._last = now
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.broadcast_object_list(used)  # one clock for all, or their weights would part
+        self.used = used[0]
+        return self.used
 
 
 def _check(warmup_steps: int, final: float) -> None:

@@ -24,14 +24,15 @@ def test_saves_what_torch_loads_and_leaves_nothing_else(folder):
     assert sorted(p.name for p in folder.iterdir()) == ["step-10.ckpt", "step-100.ckpt", "step-5.ckpt"]
 
 
-def test_a_failed_save_keeps_the_old_file_and_no_remains(folder, monkeypatch):
+def test_a_failed_save_keeps_the_old_file_and_no_remains(folder, monkeypatch, caplog):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = (folder / "step-5.ckpt").read_bytes()
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        AtomicCheckpointIO().save_checkpoint({"step": 6}, folder / "step-5.ckpt")
+    AtomicCheckpointIO().save_checkpoint({"step": 6}, folder / "step-5.ckpt")
+    path = folder / "step-5.ckpt"
+    assert f"cannot write {path}: No space left on device; the training goes on without this" in caplog.text
     assert (folder / "step-5.ckpt").read_bytes() == before
     assert len(list(folder.iterdir())) == 3
 

@@ -1,13 +1,16 @@
 from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from fast_style.callbacks import ProgressBar
 
 
-def trainer(step, max_steps=100, fn=TrainerFn.FITTING):
-    return SimpleNamespace(global_step=step, max_steps=max_steps, state=SimpleNamespace(fn=fn))
+def trainer(step, max_steps=100, fn=TrainerFn.FITTING, callbacks=()):
+    return SimpleNamespace(
+        global_step=step, max_steps=max_steps, state=SimpleNamespace(fn=fn), callbacks=list(callbacks)
+    )
 
 
 @pytest.fixture
@@ -29,6 +32,13 @@ def bar(monkeypatch):
 )
 def test_time_left(bar, step, text):
     assert bar._time_left(trainer(step)) == text
+
+
+def test_a_limit_of_time(bar, monkeypatch):
+    timer = Timer({"seconds": 300})
+    monkeypatch.setattr(timer, "time_elapsed", lambda _stage: 90.0)
+    assert bar._time_left(trainer(50, max_steps=-1, callbacks=[timer])) == ", about 4 min left"
+    assert bar._time_left(trainer(80, callbacks=[timer])) == ", about 1 min left of 100 steps"
 
 
 @pytest.mark.parametrize(

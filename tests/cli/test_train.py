@@ -288,6 +288,59 @@ def test_a_non_finite_gradient_stops_the_run(tiny, train, capsys, monkeypatch):
     assert "training stopped at step 1: the norm of the gradient = nan is not finite" in capsys.readouterr().err
 
 
+def poison(monkeypatch, steps):
+    """Make the loss not a number at some steps."""
+    original = FeedForward._losses
+
+    def losses(self, photos):
+        return {
+            name: value * float("nan") if self.training and self.global_step in steps else value
+            for name, value in original(self, photos).items()
+        }
+
+    monkeypatch.setattr(FeedForward, "_losses", losses)
+
+
+def test_non_finite_steps_can_be_skipped(tiny, train, tmp_path, monkeypatch, caplog):
+    poison(monkeypatch, steps=(1, 3))
+    weights = {}
+    original = FeedForward.on_train_batch_end
+
+    def keep(self, *args):
+        weights[self.global_step] = [parameter.detach().clone() for parameter in self.network.parameters()]
+        return original(self, *args)
+
+    monkeypatch.setattr(FeedForward, "on_train_batch_end", keep)
+    assert train(tiny | {"model.on_nonfinite": "skip", "trainer.max_steps": "5"}) == 0
+    for before, skipped in ((1, True), (2, False), (3, True), (4, False)):
+        assert all(map(torch.equal, weights[before], weights[before + 1])) == skipped
+    assert "skipped step 1: its gradient is not finite (1 skipped)" in caplog.text
+    assert "skipped step 3: its gradient is not finite (2 skipped)" in caplog.text
+    assert [event.value for event in events(tmp_path / "run").Scalars("train/skipped_steps")] == [1, 2]
+    assert all(parameter.isfinite().all() for parameter in load_network(tmp_path / "out.safetensors").parameters())
+
+
+def test_skipping_ends_where_nothing_else_is_left(tiny, train, monkeypatch, capsys):
+    poison(monkeypatch, steps=range(1, 100))
+    assert train(tiny | {"model.on_nonfinite": "skip", "trainer.max_steps": "100"}) == 1
+    assert "training stopped at step 21: " in capsys.readouterr().err
+
+
+def test_a_limit_of_time(tiny, train, tmp_path):
+    """The learning rate falls to its end within the time, and the run stops there."""
+    limited = {
+        key: value for key, value in tiny.items() if key not in ("trainer.max_steps", "trainer.val_check_interval")
+    }
+    limited |= {"trainer.max_time": "00:00:03", "callbacks.checkpoint.every_n_train_steps": "10000"}
+    started = time.monotonic()
+    assert train(limited) == 0
+    assert time.monotonic() - started < 30
+    rates = [event.value for event in events(tmp_path / "run").Scalars("learning_rate")]
+    assert len(rates) > 30
+    assert rates[-1] < 0.1 * max(rates)
+    assert read_metadata(tmp_path / "out.safetensors")["steps"] == len(rates)
+
+
 def test_a_run_is_not_mixed_up_with_another(tiny, train, capsys):
     assert train(tiny) == 0
     assert train(tiny) == 2
@@ -368,6 +421,11 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         ({"ckpt_path": "nowhere.ckpt"}, "nowhere.ckpt"),
         ({"style.size": "3"}, "style.size must be at least 16"),
         ({"model.network.width": "0"}, "width must be 1 to 512"),
+        (
+            {"trainer.max_time": "soon"},
+            "trainer.max_time must be HH:MM:SS, DD:HH:MM:SS or a number of seconds, got soon",
+        ),
+        ({"model.on_nonfinite": "ignore"}, "on_nonfinite must be stop or skip, got ignore"),
         ({"output": "out.png"}, "output=out.png is where the pictures go: give out.safetensors"),
         ({"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
         ({"data.root": "a=b"}, """needs quotes: 'data.root="a=b"'"""),

@@ -212,7 +212,7 @@ def test_unreadable_photos_are_named_once(photo_folder, tmp_path, caplog, worker
     photos = data(photo_folder, num_workers=workers)
     with caplog.at_level(logging.WARNING, "fast_style.data.datamodule"):
         fit(tmp_path, 6, photos)
-    assert caplog.messages == ["skipped photo photo_3.jpg: it cannot be read (1 skipped so far)"]
+    assert caplog.messages == ["skipped photo_3.jpg: it cannot be read (1 skipped so far)"]
     assert photos.skipped == {"photo_3.jpg"}
     assert photos.summary() == "1 photo could not be read and was skipped, 0 were smaller than 16 px and enlarged"
 
@@ -262,7 +262,7 @@ def test_unreadable_held_out_photo_is_named(photo_folder, style_folder, caplog):
     (style_folder / "bad.png").write_bytes(b"")
     photos = data(photo_folder, heldout=style_folder)
     photos.setup()
-    assert caplog.messages == ["skipped photo bad.png: it cannot be read (1 skipped so far)"]
+    assert caplog.messages == ["skipped bad.png: it cannot be read (1 skipped so far)"]
     assert photos.heldout_names == ["waves.png"]
 
 

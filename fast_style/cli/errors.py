@@ -1,0 +1,65 @@
+"""What goes wrong in a training, told in one sentence."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException, OverrideParseException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+MISUSE = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+    MisconfigurationException,
+    HydraException,
+    OmegaConfBaseException,
+)
+
+
+class Stop(SystemExit):
+    """An error that was told: ends the process with `code`, and keeps the sentence."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(code)
+        self.sentence = sentence
+
+
+@contextmanager
+def in_one_sentence(show_traceback: bool) -> Iterator[None]:
+    """Print an error of the body as one sentence.
+
+    Raises:
+        Stop: with exit code 2 after misuse, 1 after a failure, 130 after Ctrl-C; unless `show_traceback`: then errors
+            pass through.
+    """
+    try:
+        yield
+    except Exception as error:
+        if show_traceback:
+            raise
+        cause: BaseException = error
+        while isinstance(cause, HydraException) and cause.__cause__ is not None:  # what Hydra wraps
+            cause = cause.__cause__
+        sentence = _sentence(cause)
+        print(f"error: {sentence}", file=sys.stderr)
+        raise Stop(2 if isinstance(cause, MISUSE) else 1, sentence) from error
+    except KeyboardInterrupt as interrupt:
+        print("interrupted before the training", file=sys.stderr)
+        raise Stop(130, "interrupted") from interrupt
+
+
+def _sentence(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not set: give {error.full_key}=VALUE"
+    if isinstance(error, OverrideParseException):
+        return f"""{message}; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
+    if isinstance(error, (*MISUSE, RuntimeError, OSError)):
+        return message
+    return f"{type(error).__name__}: {message}; HYDRA_FULL_ERROR=1 shows where"

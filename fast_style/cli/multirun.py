@@ -1,0 +1,88 @@
+"""Several trainings from one command, `train.py -m style=a,b,c`: each goes on its own, one table tells of all."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from fast_style.cli.errors import Stop
+from fast_style.files import replacing
+
+RESULT = "result.json"  # in the folder of each run; a launcher may have run it on another machine
+
+
+class Sweep(Callback):
+    """Hydra callback that remembers where the runs of this command lie.
+
+    Attributes:
+        folder: the folder of all runs; None unless several were asked for.
+    """
+
+    folder: Path | None = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Take the folder from Hydra, which alone knows the date in its name."""
+        Sweep.folder = Path(config.hydra.sweep.dir)
+
+
+def record(folder: Path, name: str, run: Callable[[], dict[str, Any]]) -> None:
+    """Run one training of several, and keep in `folder` what came of it; an error is told and does not stop the rest.
+
+    Args:
+        folder: the folder of this run.
+        name: what tells it from the others, such as `style=mosaic`.
+        run: trains and returns what the table shows, see `table`.
+
+    Raises:
+        Stop: after Ctrl-C or SIGTERM, which are meant for all of them.
+    """
+    result: dict[str, Any] = {"run": name}
+    _write(folder, result | {"error": "did not end", "exit_code": 1})
+    try:
+        result |= run()
+    except Stop as stop:
+        result |= {"error": stop.sentence, "exit_code": stop.code}
+        if stop.code not in (1, 2):
+            raise
+    finally:
+        _write(folder, result)
+
+
+def report(folder: Path) -> int:
+    """Print the table of all runs in `folder`, and return the exit code: 0, or 1 or 2 if one failed, 1 before 2."""
+    results = [json.loads(path.read_text()) for path in sorted(folder.rglob(RESULT))]
+    if results:
+        Console().print(table(results))
+        print(f"compare: tensorboard --logdir {folder}")
+    codes = [result["exit_code"] for result in results if result.get("exit_code")]
+    return min(codes, default=0)
+
+
+def table(results: list[dict[str, Any]]) -> Table:
+    """Lay out the results, one a row.
+
+    Args:
+        results: with `run`, and either `error`, or `before` and `after` (held-out losses by name), `seconds` and
+            `output`, the file of the network.
+    """
+    rows = Table("run", "held-out before", "after", "content", "style", "tv", "minutes", "network", title="Trainings")
+    for result in results:
+        if "error" in result:
+            rows.add_row(result["run"], *["–"] * 6, f"error: {result['error']}")
+            continue
+        after, before = result["after"], result["before"]
+        losses = [before.get("heldout/total_loss"), after.get("heldout/total_loss")]
+        losses += [after.get(f"heldout/weighted/{name}_loss") for name in ("content", "style", "tv")]
+        shown = ["–" if value is None else f"{value:.4g}" for value in losses]
+        rows.add_row(result["run"], *shown, f"{result['seconds'] / 60:.1f}", result["output"])
+    return rows
+
+
+def _write(folder: Path, result: dict[str, Any]) -> None:
+    with replacing(folder / RESULT) as file:
+        file.write(json.dumps(result, indent=2).encode())

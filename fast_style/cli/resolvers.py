@@ -1,0 +1,80 @@
+"""What the configuration computes: `${NAME:…}` in configs/."""
+
+import re
+from collections.abc import Mapping
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from fast_style.backends import find_device, multiplies_bf16
+
+STEPS = 800  # of a run that limits neither steps nor time
+
+
+def register_resolvers() -> None:
+    """Make the resolvers known to OmegaConf, in this process."""
+    for resolver in (batches, compile_pays, default_steps, networks, precision, seconds):
+        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+
+
+Time = str | float | Mapping[str, float] | None
+
+
+def seconds(max_time: Time) -> float | None:
+    """Read a length of time.
+
+    Args:
+        max_time: `HH:MM:SS`, `DD:HH:MM:SS`, or seconds, also as {"seconds": …}; None for no limit.
+
+    Raises:
+        ValueError: if it is none of these, or not above 0.
+    """
+    if max_time is None:
+        return None
+    if isinstance(max_time, Mapping):
+        max_time = max_time["seconds"]
+    parts = re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d):(\d\d)|(\d+(?:\.\d*)?)", str(max_time))
+    if parts is None:
+        raise ValueError(f"trainer.max_time must be HH:MM:SS, DD:HH:MM:SS or a number of seconds, got {max_time}")
+    *clock, plain = parts.groups(default="0")
+    days, hours, minutes, rest = map(int, clock)
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + rest + float(plain)
+    if not total > 0:
+        raise ValueError(f"trainer.max_time must be more than no time, got {max_time}")
+    return total
+
+
+def default_steps(max_time: Time) -> int:
+    """Count the steps of a run unless told otherwise: unlimited, -1, where the time is limited."""
+    return STEPS if max_time is None else -1
+
+
+def batches(max_steps: int, accumulate: int) -> int | float:
+    """Count the batches of a run; 1.0 is all there are, without end."""
+    return max_steps * accumulate if max_steps >= 0 else 1.0
+
+
+def compile_pays(max_steps: int, max_time: Time) -> bool:
+    """Decide from the budget alone, so that a resumed run decides alike, whether compiling the step saves time."""
+    limit = seconds(max_time)
+    return (max_steps < 0 or max_steps >= COMPILE_STEPS) and (limit is None or limit >= COMPILE_SECONDS)
+
+
+COMPILE_STEPS = 600
+COMPILE_SECONDS = 300.0
+
+
+def networks() -> str:
+    """Name the folder of trained networks: of several runs, each keeps its own, so that none replaces another's."""
+    config = HydraConfig.get()
+    return config.runtime.output_dir if config.mode is RunMode.MULTIRUN else "checkpoints"
+
+
+def precision(accelerator: str) -> str:
+    """Choose bfloat16 autocast where the hardware multiplies bfloat16, else float32."""
+    if accelerator == "auto":
+        accelerator = find_device("auto").type
+    kind = "cuda" if accelerator == "gpu" and torch.cuda.is_available() else accelerator
+    return "bf16-mixed" if multiplies_bf16(kind) else "32-true"

@@ -1,0 +1,222 @@
+"""Photos in WebDataset shards, `.tar` files of images, read one after the other."""
+
+import re
+import tarfile
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Self
+
+from torch.utils.data import IterableDataset, get_worker_info
+
+from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
+from fast_style.data.remote import RemoteFolder, is_address
+from fast_style.data.sources import Roots, decode, is_image
+
+Member = tuple[str, int, int]  # of a shard: name, offset, size
+
+
+def expand(roots: Roots) -> list[str]:
+    """Write out ranges of numbers in addresses and paths: `a-{00..02}.tar` is `a-00.tar`, `a-01.tar`, `a-02.tar`."""
+    given = [roots] if isinstance(roots, str | Path) else roots
+    return [address for root in given for address in _expand(str(root))]
+
+
+def are_shards(roots: Roots | None) -> bool:
+    """Tell whether all roots are `.tar` files."""
+    return roots is not None and bool(names := expand(roots)) and all(name.endswith(".tar") for name in names)
+
+
+class ShardStream(IterableDataset[Sample]):
+    """Endless random crops, as of `PhotoDataset`, of the photos in shards that may be larger than any disk.
+
+    The shards of an epoch come in an order of its own, of which process r of W takes the r-th and every W-th after it;
+    the photos of a shard are shuffled among themselves. A shard behind an address is fetched to a temporary file while
+    the one before it is read, and deleted after use; one that fails is tried again (see `RemoteFolder`).
+
+    Sample n of a process depends on (shards, seed, rank, world_size, n) alone. To go on at sample n, the shards before
+    it are passed over by their number of photos: known from `counts`, else they are fetched and counted.
+
+    Photos that cannot be read are passed over, and so is what follows the place where a shard is damaged, or a shard
+    that is not there; all are named in `skipped`.
+
+    Args:
+        shards: `.tar` files, or addresses of them.
+        size: side of the samples in pixels, at least 1.
+        seed: another seed, another sequence of samples.
+        start: returns the first sample of this process; asked whenever iteration begins.
+        rank: this process, 0 to W − 1.
+        world_size: number of processes, W.
+        counts: photos of each shard by its name, as far as known.
+
+    Raises:
+        ValueError: if the size is below 1, or there are fewer shards than processes.
+        FileNotFoundError: if a local shard does not exist.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[str],
+        size: int,
+        seed: int = 0,
+        start: Callable[[], int] = lambda: 0,
+        rank: int = 0,
+        world_size: int = 1,
+        counts: dict[str, int] | None = None,
+    ) -> None:
+        if size < 1:
+            raise ValueError(f"the size of the training crops must be at least 1 pixel, got {size}")
+        if len(shards) < world_size:
+            raise ValueError(f"{len(shards)} shards are too few for {world_size} processes: give one each at least")
+        for shard in shards:
+            if not is_address(shard) and not Path(shard).is_file():
+                raise FileNotFoundError(f"there is no shard at {shard}")
+        self.shards = list(shards)
+        self.size = size
+        self.seed = seed
+        self.start = start
+        self.rank = rank
+        self.world_size = world_size
+        self.counts = dict(counts or {})
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield samples without end.
+
+        Raises:
+            RuntimeError: if none of the shards holds a photo that can be read.
+            ConnectionError: if an address does not answer any more.
+        """
+        worker = get_worker_info()
+        if worker is not None and worker.num_workers > 1:
+            raise RuntimeError("shards are read by one worker, or samples would come twice: give data.num_workers=1")
+        left = self.start()  # samples to pass over
+        skipped: list[str] = []
+        in_vain = 0  # shards in a row without a photo
+        with _Fetcher() as fetcher:
+            for (epoch, number), (_, following) in pairwise(self._order()):
+                shard = self.shards[number]
+                if self.counts.get(shard, left + 1) <= left:
+                    left -= self.counts[shard]
+                    continue
+                images: list[Member] = []
+                sample: Sample | None = None
+                try:
+                    with fetcher.local(shard) as file:
+                        fetcher.want(self.shards[following])
+                        images = _index(file, shard, skipped)
+                        self.counts[shard] = len(images)
+                        for place in range(left, len(images)):
+                            sample = self._sample(file, images, (epoch, number, place), skipped)
+                            if sample is None:
+                                break
+                            yield sample
+                except (FileNotFoundError, PermissionError) as error:
+                    skipped.append(f"{shard} ({error})")
+                passed_over = bool(images) and left >= len(images)
+                in_vain = 0 if sample or passed_over else in_vain + 1
+                left = max(0, left - len(images))
+                if in_vain >= len(self.shards):
+                    raise RuntimeError(
+                        f"no photo to train on: none in {in_vain} shards can be read, the last was {shard}"
+                    )
+
+    def _order(self) -> Iterator[tuple[int, int]]:
+        """Yield epoch and number of each shard this process takes."""
+        for epoch in count():
+            order = permutation(len(self.shards), self.seed, epoch).tolist()
+            yield from ((epoch, number) for number in order[self.rank :: self.world_size])
+
+    def _sample(
+        self, file: Path, images: list[Member], place: tuple[int, int, int], skipped: list[str]
+    ) -> Sample | None:
+        """Crop the photo whose turn it is, or the next that can be read; None if none of this shard can."""
+        epoch, number, turn = place
+        order = permutation(len(images), self.seed, epoch, number)
+        for attempt in range(min(MAX_ATTEMPTS, len(images))):
+            name, offset, size = images[order[(turn + attempt) % len(images)]]
+            name = f"{name} in {self.shards[number]}"
+            with file.open("rb") as archive:
+                archive.seek(offset)
+                data = archive.read(size)
+            try:
+                pixels = decode(data, name, 2 * self.size)
+            except (ValueError, OSError):
+                skipped.append(name)
+                continue
+            sample: Sample = {
+                "image": random_crop(pixels, self.size, generator(self.seed, *place)),
+                "skipped": [*skipped],
+                "enlarged": [name] if min(pixels.shape[-2:]) < self.size else [],
+                "counts": {self.shards[number]: len(images)},
+            }
+            skipped.clear()
+            return sample
+        return None
+
+
+class _Fetcher:
+    """Brings shards here, one ahead of its turn."""
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="fast_style_")
+        self._thread = ThreadPoolExecutor(1)
+        self._coming: dict[str, Future[Path]] = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._folder.cleanup()
+
+    def want(self, shard: str) -> None:
+        """Begin to fetch a shard, unless it is here."""
+        if is_address(shard) and shard not in self._coming:
+            self._coming[shard] = self._thread.submit(self._fetch, shard)
+
+    @contextmanager
+    def local(self, shard: str) -> Iterator[Path]:
+        """Yield the file of a shard; what was fetched is deleted afterwards."""
+        if not is_address(shard):
+            yield Path(shard)
+            return
+        self.want(shard)
+        file = self._coming.pop(shard).result()
+        try:
+            yield file
+        finally:
+            file.unlink()
+
+    def _fetch(self, shard: str) -> Path:
+        file = Path(self._folder.name, uuid.uuid4().hex)
+        RemoteFolder(shard).fetch(file)
+        return file
+
+
+def _index(file: Path, shard: str, skipped: list[str]) -> list[Member]:
+    """List the images of a shard; of a damaged one, those before the damage."""
+    images: list[Member] = []
+    end = file.stat().st_size
+    try:
+        with tarfile.open(file, "r:") as archive:
+            for member in archive:
+                if member.offset_data + member.size > end:
+                    raise tarfile.ReadError(f"it ends within {member.name}")
+                if member.isfile() and is_image(member.name):
+                    images.append((member.name, member.offset_data, member.size))
+    except tarfile.TarError as error:
+        skipped.append(f"{shard} from its image {len(images)} on ({error})")
+    return images
+
+
+def _expand(address: str) -> list[str]:
+    found = re.search(r"\{(\d+)\.\.(\d+)\}", address)
+    if found is None:
+        return [address]
+    first, last = found.groups()
+    numbers = (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
+    return [
+        further for number in numbers for further in _expand(address[: found.start()] + number + address[found.end() :])
+    ]

@@ -1,0 +1,88 @@
+"""Several trainings from one command."""
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from fast_style.checkpoint import read_metadata
+from fast_style.cli.errors import Stop
+from fast_style.cli.multirun import RESULT, record, report, table
+
+
+@pytest.fixture
+def several(tiny, tmp_path):
+    """Overrides of a run that takes a second, for several of them."""
+    overrides = {key: value for key, value in tiny.items() if key not in ("hydra.run.dir", "output")}
+    return overrides | {
+        "hydra.sweep.dir": str(tmp_path / "all"),
+        "hydra.sweep.subdir": "'${style.name}_${loss.tv_weight}'",
+    }
+
+
+def results(folder):
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.rglob(RESULT)}
+
+
+def test_every_style_is_trained(several, train, tmp_path, capsys):
+    assert train(several | {"style": "waves,cubist"}, "-m") == 0
+    for name in ("waves", "cubist"):
+        assert read_metadata(tmp_path / "all" / f"{name}_5.0" / f"{name}.safetensors")["style"] == name
+    printed = capsys.readouterr().out
+    assert "Trainings" in printed
+    assert f"tensorboard --logdir {tmp_path / 'all'}" in printed
+    assert len(results(tmp_path / "all")) == 2
+
+
+def test_runs_that_differ_in_something_else_keep_their_own_network(several, train, tmp_path):
+    assert train(several | {"loss.tv_weight": "0.0,5.0"}, "-m") == 0
+    files = [tmp_path / "all" / f"waves_{weight}" / "waves.safetensors" for weight in ("0.0", "5.0")]
+    assert files[0].read_bytes() != files[1].read_bytes()
+
+
+def test_one_that_fails_does_not_stop_the_others(several, train, tmp_path, capsys):
+    assert train(several | {"style": "nowhere,waves"}, "-m") == 2
+    both = results(tmp_path / "all")
+    assert both["nowhere_5.0"]["exit_code"] == 2
+    assert both["nowhere_5.0"]["error"].startswith("no image for style 'nowhere'")
+    assert both["waves_5.0"]["after"]["heldout/total_loss"] > 0
+    assert (tmp_path / "all" / "waves_5.0" / "waves.safetensors").is_file()
+    assert "no image for style" in capsys.readouterr().err
+
+
+def test_a_name_hydra_does_not_know_is_told_before_anything_is_trained(several, train, tmp_path, capsys):
+    assert train(several | {"loss": "gram,nonsense"}, "-m") == 2
+    assert "nonsense" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_failure_goes_before_misuse_in_the_exit_code(tmp_path):
+    def fail(code):
+        raise Stop(code, "it broke")
+
+    record(tmp_path / "a", "a", lambda: fail(2))
+    assert report(tmp_path) == 2
+    record(tmp_path / "b", "b", lambda: fail(1))
+    assert report(tmp_path) == 1
+
+
+def test_ctrl_c_stops_all(tmp_path):
+    def interrupted():
+        raise Stop(130, "stopped at step 3")
+
+    with pytest.raises(Stop):
+        record(tmp_path, "a", interrupted)
+    assert json.loads((tmp_path / RESULT).read_text())["error"] == "stopped at step 3"
+
+
+def test_the_table():
+    losses = {"heldout/total_loss": 1.25, "heldout/weighted/content_loss": 0.5}
+    rows = [
+        {"run": "style=a", "before": {"heldout/total_loss": 20.0}, "after": losses, "seconds": 90, "output": "a.st"},
+        {"run": "style=b", "error": "it broke"},
+    ]
+    text = StringIO()
+    Console(file=text, width=160).print(table(rows))
+    for word in ("style=a", "20", "1.25", "0.5", "1.5", "a.st", "style=b", "error: it broke"):
+        assert word in text.getvalue()

@@ -1,0 +1,38 @@
+import pytest
+
+from fast_style.cli.resolvers import batches, compile_pays, default_steps, seconds
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, None), ("00:10:00", 600), ("1:02:03", 3723), ("02:00:00:01", 172801), (90, 90), ("1.5", 1.5)],
+)
+def test_seconds(given, expected):
+    assert seconds(given) == expected
+    assert expected is None or seconds({"seconds": expected}) == expected
+
+
+@pytest.mark.parametrize("given", ["ten minutes", "10:00", "00:10:0", "-5", ""])
+def test_no_length_of_time(given):
+    with pytest.raises(ValueError, match=r"must be HH:MM:SS, DD:HH:MM:SS or a number of seconds, got"):
+        seconds(given)
+
+
+def test_no_time_at_all():
+    with pytest.raises(ValueError, match="must be more than no time, got 00:00:00"):
+        seconds("00:00:00")
+
+
+def test_steps_and_batches():
+    assert default_steps(None) == 800
+    assert batches(800, 2) == 1600
+    assert default_steps("00:10:00") == -1
+    assert batches(-1, 2) == 1.0
+
+
+def test_compiling_pays_for_long_runs():
+    assert not compile_pays(3, None)
+    assert compile_pays(40_000, None)
+    assert compile_pays(-1, "01:00:00")
+    assert not compile_pays(-1, "00:00:10")
+    assert not compile_pays(3, "01:00:00")

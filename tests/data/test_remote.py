@@ -1,0 +1,115 @@
+"""Photos in an object store."""
+
+import socket
+
+import pytest
+
+from fast_style.data import remote
+from fast_style.data.photos import PhotoDataset
+from fast_style.data.remote import RemoteFolder, is_address
+from fast_style.data.sources import ImageSource
+
+moto_server = pytest.importorskip("moto.server")
+s3fs = pytest.importorskip("s3fs")
+
+
+@pytest.fixture(scope="module")
+def store():
+    """An object store on this machine, with an empty bucket `photos`."""
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(store, monkeypatch, photo_folder):
+    """The photos of `photo_folder` at s3://photos/train."""
+    for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(remote, "WAIT", 0.001)
+    files = s3fs.S3FileSystem(skip_instance_cache=True)
+    files.mkdir("photos")
+    files.put(str(photo_folder), "photos/train", recursive=True)
+    yield "s3://photos/train"
+    files.rm("photos", recursive=True)
+
+
+def test_addresses():
+    assert is_address("s3://bucket/photos")
+    assert not is_address("photos")
+
+
+def test_the_same_photos_as_in_a_folder(bucket, photo_folder):
+    here, there = ImageSource(photo_folder), ImageSource(bucket)
+    assert there.names == here.names
+    for index in range(len(here.names)):
+        assert (there.read(index) == here.read(index)).all()
+
+
+def test_a_training_from_a_bucket(bucket, tiny, train, tmp_path):
+    assert train(tiny | {"data.root": bucket}) == 0
+    assert (tmp_path / "out.safetensors").is_file()
+
+
+def test_a_reading_that_fails_is_tried_again(bucket, monkeypatch, caplog):
+    source = ImageSource(bucket)
+    files, _ = source.roots[0]._connect()
+    original, failures = files.cat_file, iter([OSError("connection reset by peer")] * 3)
+
+    def sometimes(path):
+        for failure in failures:
+            raise failure
+        return original(path)
+
+    monkeypatch.setattr(files, "cat_file", sometimes)
+    sample = PhotoDataset(source, 16)[0]
+    assert sample["skipped"] == []
+    assert caplog.text.count("connection reset by peer), trying again") == 3
+
+
+def test_a_store_that_is_gone_is_no_broken_photo(bucket, monkeypatch):
+    """To pass over the photo would lose it."""
+    source = ImageSource(bucket)
+    files, _ = source.roots[0]._connect()
+
+    def gone(_path):
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(files, "cat_file", gone)
+    with pytest.raises(ConnectionError, match=r"cannot read .* of s3://photos/train after 5 attempts"):
+        PhotoDataset(source, 16)[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("s3://photos/nowhere", "s3://photos/nowhere"),
+        ("nonsense://a/b", "cannot open nonsense://a/b: Protocol not known: nonsense"),
+    ],
+)
+def test_misuse_is_one_sentence(bucket, tiny, train, capsys, address, message):
+    assert train(tiny | {"data.root": address}) == 2
+    (error,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
+    assert message in error
+
+
+def test_a_server_that_is_not_there(tiny, train, capsys, monkeypatch):
+    monkeypatch.setattr(remote, "WAIT", 0.001)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/photos"
+    assert train(tiny | {"data.root": address}) == 1
+    assert f"cannot list {address} after 5 attempts" in capsys.readouterr().err
+
+
+def test_a_package_that_is_missing(monkeypatch):
+    def missing(_address):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(remote.fsspec.core, "url_to_fs", missing)
+    with pytest.raises(ValueError, match="Install s3fs to access S3; pip install s3fs"):
+        RemoteFolder("s3://bucket/photos")

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from fast_style.compiled import Compiled
+
+
+def double(x):
+    if x.shape[0] == 3:
+        raise ValueError("three is too much")
+    return 2 * x
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A torch.compile of which nothing comes."""
+
+    def compiled(_function):
+        def fail(*_args, **_kwargs):
+            raise RuntimeError("no C++ compiler\nand a long explanation")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compiled)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_failure_to_compile_is_told_once():
+    notes = []
+    function = Compiled(double, notes.append)
+    for _ in range(2):
+        assert torch.equal(function(torch.ones(2)), torch.full((2,), 2.0))
+    assert notes == ["torch.compile failed, so it runs without (no C++ compiler)"]
+
+
+@pytest.mark.usefixtures("broken")
+def test_an_error_of_the_function_is_its_own():
+    notes = []
+    with pytest.raises(ValueError, match="three is too much"):
+        Compiled(double, notes.append)(torch.ones(3))
+    assert not notes
+
+
+def test_lack_of_memory_is_no_failure_to_compile(monkeypatch):
+    def full(_x):
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(torch, "compile", lambda _function: full)
+    with pytest.raises(torch.OutOfMemoryError):
+        Compiled(double, pytest.fail)(torch.ones(2))
