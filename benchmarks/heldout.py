@@ -54,6 +54,7 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(metadata["config"]["seed"])
     untrained = type(network)(**metadata["arguments"])
     return {
+        "file": path.stem,
         "style": style["name"],
         "steps": metadata["steps"],
         "photos": len(photos),
@@ -84,10 +85,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
     rows = [measure(path, options) for path in options.networks]
-    table = Table("style", "steps", "network", "content", "style loss", "tv", "objective")
+    table = Table("file", "steps", "network", "content", "style loss", "tv", "objective")
     for row in rows:
         for name in ("untrained", "trained", "photo itself"):
-            table.add_row(row["style"], str(row["steps"]), name, *(f"{value:.3f}" for value in row[name].values()))
+            table.add_row(row["file"], str(row["steps"]), name, *(f"{value:.3f}" for value in row[name].values()))
     console = Console(width=100)
     console.print(table)
     console.print(f"one pass at 512 px: {seconds(load_network(options.networks[0])):.2f} s")

@@ -11,11 +11,14 @@ from omegaconf import OmegaConf
 from fast_style.backends import find_device, multiplies_bf16
 
 STEPS = 800  # of a run that limits neither steps nor time
+# A step under VGG-19 keeps 4,420 bytes a pixel for the backward pass in float32 (sum over
+# torch.autograd.graph.saved_tensors_hooks, layers of configs/loss/gram.yaml); about as much again for gradients.
+BYTES_PER_PIXEL = 10_000
 
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf, in this process."""
-    for resolver in (batches, compile_pays, default_steps, networks, precision, seconds):
+    for resolver in (batch_size, batches, compile_pays, default_steps, networks, precision, seconds):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -49,6 +52,16 @@ def seconds(max_time: Time) -> float | None:
 def default_steps(max_time: Time) -> int:
     """Count the steps of a run unless told otherwise: unlimited, -1, where the time is limited."""
     return STEPS if max_time is None else -1
+
+
+def batch_size(accelerator: str, size: int) -> int:
+    """Choose how many photos of size × size pixels a device takes at once: 2 on a CPU, else up to the paper's 4."""
+    if accelerator == "cpu" or (accelerator == "auto" and find_device("auto").type == "cpu"):
+        return 2
+    if not torch.cuda.is_available():
+        return 4
+    free, _ = torch.cuda.mem_get_info()
+    return max(1, min(4, free // (BYTES_PER_PIXEL * size**2)))
 
 
 def batches(max_steps: int, accumulate: int) -> int | float:

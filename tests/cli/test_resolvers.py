@@ -1,6 +1,7 @@
 import pytest
+import torch
 
-from fast_style.cli.resolvers import batches, compile_pays, default_steps, seconds
+from fast_style.cli.resolvers import batch_size, batches, compile_pays, default_steps, seconds
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,16 @@ def test_compiling_pays_for_long_runs():
     assert compile_pays(-1, "01:00:00")
     assert not compile_pays(-1, "00:00:10")
     assert not compile_pays(3, "01:00:00")
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "expected"), [(80e9, 256, 4), (80e9, 1024, 4), (1.5e9, 256, 2), (1e9, 1024, 1)]
+)
+def test_the_batch_fits_the_memory_of_a_gpu(monkeypatch, free, size, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(free), int(80e9)))
+    assert batch_size("gpu", size) == expected
+
+
+def test_the_batch_of_a_cpu():
+    assert batch_size("cpu", 256) == 2

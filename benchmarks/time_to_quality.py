@@ -1,0 +1,174 @@
+"""How long until a network is as good as what the recipe of pytorch/examples reaches in 1000 steps.
+
+    python benchmarks/time_to_quality.py --photos PHOTOS --heldout HELDOUT --style PAINTING.jpg --weights VGG19_FILE
+        [--steps 1000] [--budgets 60 120 240] [--output FILE.json] [--plot FILE.png]
+
+Theirs is fast_neural_style written out: their network in 0 … 255, float32, batches of 4 photos resized and cropped to
+256 px, Adam at 1e-3, content weight 1e5 (relu2_2), style weight 1e10 (Gram matrices of relu1_2, relu2_2, relu3_3). Two
+things differ: VGG-19 in place of VGG-16, and no relu4_3, since the weights at hand end at relu3_4. Ours is `train.py`
+with these losses (`loss=pytorch_examples`) and a budget of time (`trainer.max_time`), once from scratch and once from
+the shipped base.
+
+The objective is theirs, in float32, on the middle squares of the held-out photos at 256 px. The time of theirs is that
+of their steps alone, the time of ours that of the whole command, with start, compilation and measurements.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from inference import ROOT, TransformerNet
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from fast_style.checkpoint import load_network
+from fast_style.data import HeldOut, ImageSource, load_style
+from fast_style.losses import PerceptualLoss
+from fast_style.networks import VGG
+
+LAYERS = {"relu1_2": 64.0**-2, "relu2_2": 128.0**-2, "relu3_3": 256.0**-2}  # a mean over C × C entries
+CONTENT, STYLE = 1e5, 1e10
+SIZE, BATCH = 256, 4
+Objective = Callable[[Callable[[Tensor], Tensor]], float]
+
+
+def objective_of(options: argparse.Namespace, loss: PerceptualLoss) -> Objective:
+    """Return the mean objective on the held-out photos of what maps (N, 3, H, W) in [0, 1] to the same."""
+    heldout = HeldOut(ImageSource(options.heldout), SIZE)
+    photos = [heldout[index]["image"][None] for index in range(len(heldout))]
+
+    @torch.no_grad()
+    def objective(stylize: Callable[[Tensor], Tensor]) -> float:
+        totals = [loss.summary(loss(stylize(photo), photo))["total_loss"].item() for photo in photos]
+        return sum(totals) / len(totals)
+
+    return objective
+
+
+def theirs(options: argparse.Namespace, style: Tensor, objective: Objective) -> list[dict[str, float]]:
+    """Train their way; return seconds of training and objective at every 50 steps."""
+    torch.manual_seed(42)
+    vgg = VGG("vgg19", options.weights)
+    transformer = TransformerNet()
+    optimizer = torch.optim.Adam(transformer.parameters(), 1e-3)
+    mse_loss = nn.MSELoss()
+
+    def gram_matrix(y: Tensor) -> Tensor:
+        b, ch, h, w = y.size()
+        flat = y.view(b, ch, w * h)
+        return flat.bmm(flat.transpose(1, 2)) / (ch * h * w)
+
+    def features(batch: Tensor) -> list[Tensor]:
+        return list(vgg(batch / 255, list(LAYERS)).values())  # ImageNet's mean and std inside, as normalize_batch
+
+    gram_style = [gram_matrix(y) for y in features(255 * style.repeat(BATCH, 1, 1, 1))]
+    crops = HeldOut(ImageSource(options.photos), SIZE)  # their Resize and CenterCrop
+    seconds, curve = 0.0, []
+    for step in range(options.steps + 1):
+        if step % 50 == 0:
+            value = objective(lambda photos: (transformer(photos * 255) / 255).clamp(0, 1))
+            curve.append({"step": step, "seconds": round(seconds, 1), "objective": value})
+            print(f"pytorch/examples, step {step}: {value:.4g} after {seconds:.0f} s", flush=True)
+        chosen = torch.randint(len(crops), (BATCH,)).tolist()
+        x = 255 * torch.stack([crops[index]["image"] for index in chosen])
+        started = time.perf_counter()
+        optimizer.zero_grad()
+        y = transformer(x)
+        features_y, features_x = features(y), features(x)
+        content_loss = CONTENT * mse_loss(features_y[1], features_x[1])
+        style_loss = torch.zeros(())
+        for ft_y, gm_s in zip(features_y, gram_style, strict=True):
+            style_loss = style_loss + mse_loss(gram_matrix(ft_y), gm_s)
+        (content_loss + STYLE * style_loss).backward()
+        optimizer.step()
+        seconds += time.perf_counter() - started
+    return curve
+
+
+def ours(options: argparse.Namespace, init: str, budget: int, objective: Objective) -> dict[str, float]:
+    """Train with the command line for so many seconds; return those of the whole command, and the objective."""
+    with tempfile.TemporaryDirectory() as folder:
+        network = Path(folder, "network.safetensors")
+        command = [sys.executable, str(ROOT / "train.py"), "style=custom", "style.name=painting", f"init={init}"]
+        command += [f"style.image={options.style}", f"data.root={options.photos}", f"data.heldout={options.heldout}"]
+        command += ["loss=pytorch_examples", "loss_network=vgg19", f"loss_network.weights={options.weights}"]
+        command += ["~loss.style_layers.relu4_3", f"trainer.max_time={budget}", "trainer.val_check_interval=100000"]
+        command += [f"output={network}", f"hydra.run.dir={folder}/run", *options.overrides]
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds = time.perf_counter() - started
+        model = load_network(network)
+        value = objective(lambda photos: model(photos).clamp(0, 1))
+    print(f"fast_style, init={init}, {budget} s: {value:.4g} after {seconds:.0f} s", flush=True)
+    return {"budget": budget, "seconds": round(seconds, 1), "objective": value}
+
+
+def reached(curve: list[dict[str, float]], goal: float) -> float | None:
+    """Seconds of the first point of a curve that is as good as the goal."""
+    return next((point["seconds"] for point in curve if point["objective"] <= goal), None)
+
+
+def plot(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Draw the objective against seconds."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for name, curve in curves.items():
+        axes.loglog([max(1, p["seconds"]) for p in curve], [p["objective"] for p in curve], marker=".", label=name)
+    axes.set(xlabel="seconds", ylabel="objective on held-out photos")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    """Measure, print a table, write JSON and a plot."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", required=True, help="folder of photos to train on")
+    parser.add_argument("--heldout", required=True, help="folder of held-out photos")
+    parser.add_argument("--style", required=True, help="the painting")
+    parser.add_argument("--weights", required=True, help="VGG-19 weights, to relu3_4 at least")
+    parser.add_argument("--steps", type=int, default=1000, help="of pytorch/examples")
+    parser.add_argument("--budgets", type=int, nargs="+", default=[60, 120, 240], help="seconds of each of our runs")
+    parser.add_argument("--inits", nargs="+", default=["scratch", "base"], help="where our runs start")
+    parser.add_argument("--output", type=Path, help="JSON file of the result")
+    parser.add_argument("--plot", type=Path, help="picture of the result")
+    parser.add_argument("overrides", nargs="*", help="further settings of our runs")
+    options = parser.parse_args()
+    style = load_style("painting", options.style, size=SIZE)
+    loss = PerceptualLoss(
+        VGG("vgg19", options.weights), style, ["relu2_2"], LAYERS, CONTENT, STYLE, 0.0, relative=False
+    )
+    objective = objective_of(options, loss)
+    curves = {
+        f"fast_style, init={init}": [ours(options, init, budget, objective) for budget in options.budgets]
+        for init in options.inits
+    }
+    curves = {"pytorch/examples": theirs(options, style, objective)} | curves
+    goal = curves["pytorch/examples"][-1]
+    table = Table("recipe", "seconds to the objective", "times as fast", title=f"objective {goal['objective']:.4g}")
+    rows: dict[str, Any] = {}
+    for name, curve in curves.items():
+        seconds = reached(curve, goal["objective"])
+        rows[name] = {"seconds": seconds, "times_as_fast": seconds and round(goal["seconds"] / seconds, 2)}
+        table.add_row(name, *(str(value) for value in rows[name].values()))
+    Console(width=100).print(table)
+    if options.output:
+        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
+        result = {**machine, "goal": goal, "reached": rows, "curves": curves}
+        options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if options.plot:
+        plot(curves, options.plot)
+
+
+if __name__ == "__main__":
+    main()
