@@ -127,7 +127,8 @@ class _Spread(nn.Module):
         super().__init__()
         half = kernel_size // 2
         reach = math.ceil(half / factor)
-        taps = torch.zeros(factor, 2 * reach + 1, kernel_size)
+        # Not on the device of the network, which may be "meta" while it is built to be loaded.
+        taps = torch.zeros(factor, 2 * reach + 1, kernel_size, device="cpu")
         for pixel in range(factor):
             for tap in range(kernel_size):
                 taps[pixel, (pixel + tap - half) // factor + reach, tap] = 1

@@ -2,7 +2,16 @@
 
 from fast_style.callbacks.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, find_checkpoint
 from fast_style.callbacks.pictures import PictureLogger
+from fast_style.callbacks.processes import Processes
 from fast_style.callbacks.progress import ProgressBar
 from fast_style.callbacks.throughput import Throughput
 
-__all__ = ["AtomicCheckpointIO", "PictureLogger", "ProgressBar", "ResumeCheckpoint", "Throughput", "find_checkpoint"]
+__all__ = [
+    "AtomicCheckpointIO",
+    "PictureLogger",
+    "Processes",
+    "ProgressBar",
+    "ResumeCheckpoint",
+    "Throughput",
+    "find_checkpoint",
+]

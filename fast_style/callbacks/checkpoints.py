@@ -59,6 +59,7 @@ class ResumeCheckpoint(Checkpoint):
         self.every_n_train_steps = every_n_train_steps
         self.keep = keep
         self.newest: Path | None = None
+        self._last: Path | None = None  # that was to be written; the same on all processes, newest may not be
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Clear away what a killed run had half written."""
@@ -94,16 +95,22 @@ class ResumeCheckpoint(Checkpoint):
             progress = trainer.fit_loop.epoch_loop.batch_progress
             for count in (progress.total, progress.current):  # forget the batch that was under way
                 count.reset_on_restart()
-            self._save(trainer)
+            # After Ctrl-C other processes may be anywhere: they are not waited for.
+            self._save(trainer, alone=isinstance(exception, KeyboardInterrupt))
 
     def _is_due(self, trainer: L.Trainer) -> bool:
         return trainer.global_step % self.every_n_train_steps == 0
 
-    def _save(self, trainer: L.Trainer) -> None:
+    def _save(self, trainer: L.Trainer, alone: bool = False) -> None:
         path = self.dirpath / f"step-{trainer.global_step}.ckpt"
-        if path == self.newest:
+        if path == self._last:
             return
-        trainer.save_checkpoint(path, weights_only=False)
+        self._last = path
+        if not alone:
+            trainer.save_checkpoint(path, weights_only=False)
+        elif trainer.is_global_zero:
+            checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+            trainer.strategy.save_checkpoint(checkpoint, path)
         if trainer.is_global_zero:
             if not path.exists():  # it could not be written, which was told
                 return

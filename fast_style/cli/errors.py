@@ -1,8 +1,10 @@
 """What goes wrong in a training, told in one sentence."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -28,6 +30,9 @@ class Stop(SystemExit):
     def __init__(self, code: int, sentence: str) -> None:
         super().__init__(code)
         self.sentence = sentence
+
+    def __reduce__(self) -> tuple[type, tuple[Any, str]]:
+        return type(self), (self.code, self.sentence)  # a launcher may bring it from another process
 
 
 @contextmanager
@@ -55,7 +60,10 @@ def in_one_sentence(show_traceback: bool) -> Iterator[None]:
 
 
 def _sentence(error: BaseException) -> str:
-    message = " ".join(str(error).split())
+    text = str(error)
+    if re.match(r"Caught \w+ in DataLoader worker", text):  # with its traceback, of which the last line tells
+        text = text.strip().rpartition("\n")[2].partition(": ")[2]
+    message = " ".join(text.split())
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not set: give {error.full_key}=VALUE"
     if isinstance(error, OverrideParseException):

@@ -1,6 +1,7 @@
 """Several trainings from one command, `train.py -m style=a,b,c`: each goes on its own, one table tells of all."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ class Sweep(Callback):
 
     Attributes:
         folder: the folder of all runs; None unless several were asked for.
+        started: when they were, in seconds since the epoch.
     """
 
     folder: Path | None = None
+    started = 0.0
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Take the folder from Hydra, which alone knows the date in its name."""
-        Sweep.folder = Path(config.hydra.sweep.dir)
+        Sweep.folder, Sweep.started = Path(config.hydra.sweep.dir), time.time()
 
 
 def record(folder: Path, name: str, run: Callable[[], dict[str, Any]]) -> None:
@@ -47,15 +50,27 @@ def record(folder: Path, name: str, run: Callable[[], dict[str, Any]]) -> None:
         result |= run()
     except Stop as stop:
         result |= {"error": stop.sentence, "exit_code": stop.code}
-        if stop.code not in (1, 2):
+        if stop.code not in (1, 2) and Sweep.folder is not None:  # else it was meant for the process of a launcher
             raise
+    except BaseException as error:
+        result |= {"error": repr(error), "exit_code": 1}
+        raise
     finally:
         _write(folder, result)
 
 
-def report(folder: Path) -> int:
-    """Print the table of all runs in `folder`, and return the exit code: 0, or 1 or 2 if one failed, 1 before 2."""
-    results = [json.loads(path.read_text()) for path in sorted(folder.rglob(RESULT))]
+def report(folder: Path, since: float = 0.0) -> int:
+    """Print the table of all runs in `folder`.
+
+    Args:
+        folder: of all runs.
+        since: in seconds since the epoch; results from before belong to another command.
+
+    Returns:
+        The exit code: 0, or that of a run that failed, 1 before 2 before others.
+    """
+    paths = [path for path in sorted(folder.rglob(RESULT)) if path.stat().st_mtime >= since]
+    results = [json.loads(path.read_text()) for path in paths]
     if results:
         Console().print(table(results))
         print(f"compare: tensorboard --logdir {folder}")
@@ -70,7 +85,9 @@ def table(results: list[dict[str, Any]]) -> Table:
         results: with `run`, and either `error`, or `before` and `after` (held-out losses by name), `seconds` and
             `output`, the file of the network.
     """
-    rows = Table("run", "held-out before", "after", "content", "style", "tv", "minutes", "network", title="Trainings")
+    rows = Table(title="Trainings")
+    for name in ("run", "held-out before", "after", "content", "style", "tv", "minutes", "network"):
+        rows.add_column(name, overflow="fold")
     for result in results:
         if "error" in result:
             rows.add_row(result["run"], *["–"] * 6, f"error: {result['error']}")

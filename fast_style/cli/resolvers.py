@@ -60,8 +60,8 @@ def batch_size(accelerator: str, size: int) -> int:
         return 2
     if not torch.cuda.is_available():
         return 4
-    free, _ = torch.cuda.mem_get_info()
-    return max(1, min(4, free // (BYTES_PER_PIXEL * size**2)))
+    memory = torch.cuda.get_device_properties(0).total_memory  # not what is free: a resumed run must decide alike
+    return max(1, min(4, memory // (BYTES_PER_PIXEL * max(1, size) ** 2)))
 
 
 def batches(max_steps: int, accumulate: int) -> int | float:

@@ -16,7 +16,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from fast_style import images
@@ -24,6 +24,8 @@ from fast_style.callbacks import PictureLogger, find_checkpoint
 from fast_style.checkpoint import load_network
 from fast_style.cli import multirun
 from fast_style.cli.errors import Stop, in_one_sentence
+from fast_style.cli.memory import keep_memory
+from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
 from fast_style.tasks import FeedForward
@@ -36,7 +38,6 @@ BASES = {
     "TransformerNetwork": PACKAGE / "assets" / "networks" / "base.safetensors",
     "SlimNetwork": PACKAGE / "assets" / "networks" / "base_slim.safetensors",
 }
-LOST_CONNECTION = r"(?i)connection (closed|reset)|connection was (closed|reset)|remote process exited|broken pipe"
 
 
 def main() -> None:
@@ -67,7 +68,9 @@ def main() -> None:
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
             os.environ["HYDRA_FULL_ERROR"] = setting
-            code = 0 if multirun.Sweep.folder is None else multirun.report(multirun.Sweep.folder)
+            code = (
+                0 if multirun.Sweep.folder is None else multirun.report(multirun.Sweep.folder, multirun.Sweep.started)
+            )
     if code:
         sys.exit(code)
 
@@ -83,10 +86,13 @@ def train(config: DictConfig) -> dict[str, Any]:
         RuntimeError: if another process of the same run is lost.
     """
     _quiet()
+    keep_memory()
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     output = Path(config.output)
     _check_writable(output)
-    _prepare_for_lightning(config)
+    if (limit := seconds(config.trainer.max_time)) is not None:
+        config.trainer.max_time = {"seconds": limit}  # as Lightning takes it
+    OmegaConf.resolve(config)  # once: what depends on the machine is decided here
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     data, task, trainer = (
@@ -99,22 +105,17 @@ def train(config: DictConfig) -> dict[str, Any]:
 
     exit_code = 0
     started = time.perf_counter()
-    try:
-        if resume is None:
-            task.heldout_before = trainer.validate(task, data, verbose=False)[0]
-            trainer.logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
-        trainer.fit(task, data, ckpt_path=resume, weights_only=True)
-        after = trainer.validate(task, data, verbose=False)[0]
-    except SystemExit as stop:  # Lightning's answer to SIGTERM and Ctrl-C
-        exit_code = 143 if isinstance(stop, SIGTERMException) else 130
-        after = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("heldout/")}
-    except RuntimeError as error:
-        if trainer.world_size == 1 or not re.search(LOST_CONNECTION, str(error)):
-            raise
-        raise RuntimeError(
-            f"another process of this run ended at step {trainer.global_step}, see above why if it could tell; "
-            f"continue with ckpt_path=last hydra.run.dir={run_dir}"
-        ) from error
+    with processes_of(trainer, config.output):
+        try:
+            if resume is None:
+                task.heldout_before = _validate(trainer, task, data)
+                trainer.logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
+            trainer.fit(task, data, ckpt_path=resume, weights_only=True)
+            after = _validate(trainer, task, data)
+        except SystemExit as stop:  # Lightning's answer to SIGTERM and Ctrl-C
+            exit_code = 143 if isinstance(stop, SIGTERMException) else 130
+            metrics = trainer.callback_metrics
+            after = {name: value.item() for name, value in metrics.items() if name.startswith("heldout/")}
     duration = time.perf_counter() - started
     if trainer.is_global_zero and trainer.global_step > 0:
         if not exit_code:
@@ -129,17 +130,16 @@ def train(config: DictConfig) -> dict[str, Any]:
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
 
 
-def _prepare_for_lightning(config: DictConfig) -> None:
-    """Say what the user said in the way Lightning takes it."""
-    if (limit := seconds(config.trainer.max_time)) is not None:
-        config.trainer.max_time = {"seconds": limit}
-    hydra_config = HydraConfig.instance().cfg
-    if hydra_config is not None and hydra_config.hydra.mode is RunMode.MULTIRUN and "LOCAL_RANK" not in os.environ:
-        # It starts further processes with the same command line: that of this run, not of all.
-        run_dir = hydra_config.hydra.runtime.output_dir
-        sys.argv[1:] = [*hydra_config.hydra.overrides.task, f"output={config.output}"]
-        with read_write(hydra_config):
-            hydra_config.hydra.run.dir = run_dir
+def _validate(trainer: L.Trainer, task: L.LightningModule, data: L.LightningDataModule) -> dict[str, float]:
+    """Measure the held-out losses.
+
+    Raises:
+        SIGTERMException: after SIGTERM, which Lightning forgets when it comes with the last batch.
+    """
+    losses = trainer.validate(task, data, verbose=False)[0]
+    if trainer.received_sigterm:
+        raise SIGTERMException
+    return dict(losses)
 
 
 def _check_writable(output: Path) -> None:

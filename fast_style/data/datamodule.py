@@ -30,6 +30,19 @@ class _ResumableLoader(DataLoader):
         pass
 
 
+class _ShardLoader(_ResumableLoader):
+    """Begins where the training is, whenever iteration begins."""
+
+    def __init__(self, stream: ShardStream, data: "PhotoDataModule", **options: Any) -> None:
+        super().__init__(stream, **options)
+        self._stream = stream
+        self._data = data
+
+    def __iter__(self) -> Any:
+        self._stream.start, self._stream.counts = self._data.next_sample_here()
+        return super().__iter__()
+
+
 class PhotoDataModule(LightningDataModule):
     """Endless training crops and a few held-out photos.
 
@@ -150,13 +163,10 @@ class PhotoDataModule(LightningDataModule):
         """Return an endless loader that begins at the sample after the last optimizer step."""
         trainer, workers = self._trainer, self.num_workers
         if self.shards:
-            stream = ShardStream(
-                *(self.shards, self.size, self.seed, self._next_sample_here),
-                *(trainer.global_rank, trainer.world_size, self._counts),
-            )
-            return _ResumableLoader(
-                stream,
-                self.batch_size,
+            return _ShardLoader(
+                ShardStream(self.shards, self.size, self.seed, 0, trainer.global_rank, trainer.world_size),
+                self,
+                batch_size=self.batch_size,
                 collate_fn=collate,
                 num_workers=min(1, workers),
                 pin_memory=trainer.strategy.root_device.type == "cuda",
@@ -215,9 +225,9 @@ class PhotoDataModule(LightningDataModule):
         steps = max(0, self._trainer.global_step - step)
         return sample + steps * self._trainer.accumulate_grad_batches * self.batch_size * self._trainer.world_size
 
-    def _next_sample_here(self) -> int:
-        """Count the samples of this process alone."""
-        return self._next_sample() // self._trainer.world_size
+    def next_sample_here(self) -> tuple[int, dict[str, int]]:
+        """Return the next sample of those of this process alone, and the number of photos of each shard seen so far."""
+        return self._next_sample() // self._trainer.world_size, dict(self._counts)
 
     def _report(self, skipped: list[str], enlarged: list[str]) -> None:
         for name in sorted(set(skipped) - self.skipped):

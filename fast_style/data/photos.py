@@ -136,6 +136,8 @@ def is_readable(source: ImageSource, index: int, size: int) -> bool:
     """Whether a photo can be read where samples of `size` pixels are wanted."""
     try:
         source.read(index, size)
+    except ConnectionError:
+        raise
     except (ValueError, OSError):
         return False
     return True

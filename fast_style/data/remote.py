@@ -51,7 +51,9 @@ class RemoteFolder:
             ConnectionError: if it cannot be asked.
         """
         files, path = self._connect()
-        found = self._persist("list", lambda: files.find(path))
+        # find would leave out, without a word, the folders that do not answer.
+        tree = self._persist("list", lambda: [*files.walk(path, on_error="raise")])
+        found = [f"{folder}/{name}" for folder, _, names in tree for name in names]
         prefix = path.rstrip("/") + "/"
         return sorted(name.removeprefix(prefix) for name in found if name.startswith(prefix))
 

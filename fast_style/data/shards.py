@@ -1,15 +1,14 @@
 """Photos in WebDataset shards, `.tar` files of images, read one after the other."""
 
+import os
 import re
 import tarfile
 import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -36,7 +35,7 @@ class ShardStream(IterableDataset[Sample]):
 
     The shards of an epoch come in an order of its own, of which process r of W takes the r-th and every W-th after it;
     the photos of a shard are shuffled among themselves. A shard behind an address is fetched to a temporary file while
-    the one before it is read, and deleted after use; one that fails is tried again (see `RemoteFolder`).
+    the one before it is read; one that fails is tried again (see `RemoteFolder`).
 
     Sample n of a process depends on (shards, seed, rank, world_size, n) alone. To go on at sample n, the shards before
     it are passed over by their number of photos: known from `counts`, else they are fetched and counted.
@@ -48,7 +47,7 @@ class ShardStream(IterableDataset[Sample]):
         shards: `.tar` files, or addresses of them.
         size: side of the samples in pixels, at least 1.
         seed: another seed, another sequence of samples.
-        start: returns the first sample of this process; asked whenever iteration begins.
+        start: the first sample of this process.
         rank: this process, 0 to W − 1.
         world_size: number of processes, W.
         counts: photos of each shard by its name, as far as known.
@@ -63,7 +62,7 @@ class ShardStream(IterableDataset[Sample]):
         shards: Sequence[str],
         size: int,
         seed: int = 0,
-        start: Callable[[], int] = lambda: 0,
+        start: int = 0,
         rank: int = 0,
         world_size: int = 1,
         counts: dict[str, int] | None = None,
@@ -93,7 +92,7 @@ class ShardStream(IterableDataset[Sample]):
         worker = get_worker_info()
         if worker is not None and worker.num_workers > 1:
             raise RuntimeError("shards are read by one worker, or samples would come twice: give data.num_workers=1")
-        left = self.start()  # samples to pass over
+        left = self.start  # samples to pass over
         skipped: list[str] = []
         in_vain = 0  # shards in a row without a photo
         with _Fetcher() as fetcher:
@@ -101,17 +100,20 @@ class ShardStream(IterableDataset[Sample]):
                 shard = self.shards[number]
                 if self.counts.get(shard, left + 1) <= left:
                     left -= self.counts[shard]
+                    fetcher.forget(shard)
                     continue
                 images: list[Member] = []
                 sample: Sample | None = None
                 try:
-                    with fetcher.local(shard) as file:
+                    with fetcher.open(shard) as file:
                         fetcher.want(self.shards[following])
                         images = _index(file, shard, skipped)
                         self.counts[shard] = len(images)
                         for place in range(left, len(images)):
                             sample = self._sample(file, images, (epoch, number, place), skipped)
-                            if sample is None:
+                            if sample is None:  # none of them can be read: nothing was taken from this shard
+                                images = []
+                                self.counts[shard] = 0
                                 break
                             yield sample
                 except (FileNotFoundError, PermissionError) as error:
@@ -124,6 +126,9 @@ class ShardStream(IterableDataset[Sample]):
                         f"no photo to train on: none in {in_vain} shards can be read, the last was {shard}"
                     )
 
+    def _empty(self) -> dict[str, int]:
+        return {shard: count for shard, count in self.counts.items() if count == 0}
+
     def _order(self) -> Iterator[tuple[int, int]]:
         """Yield epoch and number of each shard this process takes."""
         for epoch in count():
@@ -131,7 +136,7 @@ class ShardStream(IterableDataset[Sample]):
             yield from ((epoch, number) for number in order[self.rank :: self.world_size])
 
     def _sample(
-        self, file: Path, images: list[Member], place: tuple[int, int, int], skipped: list[str]
+        self, file: BinaryIO, images: list[Member], place: tuple[int, int, int], skipped: list[str]
     ) -> Sample | None:
         """Crop the photo whose turn it is, or the next that can be read; None if none of this shard can."""
         epoch, number, turn = place
@@ -139,11 +144,9 @@ class ShardStream(IterableDataset[Sample]):
         for attempt in range(min(MAX_ATTEMPTS, len(images))):
             name, offset, size = images[order[(turn + attempt) % len(images)]]
             name = f"{name} in {self.shards[number]}"
-            with file.open("rb") as archive:
-                archive.seek(offset)
-                data = archive.read(size)
+            file.seek(offset)
             try:
-                pixels = decode(data, name, 2 * self.size)
+                pixels = decode(file.read(size), name, 2 * self.size)
             except (ValueError, OSError):
                 skipped.append(name)
                 continue
@@ -151,7 +154,7 @@ class ShardStream(IterableDataset[Sample]):
                 "image": random_crop(pixels, self.size, generator(self.seed, *place)),
                 "skipped": [*skipped],
                 "enlarged": [name] if min(pixels.shape[-2:]) < self.size else [],
-                "counts": {self.shards[number]: len(images)},
+                "counts": {self.shards[number]: len(images)} | self._empty(),
             }
             skipped.clear()
             return sample
@@ -162,50 +165,67 @@ class _Fetcher:
     """Brings shards here, one ahead of its turn."""
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="fast_style_")
         self._thread = ThreadPoolExecutor(1)
-        self._coming: dict[str, Future[Path]] = {}
+        self._coming: dict[str, Future[BinaryIO]] = {}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-        self._folder.cleanup()
+        for shard in list(self._coming):
+            self.forget(shard)
+        self._thread.shutdown(wait=False)
 
     def want(self, shard: str) -> None:
         """Begin to fetch a shard, unless it is here."""
         if is_address(shard) and shard not in self._coming:
             self._coming[shard] = self._thread.submit(self._fetch, shard)
 
-    @contextmanager
-    def local(self, shard: str) -> Iterator[Path]:
-        """Yield the file of a shard; what was fetched is deleted afterwards."""
+    def forget(self, shard: str) -> None:
+        """Give up a shard that is not wanted after all."""
+        coming = self._coming.pop(shard, None)
+        if coming is not None and not coming.cancel():
+            coming.add_done_callback(_close)
+
+    def open(self, shard: str) -> BinaryIO:
+        """Return the file of a shard."""
         if not is_address(shard):
-            yield Path(shard)
-            return
+            return Path(shard).open("rb")
         self.want(shard)
-        file = self._coming.pop(shard).result()
         try:
-            yield file
+            return self._coming.pop(shard).result()
+        except ConnectionError:  # perhaps long ago
+            return self._fetch(shard)
+
+    @staticmethod
+    def _fetch(shard: str) -> BinaryIO:
+        handle, name = tempfile.mkstemp(prefix="fast_style_", suffix=".tar")
+        os.close(handle)
+        try:
+            RemoteFolder(shard).fetch(Path(name))
+            return Path(name).open("rb")
         finally:
-            file.unlink()
-
-    def _fetch(self, shard: str) -> Path:
-        file = Path(self._folder.name, uuid.uuid4().hex)
-        RemoteFolder(shard).fetch(file)
-        return file
+            Path(name).unlink()  # the open file stays readable, and nothing is left when the process ends
 
 
-def _index(file: Path, shard: str, skipped: list[str]) -> list[Member]:
+def _close(fetched: Future[BinaryIO]) -> None:
+    if fetched.exception() is None:
+        fetched.result().close()
+
+
+def _index(file: BinaryIO, shard: str, skipped: list[str]) -> list[Member]:
     """List the images of a shard; of a damaged one, those before the damage."""
     images: list[Member] = []
-    end = file.stat().st_size
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
     try:
-        with tarfile.open(file, "r:") as archive:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
                 if member.offset_data + member.size > end:
                     raise tarfile.ReadError(f"it ends within {member.name}")
                 if member.isfile() and is_image(member.name):
                     images.append((member.name, member.offset_data, member.size))
+            file.seek(archive.offset)
+            if (file.read(tarfile.BLOCKSIZE) or b"cut off").strip(b"\0"):  # tarfile takes this for the end
+                raise tarfile.ReadError("a header is damaged, or it is cut off there")
     except tarfile.TarError as error:
         skipped.append(f"{shard} from its image {len(images)} on ({error})")
     return images

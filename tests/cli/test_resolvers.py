@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -40,11 +42,12 @@ def test_compiling_pays_for_long_runs():
 
 
 @pytest.mark.parametrize(
-    ("free", "size", "expected"), [(80e9, 256, 4), (80e9, 1024, 4), (1.5e9, 256, 2), (1e9, 1024, 1)]
+    ("memory", "size", "expected"), [(80e9, 256, 4), (80e9, 1024, 4), (1.5e9, 256, 2), (1e9, 1024, 1)]
 )
-def test_the_batch_fits_the_memory_of_a_gpu(monkeypatch, free, size, expected):
+def test_the_batch_fits_the_memory_of_a_gpu(monkeypatch, memory, size, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(free), int(80e9)))
+    properties = SimpleNamespace(total_memory=int(memory))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: properties)
     assert batch_size("gpu", size) == expected
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from fast_style.data import HeldOut, ImageSource, PhotoDataset, SampleIndices, collate
-from fast_style.data.photos import _permutation
+from fast_style.data.photos import permutation
 
 
 def write_png(pixels: torch.Tensor, path: Path) -> None:
@@ -148,7 +148,7 @@ def test_no_readable_photo(photo_folder):
 def test_too_many_unreadable_photos(photo_folder, monkeypatch):
     monkeypatch.setattr("fast_style.data.photos.MAX_ATTEMPTS", 2)
     source = ImageSource(photo_folder)
-    for index in _permutation(6, 0, 0)[:2]:
+    for index in permutation(6, 0, 0)[:2]:
         (photo_folder / source.names[int(index)]).write_bytes(b"")
     with pytest.raises(RuntimeError, match="2 in a row cannot be read"):
         PhotoDataset(source, 16)[0]

@@ -73,7 +73,7 @@ def test_samples_are_crops(shards):
 def test_goes_on_anywhere(shards, start, known):
     whole = list(itertools.islice(ShardStream(shards, 8), 40))
     counts = {shard: count for sample in whole for shard, count in sample["counts"].items()} if known else {}
-    stream = ShardStream(shards, 8, start=lambda: start, counts=counts)
+    stream = ShardStream(shards, 8, start=start, counts=counts)
     for expected, sample in zip(whole[start:], stream, strict=False):
         assert torch.equal(sample["image"], expected["image"])
 
@@ -83,7 +83,7 @@ def test_shards_that_are_known_are_passed_over_unread(shards, tmp_path):
     counts = {shard: count for sample in order for shard, count in sample["counts"].items()}
     first, *_ = order[0]["counts"]
     (tmp_path / first).write_bytes(b"not read")
-    stream = ShardStream(shards, 8, start=lambda: counts[first], counts=counts)
+    stream = ShardStream(shards, 8, start=counts[first], counts=counts)
     expected = [round(sample["image"].mean().item() * 255) for sample in order]
     assert colours(stream, 12 - counts[first]) == expected[counts[first] :]
 
@@ -115,6 +115,31 @@ def test_of_a_damaged_shard_what_comes_before_the_damage_is_used(shards, tmp_pat
     assert sorted(round(sample["image"].mean().item() * 255) for sample in samples) == [0, 1, *range(5, 12)]
     (named,) = {name for sample in samples for name in sample["skipped"]}
     assert named.startswith(f"{damaged} from its image 2 on (it ends within 00002.png)")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+def test_damage_to_a_header_is_told(shards, tmp_path, damage):
+    """To tarfile this is the end of the archive."""
+    damaged = tmp_path / "photos-0.tar"
+    data = bytearray(damaged.read_bytes())
+    with tarfile.open(damaged) as archive:
+        header = archive.getmembers()[4].offset
+    data[header + 10] ^= 255
+    damaged.write_bytes(data if damage == "flipped" else data[:header])
+    samples = list(itertools.islice(ShardStream(shards, 8), 9))
+    (named,) = {name for sample in samples for name in sample["skipped"]}
+    assert named.startswith(f"{damaged} from its image 2 on (a header is damaged, or it is cut off there)")
+
+
+def test_goes_on_after_a_shard_without_a_photo_that_can_be_read(shards, tmp_path):
+    write_shard(tmp_path / "photos-1.tar", range(3), broken=(0, 1, 2))
+    whole = list(itertools.islice(ShardStream(shards, 8), 18))
+    counts = {shard: count for sample in whole for shard, count in sample["counts"].items()}
+    assert counts[str(tmp_path / "photos-1.tar")] == 0
+    for start in (0, 4, 5, 9, 12):
+        stream = ShardStream(shards, 8, start=start, counts=counts)
+        for expected, sample in zip(whole[start:], stream, strict=False):
+            assert torch.equal(sample["image"], expected["image"])
 
 
 def test_no_shard_of_use(tmp_path):

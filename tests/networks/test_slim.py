@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from fast_style.checkpoint import load_network, save_network
 from fast_style.networks import SlimNetwork
 from fast_style.tiling import stylize_tiled
 
@@ -49,3 +50,9 @@ def test_tiles_give_the_same():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         SlimNetwork(**arguments)
+
+
+def test_a_file_gives_the_same_network(tmp_path):
+    network, photos = SlimNetwork(width=4, blocks=1).eval(), torch.rand(1, 3, 16, 24)
+    save_network(tmp_path / "slim.safetensors", network, {}, torch.float32)
+    torch.testing.assert_close(load_network(tmp_path / "slim.safetensors")(photos), network(photos))
