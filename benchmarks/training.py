@@ -3,8 +3,11 @@
     python benchmarks/training.py [--rounds 7] [--output benchmarks/training.json]
 
 Both train the same network (1.68 M parameters) on batches of 4 at 256 px under VGG-16 with random weights and the
-losses of pytorch/examples: content relu2_2, style relu1_2, relu2_2, relu3_3, relu4_3. The steps alternate in one
-process; a row gives the median over rounds, and the median of the ratios taken round by round.
+losses of pytorch/examples: content relu2_2, style relu1_2, relu2_2, relu3_3, relu4_3; the last row is under the shipped
+vgg19_slim with the default losses instead. The steps alternate in one process; a row gives the median over rounds, the
+median of the ratios taken round by round, the fraction of the time that the operations of the step would take at the
+rate of a matrix product of 2048² in bfloat16 (measured in every round), and the cosine of the gradient over all
+parameters with that of the same losses in float32.
 """
 
 import argparse
@@ -19,12 +22,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from fast_style.cli.memory import keep_memory
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG, TransformerNetwork
 
 STYLE_LAYERS = {"relu1_2": 64.0**-2, "relu2_2": 128.0**-2, "relu3_3": 256.0**-2, "relu4_3": 512.0**-2}
 BATCH, SIZE = 4, 256
+PEER = "pytorch/examples"
 Step = Callable[[Tensor], None]
 
 
@@ -65,10 +71,21 @@ def pytorch_examples_step(network: TransformerNetwork, vgg: VGG, style: Tensor) 
     return step
 
 
-def our_step(network: TransformerNetwork, vgg: VGG, style: Tensor, bf16: bool, compiled: bool) -> Step:
+def examples_loss(style: Tensor) -> PerceptualLoss:
+    """Return their losses."""
+    vgg = VGG("vgg16", weights=None)
+    return PerceptualLoss(vgg, style, ["relu2_2"], STYLE_LAYERS, 1e5, 1e10, 0.0, relative=False)
+
+
+def default_loss(style: Tensor) -> PerceptualLoss:
+    """Return those of configs/loss/gram.yaml under vgg19_slim."""
+    content, styles = ["relu2_2", "relu3_2"], ["relu1_2", "relu2_2", "relu3_4"]
+    return PerceptualLoss(VGG("vgg19", "slim"), style, content, styles, 1.0, 5.0, 5.0)
+
+
+def our_step(network: TransformerNetwork, loss: PerceptualLoss, bf16: bool, compiled: bool) -> Step:
     """Our training step as `tasks.FeedForward` does it, without Lightning around it."""
     network.to(memory_format=torch.channels_last)
-    loss = PerceptualLoss(vgg, style, ["relu2_2"], STYLE_LAYERS, 1e5, 1e10, 0.0, relative=False)
     loss.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
 
@@ -90,28 +107,49 @@ def our_step(network: TransformerNetwork, vgg: VGG, style: Tensor, bf16: bool, c
     return step
 
 
-def measure(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each step in each round; two rounds before are not counted."""
+def measure(steps: dict[str, Step], rounds: int) -> tuple[dict[str, list[float]], list[float]]:
+    """Seconds of each step in each round, and operations a second of a matrix product; two rounds are not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
+    a, b = (torch.rand(2048, 2048).bfloat16() for _ in range(2))
+    rates = []
     for _ in range(rounds + 2):
         x = torch.rand(BATCH, 3, SIZE, SIZE)
+        started = time.perf_counter()
+        for _ in range(5):
+            a @ b
+        rates.append(5 * 2 * 2048**3 / (time.perf_counter() - started))
         for name, step in steps.items():
             started = time.perf_counter()
             step(x)
             seconds[name].append(time.perf_counter() - started)
-    return {name: values[2:] for name, values in seconds.items()}
+    return {name: values[2:] for name, values in seconds.items()}, rates[2:]
+
+
+def gradient(network: TransformerNetwork, loss: PerceptualLoss, x: Tensor, bf16: bool) -> Tensor:
+    """Gradient of the objective by all parameters, flat."""
+    network.zero_grad()
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
+        loss.summary(loss(network(x), x))["total_loss"].backward()
+    return torch.cat([parameter.grad.flatten() for parameter in network.parameters() if parameter.grad is not None])
+
+
+def operations(network: TransformerNetwork, loss: PerceptualLoss, x: Tensor) -> int:
+    """Count the floating-point operations of convolutions and matrix products, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        gradient(network, loss, x, bf16=False)
+    return counter.get_total_flops()
 
 
 def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="steps of each kind that are counted")
-    parser.add_argument("--no-compile", action="store_true", help="leave the compiled step out")
+    parser.add_argument("--no-compile", action="store_true", help="leave the compiled steps out")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
+    keep_memory()  # as train.py does; the peer has it too
     torch.manual_seed(0)
-    style = torch.rand(1, 3, SIZE, SIZE)
-    vgg = VGG("vgg16", weights=None)
+    style, x = torch.rand(1, 3, SIZE, SIZE), torch.rand(BATCH, 3, SIZE, SIZE)
     reference = TransformerNetwork(output="linear")
 
     def copy() -> TransformerNetwork:
@@ -119,33 +157,48 @@ def main() -> None:
         network.load_state_dict(reference.state_dict())
         return network
 
-    steps = {
-        "pytorch/examples": pytorch_examples_step(copy(), vgg, style),
-        "fast_style float32": our_step(copy(), VGG("vgg16", weights=None), style, bf16=False, compiled=False),
-        "fast_style bfloat16": our_step(copy(), VGG("vgg16", weights=None), style, bf16=True, compiled=False),
+    kinds: dict[str, tuple[Callable[[Tensor], PerceptualLoss], bool, bool]] = {
+        "fast_style float32": (examples_loss, False, False),
+        "fast_style bfloat16": (examples_loss, True, False),
+        "fast_style bfloat16, compiled": (examples_loss, True, True),
+        "fast_style bfloat16, vgg19_slim": (default_loss, True, False),
+        "fast_style bfloat16, compiled, vgg19_slim": (default_loss, True, True),
     }
-    if not options.no_compile:
-        steps["fast_style bfloat16, compiled"] = our_step(
-            copy(), VGG("vgg16", weights=None), style, bf16=True, compiled=True
-        )
-    seconds = measure(steps, options.rounds)
-    peer = seconds["pytorch/examples"]
+    kinds = {name: kind for name, kind in kinds.items() if not (kind[2] and options.no_compile)}
+    work, cosines = {PEER: operations(copy(), examples_loss(style), x)}, {PEER: 1.0}
+    steps = {PEER: pytorch_examples_step(copy(), VGG("vgg16", weights=None), style)}
+    for name, (make_loss, bf16, compiled) in kinds.items():
+        loss = make_loss(style)
+        work[name] = operations(copy(), loss, x)
+        exact, ours = gradient(copy(), loss, x, bf16=False), gradient(copy(), loss, x, bf16)
+        cosines[name] = torch.cosine_similarity(exact, ours, dim=0).item()
+        steps[name] = our_step(copy(), loss, bf16, compiled)
+    seconds, rates = measure(steps, options.rounds)
+    peer = seconds[PEER]
     rows = [
         {
             "step": name,
             "seconds": round(statistics.median(values), 3),
             "images_per_second": round(BATCH / statistics.median(values), 2),
             "speedup": round(statistics.median(p / v for p, v in zip(peer, values, strict=True)), 2),
+            "of_the_bound": round(statistics.median(work[name] / r / v for r, v in zip(rates, values, strict=True)), 3),
+            "cosine": round(cosines[name], 5),
         }
         for name, values in seconds.items()
     ]
-    table = Table("step", "s / step", "images / s", "speed-up", title=f"batch {BATCH} at {SIZE} px")
+    table = Table("step", "s / step", "images / s", "speed-up", "of the bound", "cosine", title=f"{BATCH} at {SIZE} px")
     for row in rows:
         table.add_row(*map(str, row.values()))
-    Console(width=100).print(table)
+    Console(width=120).print(table)
     if options.output:
         machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        options.output.write_text(json.dumps({"rounds": options.rounds, **machine, "rows": rows}, indent=2) + "\n")
+        result = {
+            "rounds": options.rounds,
+            **machine,
+            "bf16_gflops": round(statistics.median(rates) / 1e9),
+            "rows": rows,
+        }
+        options.output.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

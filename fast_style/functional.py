@@ -1,5 +1,7 @@
 """Pure tensor maths shared by networks, losses and metrics."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -25,8 +27,30 @@ def gram_matrix(features: Tensor) -> Tensor:
         raise ValueError(f"features must have shape (N, C, H, W), got {tuple(features.shape)}")
     c, h, w = features.shape[1:]
     with torch.autocast(features.device.type, enabled=False):
-        flat = features.flatten(2).float()  # (N, C, H·W)
-        return flat @ flat.transpose(1, 2) / (c * h * w)
+        return _Gram.apply(features.flatten(2)) / (c * h * w)
+
+
+class _Gram(torch.autograd.Function):
+    """F Fᵀ of (N, C, P) in float32, with a gradient for its purpose.
+
+    (D + Dᵀ) F is one product where autograd would take two and a sum. bfloat16 features are kept and multiplied as they
+    are: their gradient has no more digits.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        exact = flat.float()
+        return exact @ exact.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        with torch.autocast(flat.device.type, enabled=False):
+            symmetric = gradient + gradient.transpose(1, 2)
+            if flat.dtype == torch.bfloat16:
+                return symmetric.bfloat16() @ flat
+            return (symmetric @ flat.float()).to(flat.dtype)  # float16 might overflow
 
 
 def total_variation(images: Tensor) -> Tensor:

@@ -21,6 +21,19 @@ def test_gram_matrix_of_half_precision_is_float32_and_does_not_overflow(dtype):
     torch.testing.assert_close(gram, torch.full((1, 2, 2), 100.0**2 / 2), rtol=1e-3, atol=0)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_gradient_of_the_gram_matrix(dtype, tolerance):
+    features, towards = torch.randn(2, 3, 4, 5).to(dtype), torch.randn(2, 3, 3)
+    exact = features.double().requires_grad_()
+    flat = exact.flatten(2)
+    ((flat @ flat.mT / 60) * towards.double()).sum().backward()
+    features.requires_grad_()
+    (gram_matrix(features) * towards).sum().backward()
+    assert features.grad.dtype == dtype
+    difference = (features.grad.double() - exact.grad).norm() / exact.grad.norm()
+    assert difference < tolerance
+
+
 def test_gram_matrix_does_not_change_its_argument():
     features = torch.randn(1, 3, 4, 5)
     before = features.clone()

@@ -34,7 +34,7 @@ def start(root, monkeypatch) -> Iterator[Callable[..., subprocess.Popen]]:
     for process in processes:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.communicate()
 
 
 def finish(process: subprocess.Popen) -> str:
@@ -88,13 +88,13 @@ def assert_close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
 def test_two_processes_learn_what_one_learns(two, twenty, start, train, tmp_path):
     """With plain gradient descent: Adam divides by the size of the gradient, which hides its scale and makes much of
     the rounding where it is zero, as for the biases before an instance normalisation."""
-    descent = {"model.optimizer._target_": "torch.optim.SGD", "model.optimizer.lr": "0.001"}
+    descent = {"model.optimizer._target_": "torch.optim.SGD", "model.optimizer.lr": "1e-5"}
     twenty, two = twenty | descent, two | descent
     assert train(twenty) == 0
     printed = finish(start(two))
     assert printed.count("wrote") == 1  # by the first process alone
     first, last = weights(tmp_path / "run", 10), weights(tmp_path / "run", 20)
-    assert max((first[key] - last[key]).abs().max() for key in first) > 1e-3
+    assert max((first[key] - last[key]).abs().max() for key in first) > 1e-4
     assert_close(last, weights(tmp_path / "two", 20))
     assert read_metadata(tmp_path / "out.safetensors")["steps"] == 20
 
@@ -127,7 +127,7 @@ def test_several_styles_in_two_processes_each(two, start, tmp_path):
     run = {key: value for key, value in two.items() if key not in ("hydra.run.dir", "output")}
     run |= {"style": "waves,cubist", "trainer.max_steps": "2", "hydra.sweep.dir": str(tmp_path / "all")}
     keys = ",".join(key for key in run if key not in ("style", "hydra.sweep.dir"))
-    printed = finish(start(run, "-m", f"hydra.job.config.override_dirname.exclude_keys=[{keys}]"))
+    printed = finish(start(run | {"hydra.job.config.override_dirname.exclude_keys": f"[{keys}]"}, "-m"))
     assert "Trainings" in printed
     for name in ("waves", "cubist"):
         assert read_metadata(tmp_path / "all" / f"style={name}" / f"{name}.safetensors")["steps"] == 2
