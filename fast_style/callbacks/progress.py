@@ -41,7 +41,8 @@ class ProgressBar(RichProgressBar):
             return ""
         steps = trainer.max_steps - trainer.global_step
         ends = [(time.monotonic() - began) / done * steps] if trainer.max_steps >= 0 else []
-        ends += [t for c in trainer.callbacks if isinstance(c, Timer) and (t := c.time_remaining()) is not None]
+        timers = [c for c in trainer.callbacks if isinstance(c, Timer)]  # type: ignore[attr-defined]
+        ends += [left for timer in timers if (left := timer.time_remaining()) is not None]
         seconds = min(ends, default=0.0)
         of = f" of {trainer.max_steps} steps" if trainer.max_steps >= 0 else ""
         return f", about {math.ceil(seconds / 60)} min left{of}" if seconds > 0 else ""

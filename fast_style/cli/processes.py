@@ -50,7 +50,7 @@ def processes_of(trainer: Trainer, output: str) -> Iterator[None]:
         ) from error
     finally:
         if starts:
-            for callback in trainer.callbacks:
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, Processes):
                     callback.wait(trainer, WAIT)
             if torch.distributed.is_initialized():

@@ -171,6 +171,7 @@ class PhotoDataModule(LightningDataModule):
                 num_workers=min(1, workers),
                 pin_memory=trainer.strategy.root_device.type == "cuda",
             )
+        assert self.photos is not None  # noqa: S101 - setup made them
         return _ResumableLoader(
             self.photos,
             batch_sampler=SampleIndices(self._next_sample, self.batch_size, trainer.global_rank, trainer.world_size),
