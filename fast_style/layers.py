@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from fast_style.functional import padded, upsampled_conv
+
 # A function that is no module works pixel by pixel.
 Layer = Callable[[Tensor], Tensor]
 
@@ -41,6 +43,11 @@ class ConvLayer(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, padding_mode="reflect"
         )
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if torch.is_grad_enabled() and x.requires_grad:
+            return F.conv2d(padded(x, int(self.padding[0]), "reflect"), weight, bias, self.stride)
+        return super()._conv_forward(x, weight, bias)
 
 
 class ResidualBlock(nn.Module):
@@ -83,6 +90,8 @@ class UpsampleConv(ConvLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', 2H, 2W)."""
+        if torch.is_grad_enabled() and x.requires_grad and self.kernel_size == (3, 3):
+            return upsampled_conv(x, self.weight, self.bias)
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.functional import gram_matrix, total_variation
+from fast_style.functional import gram_matrix, padded, total_variation, upsampled_conv
 
 
 def test_gram_matrix_equals_explicit_sum():
@@ -58,3 +58,43 @@ def test_total_variation_of_a_line_or_pixel_is_finite(size):
     images = torch.rand(1, 3, *size)
     expected = 0.0 if size == (1, 1) else images.flatten(2).diff(dim=2).square().mean().item()
     assert total_variation(images).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("padding", [0, 1, 4])
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_padding_is_that_of_pytorch(layout, dtype, padding, mode):
+    images = torch.randn(2, 3, 7, 9).to(dtype, memory_format=layout)
+    ours, theirs = images.clone().requires_grad_(), images.clone().requires_grad_()
+    result = padded(ours, padding, mode)
+    expected = torch.nn.functional.pad(theirs, (padding,) * 4, mode=mode)
+    assert torch.equal(result, expected)
+    towards = torch.randn_like(expected)
+    result.backward(towards)
+    expected.backward(towards)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_the_gradient_of_padding_is_a_proper_operator():
+    operator = torch.ops.fast_style.pad_backward.default
+    for layout in (torch.contiguous_format, torch.channels_last):
+        for mode in ("reflect", "replicate"):
+            gradient = torch.randn(2, 3, 9, 11).contiguous(memory_format=layout)
+            torch.library.opcheck(operator, (gradient, 2, mode), test_utils=("test_schema", "test_faketensor"))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (7, 9)])
+def test_upsampled_conv_is_upsampling_and_a_convolution(size):
+    x, weight, bias = torch.randn(2, 3, *size), torch.randn(4, 3, 3, 3), torch.randn(4)
+    ours, theirs = ([t.clone().requires_grad_() for t in (x, weight, bias)] for _ in range(2))
+    upsampled = torch.nn.functional.interpolate(theirs[0], scale_factor=2.0, mode="nearest")
+    reflected = torch.nn.functional.pad(upsampled, (1, 1, 1, 1), mode="reflect")
+    expected = torch.nn.functional.conv2d(reflected, *theirs[1:])
+    result = upsampled_conv(*ours)
+    torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
+    towards = torch.randn_like(expected)
+    result.backward(towards)
+    expected.backward(towards)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-4, rtol=1e-4)
