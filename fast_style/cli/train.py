@@ -241,6 +241,7 @@ def _relative(path: Path) -> Path:
 def _quiet() -> None:
     """Silence what Lightning says of its own settings; keep every warning about the user's run."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # that there is no CUDA, when compiling
     for message in (
         r"The '\w+' does not have many workers",
         r"The number of training batches .* is smaller than the logging interval",
