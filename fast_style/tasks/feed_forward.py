@@ -113,14 +113,16 @@ class FeedForward(L.LightningModule):
         if torch.isfinite(norm):
             self._skipped_in_a_row = 0
             self.log("train/grad_norm", norm)
-            return
-        self._not_finite({"the norm of the gradient": norm})
-        # Gradients of several processes are averaged by now: all of them come here, or none.
-        optimizer.zero_grad()  # to None: the optimizer passes over parameters without a gradient
-        self.skipped_steps += 1
-        self._skipped_in_a_row += 1
-        log.warning("skipped step %d: its gradient is not finite (%d skipped)", self.global_step, self.skipped_steps)
-        self.log("train/skipped_steps", float(self.skipped_steps))
+        else:
+            self._not_finite({"the norm of the gradient": norm})
+            # Gradients of several processes are averaged by now: all of them come here, or none.
+            optimizer.zero_grad()  # to None: the optimizer passes over parameters without a gradient
+            self.skipped_steps += 1
+            self._skipped_in_a_row += 1
+            message = "skipped step %d: its gradient is not finite (%d skipped)"
+            log.warning(message, self.global_step, self.skipped_steps)
+        if self.on_nonfinite == "skip":
+            self.log("train/skipped_steps", float(self.skipped_steps))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the network, how to build it, and where it started; leave the loss network out."""
