@@ -1,6 +1,7 @@
 """Measure exported networks on held-out photos, under the losses they were trained with.
 
-    python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--output FILE.json] NETWORK …
+    python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--losses-of NETWORK]
+        [--output FILE.json] NETWORK …
 
 For each network: the weighted content, style and total variation losses and their sum, the objective, in float32, of
 the same network untrained (with the seed of its training), of the exported file, and, as control, of the photos
@@ -45,7 +46,8 @@ def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos:
 def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Rebuild the loss from the metadata of a network, and measure."""
     metadata = read_metadata(path)
-    style, settings = metadata["config"]["style"], dict(metadata["config"]["model"]["loss"])
+    judged = read_metadata(options.losses_of or path)["config"]
+    style, settings = judged["style"], dict(judged["model"]["loss"])
     image = load_style(style["name"], dir=options.styles, size=style["size"])
     settings = {key: value for key, value in settings.items() if key not in ("_target_", "loss_network", "style")}
     loss = PerceptualLoss(VGG("vgg19", options.weights), image, **settings)
@@ -82,6 +84,7 @@ def main() -> None:
     parser.add_argument("--photos", required=True, help="folder of held-out photos")
     parser.add_argument("--styles", required=True, help="folder of the paintings")
     parser.add_argument("--weights", required=True, help="VGG-19 weights, a file or a name")
+    parser.add_argument("--losses-of", type=Path, help="take style and losses of this network for all")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
     rows = [measure(path, options) for path in options.networks]

@@ -5,6 +5,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
+from fast_style.errors import first_line
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -34,6 +36,7 @@ class Compiled(Generic[P, R]):
                 raise
             result = self._function(*args, **kwargs)  # raises, if the function is to blame
             self._run = self._function
-            reason = str(error).strip().partition("\n")[0]
-            self._note(f"torch.compile failed, so it runs without ({reason})")  # for lack of a compiler, often
+            self._note(
+                f"torch.compile failed, so it runs without ({first_line(error)})"
+            )  # for lack of a compiler, often
             return result

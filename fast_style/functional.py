@@ -57,9 +57,8 @@ class _Gram(torch.autograd.Function):
 def padded(images: Tensor, padding: int, mode: str) -> Tensor:
     """Pad all four sides: (N, C, H, W) → (N, C, H + 2·padding, W + 2·padding).
 
-    As `torch.nn.functional.pad`, but `torch.compile` leaves the gradient to PyTorch's own kernel. What it makes of it
-    otherwise took more than half of the time of a compiled training step on a CPU (512 of 880 ms under vgg19_slim, by
-    `torch._inductor.config.cpp.enable_kernel_profile`).
+    As `torch.nn.functional.pad`, but `torch.compile` leaves the gradient to PyTorch's own kernel: its own is a sum of
+    nine masked copies, slow on a CPU (`benchmarks/training.md`).
 
     Args:
         images: of shape (N, C, H, W).
@@ -99,11 +98,28 @@ def _inner(gradient: Tensor, padding: int, _mode: str) -> Tensor:
     return torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout)
 
 
+def upsampled_weight(weight: Tensor) -> Tensor:
+    """Weight of a convolution that does nearest-neighbour upsampling by two and then a 3×3 convolution.
+
+    A 3×3 window of the upsampled picture sees only 2×2 different pixels: 4 products for each pixel of the output in
+    place of 9, and the upsampled picture is never made.
+
+    Args:
+        weight: of the 3×3 convolution, (C', C, 3, 3).
+
+    Returns:
+        Weight of shape (2, 2, C', C, 2, 2): at the window of inputs (i, j), (i+1, j+1), [a, b] gives the output
+        (2i+1+a, 2j+1+b).
+    """
+    # Of the three taps of an output 2i+1, two fall on input i and one on i+1; of those of 2i+2, one and two.
+    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+    return torch.einsum("ayk,bxl,ockl->abocyx", taps, taps, weight)
+
+
 def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Nearest-neighbour upsampling by two, padding by reflection, then a 3×3 convolution, computed at the small size.
 
-    A 3×3 window of the upsampled picture sees only 2×2 different pixels: 4 products for each pixel of the output in
-    place of 9, and the upsampled picture is never made. Reflected at the large size is repeated at the small one.
+    See `upsampled_weight`. Reflected at the large size is repeated at the small one.
 
     Args:
         x: of shape (N, C, H, W).
@@ -113,10 +129,8 @@ def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     Returns:
         (N, C', 2H, 2W), the same up to the order of summation.
     """
-    # Of the three taps of an output 2i+1, two fall on input i and one on i+1; of those of 2i+2, one and two.
-    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
     with torch.autocast(x.device.type, enabled=False):
-        small = torch.einsum("ayk,bxl,ockl->oabcyx", taps, taps, weight).flatten(0, 2)  # (C'·2·2, C, 2, 2)
+        small = upsampled_weight(weight).permute(2, 0, 1, 3, 4, 5).flatten(0, 2)  # (C'·2·2, C, 2, 2)
     y = F.conv2d(padded(x, 1, "replicate"), small, None if bias is None else bias.repeat_interleave(4))
     return F.pixel_shuffle(y, 2)[..., 1:-1, 1:-1]
 

@@ -8,7 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
-    {"files", "compiled"},
+    {"files", "errors"},
+    {"compiled"},
     {"images", "video", "functional"},
     {"layers", "control"},
     {"networks"},

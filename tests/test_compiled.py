@@ -45,5 +45,5 @@ def test_lack_of_memory_is_no_failure_to_compile(monkeypatch):
         raise torch.OutOfMemoryError("no memory")
 
     monkeypatch.setattr(torch, "compile", lambda _function: full)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(torch.OutOfMemoryError, match="no memory"):
         Compiled(double, pytest.fail)(torch.ones(2))

@@ -52,9 +52,3 @@ class Clamped(nn.Module):
     def forward(self, photos: Tensor) -> Tensor:
         """Map photos (N, 3, H, W) in [0, 1] to pictures of the same shape."""
         return self.network(photos).float().clamp(0, 1)
-
-
-def first_line(error: BaseException) -> str:
-    """Shorten what a library says, often with its whole stack, to what fits in a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines and lines[0].startswith("Exception from") else lines[0] if lines else type(error).__name__

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fast_style.backends.interface import Clamped, first_line
+from fast_style.backends.interface import Clamped
 from fast_style.backends.precision import PRECISIONS, float32_norm, lowered
+from fast_style.errors import first_line
 from fast_style.files import replacing
 from fast_style.layers import frozen
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from fast_style.backends.cache import cached, fingerprint
-from fast_style.backends.interface import Backend, first_line
+from fast_style.backends.interface import Backend
 from fast_style.backends.onnx_file import export_onnx, read_onnx_metadata, run, session_of
+from fast_style.errors import first_line
 
 
 class OnnxRuntime(Backend):

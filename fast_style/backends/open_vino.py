@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from fast_style.backends.cache import cached, fingerprint, forget
-from fast_style.backends.interface import Backend, Clamped, first_line
+from fast_style.backends.interface import Backend, Clamped
 from fast_style.backends.onnx_file import read_onnx_metadata
 from fast_style.backends.open_vino_model import keep_stem
+from fast_style.errors import first_line
 from fast_style.layers import frozen
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}

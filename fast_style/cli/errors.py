@@ -24,7 +24,7 @@ MISUSE = (
 )
 
 
-class Stop(SystemExit):
+class Exit(SystemExit):
     """An error that was told: ends the process with `code`, and keeps the sentence."""
 
     def __init__(self, code: int, sentence: str) -> None:
@@ -40,7 +40,7 @@ def in_one_sentence(show_traceback: bool) -> Iterator[None]:
     """Print an error of the body as one sentence.
 
     Raises:
-        Stop: with exit code 2 after misuse, 1 after a failure, 130 after Ctrl-C; unless `show_traceback`: then errors
+        Exit: with exit code 2 after misuse, 1 after a failure, 130 after Ctrl-C; unless `show_traceback`: then errors
             pass through.
     """
     try:
@@ -53,10 +53,10 @@ def in_one_sentence(show_traceback: bool) -> Iterator[None]:
             cause = cause.__cause__
         sentence = _sentence(cause)
         print(f"error: {sentence}", file=sys.stderr)
-        raise Stop(2 if isinstance(cause, MISUSE) else 1, sentence) from error
+        raise Exit(2 if isinstance(cause, MISUSE) else 1, sentence) from error
     except KeyboardInterrupt as interrupt:
         print("interrupted before the training", file=sys.stderr)
-        raise Stop(130, "interrupted") from interrupt
+        raise Exit(130, "interrupted") from interrupt
 
 
 def _sentence(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from fast_style.cli.errors import Stop
+from fast_style.cli.errors import Exit
 from fast_style.files import replacing
 
 RESULT = "result.json"  # in the folder of each run; a launcher may have run it on another machine
@@ -42,15 +42,15 @@ def record(folder: Path, name: str, run: Callable[[], dict[str, Any]]) -> None:
         run: trains and returns what the table shows, see `table`.
 
     Raises:
-        Stop: after Ctrl-C or SIGTERM, which are meant for all of them.
+        Exit: after Ctrl-C or SIGTERM, which are meant for all of them.
     """
     result: dict[str, Any] = {"run": name}
     _write(folder, result | {"error": "did not end", "exit_code": 1})
     try:
         result |= run()
-    except Stop as stop:
-        result |= {"error": stop.sentence, "exit_code": stop.code}
-        if stop.code not in (1, 2) and Sweep.folder is not None:  # else it was meant for the process of a launcher
+    except Exit as end:
+        result |= {"error": end.sentence, "exit_code": end.code}
+        if end.code not in (1, 2) and Sweep.folder is not None:  # else it was meant for the process of a launcher
             raise
     except BaseException as error:
         result |= {"error": repr(error), "exit_code": 1}

@@ -23,7 +23,7 @@ from fast_style import images
 from fast_style.callbacks import PictureLogger, find_checkpoint
 from fast_style.checkpoint import load_network
 from fast_style.cli import multirun
-from fast_style.cli.errors import Stop, in_one_sentence
+from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
@@ -68,9 +68,8 @@ def main() -> None:
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
             os.environ["HYDRA_FULL_ERROR"] = setting
-            code = (
-                0 if multirun.Sweep.folder is None else multirun.report(multirun.Sweep.folder, multirun.Sweep.started)
-            )
+            sweep = multirun.Sweep
+            code = multirun.report(sweep.folder, sweep.started) if sweep.folder else 0
     if code:
         sys.exit(code)
 
@@ -82,7 +81,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         Of the process of rank 0: held-out losses `before` and `after`, `seconds` and `output`, the file of the network.
 
     Raises:
-        Stop: with exit code 130 after Ctrl-C, 143 after SIGTERM.
+        Exit: with exit code 130 after Ctrl-C, 143 after SIGTERM.
         RuntimeError: if another process of the same run is lost.
     """
     _quiet()
@@ -126,7 +125,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         _report(output, metadata, data.summary(), duration)
         _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names))
     if exit_code:
-        raise Stop(exit_code, f"stopped at step {trainer.global_step}")
+        raise Exit(exit_code, f"stopped at step {trainer.global_step}")
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
 
 

@@ -98,8 +98,13 @@ class ShardStream(IterableDataset[Sample]):
         with _Fetcher() as fetcher:
             for (epoch, number), (_, following) in pairwise(self._order()):
                 shard = self.shards[number]
+                if in_vain >= len(self.shards):
+                    raise RuntimeError(
+                        f"no photo to train on: none of {in_vain} shards in a row has any, next is {shard}"
+                    )
                 if self.counts.get(shard, left + 1) <= left:
                     left -= self.counts[shard]
+                    in_vain = 0 if self.counts[shard] else in_vain + 1
                     fetcher.forget(shard)
                     continue
                 images: list[Member] = []
@@ -121,10 +126,6 @@ class ShardStream(IterableDataset[Sample]):
                 passed_over = bool(images) and left >= len(images)
                 in_vain = 0 if sample or passed_over else in_vain + 1
                 left = max(0, left - len(images))
-                if in_vain >= len(self.shards):
-                    raise RuntimeError(
-                        f"no photo to train on: none in {in_vain} shards can be read, the last was {shard}"
-                    )
 
     def _empty(self) -> dict[str, int]:
         return {shard: count for shard, count in self.counts.items() if count == 0}

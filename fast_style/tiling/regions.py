@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fast_style.functional import upsampled_weight
 from fast_style.layers import Layer
-from fast_style.tiling.subpixel import strided_weight, unfold_squares, upsampled_weight
+from fast_style.tiling.subpixel import strided_weight, unfold_squares
 
 Span = tuple[int, int]  # first, and one beyond the last, along one axis
 Box = tuple[Span, Span]  # rows, columns
@@ -149,7 +150,7 @@ class UpsampledConvolution(Region):
     """Nearest-neighbour upsampling by two, then a 3×3 convolution padded by reflection, computing in `dtype`."""
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
-        self.squares = _squares(upsampled_weight(conv.weight), conv.bias, dtype)
+        self.squares = _squares(upsampled_weight(conv.weight).flatten(0, 2), conv.bias, dtype)
 
     def resize(self, size: Size) -> Size:
         """Size of the output for an input of a size."""

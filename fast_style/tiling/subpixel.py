@@ -3,26 +3,7 @@
 The sums stay what they are: the same products, up to the order of summation.
 """
 
-import torch
 from torch import Tensor
-
-
-def upsampled_weight(weight: Tensor) -> Tensor:
-    """Weight of a convolution that does nearest-neighbour upsampling by two and then a 3×3 convolution.
-
-    A 3×3 window of the upsampled picture sees only 2×2 different pixels: 4 products for each pixel of the output in
-    place of 9, and the upsampled picture is never made.
-
-    Args:
-        weight: of the 3×3 convolution, (C', C, 3, 3).
-
-    Returns:
-        Weight of shape (4·C', C, 2, 2). At the window of inputs (i, j), (i+1, j+1) it gives the outputs (2i+1, 2j+1),
-        (2i+1, 2j+2), (2i+2, 2j+1), (2i+2, 2j+2) in this order, all channels of one after those of the other.
-    """
-    # Of the three taps of an output 2i+1, two fall on input i; of those of 2i+2, two on input i+1.
-    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
-    return torch.einsum("ayk,bxl,ockl->abocyx", taps, taps, weight).flatten(0, 2)  # (2, 2, C', C, 2, 2)
 
 
 def strided_weight(weight: Tensor) -> Tensor:
@@ -34,7 +15,8 @@ def strided_weight(weight: Tensor) -> Tensor:
         weight: of the convolution of stride one, (C', C, h, w).
 
     Returns:
-        Weight of shape (4·C', C, h+1, w+1), its outputs ordered as those of `upsampled_weight`.
+        Weight of shape (4·C', C, h+1, w+1), at the window of inputs (i, j), (i+1, j+1) the outputs (2i+1,
+        2j+1), (2i+1, 2j+2), (2i+2, 2j+1), (2i+2, 2j+2) in this order, all channels of one after those of the other.
     """
     channels, inputs, h, w = weight.shape
     wide = weight.new_zeros(2, 2, channels, inputs, h + 1, w + 1)

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from fast_style.checkpoint import read_metadata
-from fast_style.cli.errors import Stop
-from fast_style.cli.multirun import RESULT, record, report, table
+from fast_style.cli.errors import Exit
+from fast_style.cli.multirun import RESULT, Sweep, record, report, table
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_name_hydra_does_not_know_is_told_before_anything_is_trained(several, 
 
 def test_a_failure_goes_before_misuse_in_the_exit_code(tmp_path):
     def fail(code):
-        raise Stop(code, "it broke")
+        raise Exit(code, "it broke")
 
     record(tmp_path / "a", "a", lambda: fail(2))
     assert report(tmp_path) == 2
@@ -67,12 +67,15 @@ def test_a_failure_goes_before_misuse_in_the_exit_code(tmp_path):
     assert report(tmp_path) == 1
 
 
-def test_ctrl_c_stops_all(tmp_path):
-    def interrupted():
-        raise Stop(130, "stopped at step 3")
+def test_ctrl_c_stops_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(Sweep, "folder", tmp_path)
 
-    with pytest.raises(Stop):
+    def interrupted():
+        raise Exit(130, "stopped at step 3")
+
+    with pytest.raises(Exit) as end:
         record(tmp_path, "a", interrupted)
+    assert end.value.code == 130
     assert json.loads((tmp_path / RESULT).read_text())["error"] == "stopped at step 3"
 
 

@@ -133,6 +133,20 @@ def test_several_styles_in_two_processes_each(two, start, tmp_path):
         assert read_metadata(tmp_path / "all" / f"style={name}" / f"{name}.safetensors")["steps"] == 2
 
 
+def test_several_styles_side_by_side(twenty, start, tmp_path):
+    """Hydra's joblib launcher: each run is a process that knows neither our resolvers nor style=NAME by itself."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    run = {key: value for key, value in twenty.items() if key not in ("hydra.run.dir", "output")}
+    run |= {"style": "waves,nowhere", "trainer.max_steps": "2", "hydra.sweep.dir": str(tmp_path / "all")}
+    names = {"hydra/launcher": "joblib", "hydra.launcher.n_jobs": "2", "hydra.sweep.subdir": "'${style.name}'"}
+    process = start(run | names, "-m")
+    printed, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 2, printed
+    assert read_metadata(tmp_path / "all" / "waves" / "waves.safetensors")["steps"] == 2
+    assert "no image for style 'nowhere'" in printed
+    assert "Trainings" in printed
+
+
 def test_sigterm_saves_and_says_so_to_the_scheduler(twenty, start, train, tmp_path):
     process = start(endless(twenty))
     folder = tmp_path / "run" / "checkpoints"

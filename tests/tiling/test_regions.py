@@ -3,10 +3,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fast_style.functional import upsampled_weight
 from fast_style.layers import ConvLayer, ResidualBlock, TransposedConv, UpsampleConv
 from fast_style.tiling.program import program_of, sizes_of
 from fast_style.tiling.regions import Path
-from fast_style.tiling.subpixel import strided_weight, unfold_squares, upsampled_weight
+from fast_style.tiling.subpixel import strided_weight, unfold_squares
 
 H, W = 23, 18
 LAYERS = {
@@ -95,7 +96,7 @@ def test_sizes():
 def test_upsampled_weight():
     weight, x = torch.randn(5, 4, 3, 3), torch.randn(1, 4, 7, 9)
     expected = F.conv2d(F.interpolate(x, scale_factor=2.0), weight)
-    given = unfold_squares(F.conv2d(x, upsampled_weight(weight)))
+    given = unfold_squares(F.conv2d(x, upsampled_weight(weight).flatten(0, 2)))
     torch.testing.assert_close(given, expected, atol=1e-5, rtol=1e-5)
 
 
