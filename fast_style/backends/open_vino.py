@@ -18,9 +18,10 @@ from fast_style.backends.onnx_file import read_onnx_metadata
 from fast_style.backends.open_vino_model import keep_stem
 from fast_style.errors import first_line
 from fast_style.layers import frozen
+from fast_style.networks.chain import ChainNetwork
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
-TRACED = (1, 3, 17, 19)  # of a side that is no multiple of four, so that the padding is part of what is traced
+TRACED = (1, 3, 17, 19)  # no multiples of four, so that padding inside the network is part of what is traced
 CHECKED = (2, 3, 22, 33)
 TOLERANCE = 0.05  # mean absolute difference, of noise in bfloat16; a wrong size or a wrong constant exceeds it
 
@@ -59,6 +60,7 @@ class OpenVINO(Backend):
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._lock = threading.Lock()
+        self._pad = model.pad if isinstance(model, ChainNetwork) else torch.nn.Identity()
         try:
             compiled = self._compile(self._core.read_model(model)) if isinstance(model, Path) else self._load(model)
         except Exception as error:  # its frontends raise what they like
@@ -71,9 +73,11 @@ class OpenVINO(Backend):
 
     def __call__(self, photos: Tensor) -> Tensor:
         """Stylise a batch, see `Backend`."""
-        array = photos.detach().cpu().contiguous().numpy()
+        h, w = photos.shape[-2:]
+        padded = self._pad(photos.detach().cpu()).contiguous().numpy()
         with self._lock:
-            return torch.from_numpy(self._request.infer([array], share_inputs=True)[0].copy())
+            pictures = self._request.infer([padded], share_inputs=True, share_outputs=True)[0]
+            return torch.from_numpy(pictures)[..., :h, :w].clamp(0, 1)
 
     def _load(self, network: nn.Module) -> Any:
         version = _import().get_version()
@@ -99,9 +103,11 @@ class OpenVINO(Backend):
     def _convert(self, network: nn.Module) -> Any:
         ov = _import()
         with warnings.catch_warnings(action="ignore"):  # that tracing is deprecated, and that it settles sizes: checked
-            traced = ov.convert_model(
-                Clamped(network).eval(), example_input=torch.rand(TRACED), input=[ov.PartialShape([-1, 3, -1, -1])]
-            )
+            example, inner = torch.rand(TRACED), network
+            if isinstance(network, ChainNetwork):
+                example, inner = network.pad(example), _OfPadded(network)
+            shape = ov.PartialShape([-1, 3, -1, -1])
+            traced = ov.convert_model(inner, example_input=example, input=[shape])
         return self._compile(traced)
 
     @torch.inference_mode()
@@ -115,6 +121,18 @@ class OpenVINO(Backend):
             raise RuntimeError(f"OpenVINO cannot run the network at all sizes ({first_line(error)})") from error
         if found.shape != expected.shape or not (found - expected).abs().mean() <= TOLERANCE:
             raise RuntimeError("OpenVINO computes something else than PyTorch at another size than the traced one")
+
+
+class _OfPadded(nn.Module):
+    """A network between its padding and its cropping, which take time in a compiled graph even when they do nothing."""
+
+    def __init__(self, network: ChainNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, padded: Tensor) -> Tensor:
+        """Stylise photos of padded sides."""
+        return self.network.of_padded(padded)
 
 
 def _import() -> Any:

@@ -35,6 +35,18 @@ class ChainNetwork(nn.Module, ABC):
         """Map what the last layer gives to [0, 1]-space."""
         return 0.5 + GAIN * x
 
+    def pad(self, images: Tensor) -> Tensor:
+        """Repeat the last row and column of (N, 3, H, W) up to sides that `of_padded` takes."""
+        h, w = images.shape[-2:]
+        pad_h, pad_w = self.padded(h) - h, self.padded(w) - w
+        return F.pad(images, (0, pad_w, 0, pad_h), mode="replicate") if pad_h or pad_w else images
+
+    def of_padded(self, x: Tensor) -> Tensor:
+        """Stylise (N, 3, H, W) of padded sides."""
+        for layer in self.chain:
+            x = layer(x)
+        return self.to_rgb(x)
+
     def forward(self, images: Tensor) -> Tensor:
         """Stylise a batch.
 
@@ -45,8 +57,4 @@ class ChainNetwork(nn.Module, ABC):
             RGB of the same shape in [0, 1]-space: values may lie a little outside, clamp before writing a file.
         """
         h, w = images.shape[-2:]
-        pad_h, pad_w = self.padded(h) - h, self.padded(w) - w
-        x = F.pad(images, (0, pad_w, 0, pad_h), mode="replicate") if pad_h or pad_w else images
-        for layer in self.chain:
-            x = layer(x)
-        return self.to_rgb(x[..., :h, :w])
+        return self.of_padded(self.pad(images))[..., :h, :w]

@@ -1,6 +1,6 @@
 """A small image-transformation network for video and phones."""
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.layers import ConvLayer, Layer, ResidualBlock, SubpixelConv, norm_layer
@@ -45,5 +45,9 @@ class SlimNetwork(ChainNetwork):
             *(self.conv1, self.norm1, F.relu),
             *self.residuals,
             *(self.conv2, self.shuffle, self.norm2, F.relu),
-            *(self.conv3, self.shuffle),
+            *(self.conv3, super().to_rgb, self.shuffle),
         ]
+
+    def to_rgb(self, x: Tensor) -> Tensor:
+        """Do nothing: the chain scales the colours before it lays them out, where backends make it part of `conv3`."""
+        return x
