@@ -43,21 +43,26 @@ def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos:
     return dict(zip((*TERMS, "total_loss"), means, strict=True))
 
 
+def loss_of(path: Path, styles: str, weights: str) -> tuple[str, PerceptualLoss]:
+    """Rebuild the loss of a network from its metadata, under VGG-19; return the style's name as well."""
+    config = read_metadata(path)["config"]
+    style, settings = config["style"], dict(config["model"]["loss"])
+    image = load_style(style["name"], dir=styles, size=style["size"])
+    settings = {key: value for key, value in settings.items() if key not in ("_target_", "loss_network", "style")}
+    return style["name"], PerceptualLoss(VGG("vgg19", weights), image, **settings)
+
+
 def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Rebuild the loss from the metadata of a network, and measure."""
     metadata = read_metadata(path)
-    judged = read_metadata(options.losses_of or path)["config"]
-    style, settings = judged["style"], dict(judged["model"]["loss"])
-    image = load_style(style["name"], dir=options.styles, size=style["size"])
-    settings = {key: value for key, value in settings.items() if key not in ("_target_", "loss_network", "style")}
-    loss = PerceptualLoss(VGG("vgg19", options.weights), image, **settings)
+    name, loss = loss_of(options.losses_of or path, options.styles, options.weights)
     photos = HeldOut(ImageSource(options.photos), 256)
     network = load_network(path)
     torch.manual_seed(metadata["config"]["seed"])
     untrained = type(network)(**metadata["arguments"])
     return {
         "file": path.stem,
-        "style": style["name"],
+        "style": name,
         "steps": metadata["steps"],
         "photos": len(photos),
         "untrained": objective(loss, untrained, photos),

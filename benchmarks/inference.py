@@ -3,6 +3,8 @@
     python benchmarks/inference.py [--sizes 256x256 …] [--batches 1 8] [--rounds 5] [--slim FILE] [--output FILE]
         [--plot FILE]
 
+In a file of results that is there already, those of other sizes and batches are kept.
+
 Theirs is `TransformerNet` written out, in eager float32 as their `neural_style.py eval` runs it; ours have the same
 weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median over
 rounds, the median of the ratios taken round by round, what it took to make the backend ready, the mean absolute
@@ -268,34 +270,46 @@ def main() -> None:
         photos = photos_of(options.sizes[0], options.batches[0])
         tell_memory(options.memory_of, asked[options.memory_of], photos, options.model)
         return
-    runs = {name: ready(name, how, options.model) for name, how in asked.items()}
     rows: list[dict[str, Any]] = []
+    made_ready: dict[str, float] = {}
     for batch in options.batches:
         for size in options.sizes:
+            memory: dict[str, float | None] = dict.fromkeys(asked)
+            if not options.no_memory:
+                memory |= {name: memory_of(name, size, batch, options.model, options.slim) for name in asked}
+            runs = {name: ready(name, how, options.model) for name, how in asked.items()}  # anew: they keep memory
+            made_ready = made_ready or {
+                name: round(getattr(run, "compile_seconds", 0.0), 3) for name, run in runs.items()
+            }
             seconds, differences = measure(runs, photos_of(size, batch), options.rounds)
             for name, values in seconds.items():
                 ratios = [theirs / ours for theirs, ours in zip(seconds[PEER], values, strict=True)]
-                memory = None if options.no_memory else memory_of(name, size, batch, options.model, options.slim)
                 row = {
                     "size": size,
                     "batch": batch,
                     "run": name,
+                    "rounds": options.rounds,
                     "seconds": round(statistics.median(values), 4),
                     "images_per_second": round(batch / statistics.median(values), 2),
                     "speedup": round(statistics.median(ratios), 2),
-                    "memory_mb": memory and round(memory),
+                    "memory_mb": round(used) if (used := memory[name]) is not None else None,
                     "difference": None if name == "slim" else round(differences[name], 3),
                 }
                 rows.append(row)
-    made_ready = {name: round(getattr(run, "compile_seconds", 0.0), 3) for name, run in runs.items()}
+                print(json.dumps(row), file=sys.stderr, flush=True)
     table = Table(*rows[0], title=f"against {PEER}, eager float32, {torch.get_num_threads()} threads")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()), end_section=row["run"] == list(runs)[-1])
+        table.add_row(*(str(value) for value in row.values()), end_section=row["run"] == list(asked)[-1])
     Console(width=120).print(table)
     print("seconds to make ready:", json.dumps(made_ready))
     if options.output:
+        if options.output.exists():  # other sizes and batches stay
+            done = {(row["size"], row["batch"]) for row in rows}
+            before = json.loads(options.output.read_text(encoding="utf-8"))["rows"]
+            rows = [row for row in before if (row["size"], row["batch"]) not in done] + rows
+            rows.sort(key=lambda row: row["batch"])
         machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        result = {"rounds": options.rounds, **machine, "ready_seconds": made_ready, "rows": rows}
+        result = {**machine, "ready_seconds": made_ready, "rows": rows}
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
         plot(rows, options.plot)

@@ -54,6 +54,17 @@ class _Gram(torch.autograd.Function):
             return (symmetric @ flat.float()).to(flat.dtype)  # float16 might overflow
 
 
+def channel_statistics(features: Tensor, eps: float = 1e-8) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel over its positions, in float32: two of shape (N, C).
+
+    Args:
+        features: feature maps of shape (N, C, H, W).
+        eps: added to the variance, so that the gradient of its root stays finite where a channel is constant.
+    """
+    flat = features.flatten(2).float()
+    return flat.mean(2), (flat.var(2, correction=0) + eps).sqrt()
+
+
 def padded(images: Tensor, padding: int, mode: str) -> Tensor:
     """Pad all four sides: (N, C, H, W) → (N, C, H + 2·padding, W + 2·padding).
 
@@ -135,11 +146,12 @@ def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.pixel_shuffle(y, 2)[..., 1:-1, 1:-1]
 
 
-def total_variation(images: Tensor) -> Tensor:
+def total_variation(images: Tensor, circular: bool = False) -> Tensor:
     """Mean squared difference of neighbouring pixels, horizontally plus vertically.
 
     Args:
         images: images of shape (N, C, H, W).
+        circular: whether the first row and column follow the last ones, as in a tile.
 
     Returns:
         A float32 scalar, mean (x[h, w+1] − x[h, w])² + mean (x[h+1, w] − x[h, w])²; a direction in which the images
@@ -152,5 +164,6 @@ def total_variation(images: Tensor) -> Tensor:
     total = images.new_zeros(())
     for axis in (2, 3):
         if images.shape[axis] > 1:
-            total = total + images.diff(dim=axis).square().mean()
+            difference = images.roll(-1, axis) - images if circular else images.diff(dim=axis)
+            total = total + difference.square().mean()
     return total

@@ -16,7 +16,7 @@ FLOORS = [
     {"losses", "metrics", "data"},
     {"checkpoint"},
     {"backends", "tiling"},
-    {"stylizer", "optimize", "export", "tasks", "callbacks"},
+    {"stylizer", "optimize", "evaluate", "export", "tasks", "callbacks"},
     {"cli", "web"},
 ]
 PLACES = {
@@ -63,6 +63,8 @@ def test_imports_go_down(path):
     for name in imports(path):
         package, *rest = name.split(".")
         if package == "fast_style" and rest and rest[0] != own:
+            if path.name == "__main__.py" and rest[0] == "cli":  # `python -m fast_style.PART` hands over
+                continue
             assert 0 <= floor(rest[0]) < floor(own), f"{own} (floor {floor(own)}) imports {name}"
 
 
@@ -82,7 +84,7 @@ def test_libraries_stay_in_their_place(path):
 
 def test_instantiate_is_called_in_one_place():
     calls = [path for path in MODULES for _ in range(path.read_text(encoding="utf-8").count("instantiate("))]
-    assert [path.relative_to(PACKAGE).as_posix() for path in calls] == ["cli/train.py"]
+    assert [path.relative_to(PACKAGE).as_posix() for path in calls] == ["cli/config.py"]
 
 
 def test_no_drawer_modules():

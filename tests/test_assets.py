@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fast_style.checkpoint import load_network, read_metadata
-from fast_style.cli.train import BASES, CONFIGS
+from fast_style.cli.config import CONFIGS
+from fast_style.cli.train import BASES
 from fast_style.data import shipped_styles
 from fast_style.networks import VGG
 from fast_style.networks.vgg import SHIPPED

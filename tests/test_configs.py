@@ -8,7 +8,8 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from fast_style.cli.train import CONFIGS, main
+from fast_style.cli.config import CONFIGS
+from fast_style.cli.train import main
 
 FULL = {"loss_network": None, "loss_network.weights": "null", "loss.style_layers": None, "loss.content_layers": None}
 

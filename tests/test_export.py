@@ -9,7 +9,8 @@ import torch
 
 from fast_style.backends import read_onnx_metadata
 from fast_style.checkpoint import load_network, read_metadata, save_network
-from fast_style.export import export, main
+from fast_style.cli.export import main
+from fast_style.export import export
 from fast_style.networks import TransformerNetwork
 from fast_style.stylizer import Stylizer
 

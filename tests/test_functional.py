@@ -53,6 +53,13 @@ def test_total_variation_equals_explicit_sum():
     assert total_variation(images).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_total_variation_of_a_tile_goes_on_at_its_other_side():
+    images = torch.rand(1, 3, 5, 7)
+    x = images.double().numpy()
+    expected = sum(np.mean((np.roll(x, -1, axis) - x) ** 2) for axis in (2, 3))
+    assert total_variation(images, circular=True).item() == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (4, 1)])
 def test_total_variation_of_a_line_or_pixel_is_finite(size):
     images = torch.rand(1, 3, *size)

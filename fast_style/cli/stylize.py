@@ -4,23 +4,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from torch import Tensor
 
 from fast_style import images
+from fast_style.cli.arguments import Parser
 from fast_style.cli.jobs import plan
 from fast_style.cli.pipeline import Settings, one_line, run
 from fast_style.control import COLOURS, Control, luma
 from fast_style.stylizer import Stylizer
 
 MAX_SIDE = 65_500  # of a JPEG file
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Tell misuse as everything else is told: in one line, without the usage."""
-        self.exit(2, f"error: {message}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -106,7 +100,7 @@ def _read_mask(path: Path) -> Tensor:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         description="Stylize photos with a trained network.",
         epilog="In folders and among several inputs, stylized images are skipped, hidden files left out.",
     )

@@ -23,6 +23,7 @@ from fast_style import images
 from fast_style.callbacks import PictureLogger, find_checkpoint
 from fast_style.checkpoint import load_network
 from fast_style.cli import multirun
+from fast_style.cli.config import CONFIGS, PACKAGE, build
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of
@@ -30,9 +31,6 @@ from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
 from fast_style.tasks import FeedForward
 
-PACKAGE = Path(__file__).resolve().parents[1]
-# Installed from a wheel the configs lie in the package, in a checkout beside it.
-CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
 # Where init=base starts, by the class of the network.
 BASES = {
     "TransformerNetwork": PACKAGE / "assets" / "networks" / "base.safetensors",
@@ -94,9 +92,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     OmegaConf.resolve(config)  # once: what depends on the machine is decided here
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
-    data, task, trainer = (
-        hydra.utils.instantiate(config[part], _convert_="all") for part in ("data", "model", "trainer")
-    )
+    data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
     if config.init != "scratch":
         _start_from(config.init, task.network)
     if trainer.is_global_zero:

@@ -58,6 +58,16 @@ def load_styles(
     return {name: load_style(name, dir=dir, size=size) for name in (shipped_styles() if names is None else names)}
 
 
+def find_style(style: str) -> Path:
+    """Find a style image by its file, its URL or the name of a shipped style.
+
+    Raises: as `load_style`.
+    """
+    if "://" in style:
+        return _fetch(style)
+    return Path(style) if Path(style).is_file() or Path(style).name != style else _find(style, "styles")
+
+
 def _find(name: str, folder: str | Path) -> Path:
     if Path(name).name != name:
         raise ValueError(f"style name {name!r} must not be a path: give the file with style.image=FILE")

@@ -1,7 +1,16 @@
 """Losses: pure functions that return one unweighted scalar, and the perceptual loss that binds them."""
 
-from fast_style.losses.content import content_loss
+from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
 from fast_style.losses.perceptual import PerceptualLoss
-from fast_style.losses.style import style_loss
+from fast_style.losses.style import (
+    STYLE_LOSSES,
+    covariance_loss,
+    gram_loss,
+    mean_std_loss,
+    sliced_wasserstein_loss,
+    wasserstein_loss,
+)
 
-__all__ = ["PerceptualLoss", "content_loss", "style_loss"]
+__all__ = ["STYLE_LOSSES", "PerceptualLoss", "content_loss", "covariance_loss", "feature_gradient_loss"]
+__all__ += ["feature_l1_loss", "gram_loss", "laplacian_loss", "mean_std_loss", "sliced_wasserstein_loss"]
+__all__ += ["wasserstein_loss"]

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from fast_style.functional import gram_matrix, total_variation
-from fast_style.losses.content import content_loss
-from fast_style.losses.style import style_loss
+from fast_style.functional import total_variation
+from fast_style.losses.content import CONTENT_LOSSES, laplacian_loss
+from fast_style.losses.style import STYLE_LOSSES
 from fast_style.networks.vgg import VGG
 
 LayerWeights = Sequence[str] | Mapping[str, float]
@@ -26,13 +27,19 @@ class PerceptualLoss(nn.Module):
         content_layers: layers of the content loss, a list of names or a mapping {name: weight of the layer}.
         style_layers: layers of the style loss, likewise.
         content_weight, style_weight, tv_weight: weights of the three losses, 0 leaves a loss out.
-        relative: divide each style term by ‖G_style‖²_F of its layer, and each content term by the mean square of
-            the style image's features at its layer. The weights are then free of the scale of the loss network's
-            features and of the painting, and mean the same for another network or another style. False: the terms
-            as defined, to reproduce the weights of other codebases.
+        relative: divide each term by what it is, compared with the style image's features, for features that are zero
+            everywhere: a style term by ‖G_style‖²_F of its layer, a content term by the mean square of the style
+            image's features. The weights are then free of the scale of the loss network's features and of the
+            painting, and mean the same for another network or another style. False: the terms as defined, to
+            reproduce the weights of other codebases.
+        content_loss: how contents are compared, a name of `CONTENT_LOSSES`: `mse`, `l1` or `gradient`.
+        style_loss: how styles are compared, a name of `STYLE_LOSSES`: `gram`, `mean_std`, `covariance`, `wasserstein`
+            or `sliced_wasserstein`.
+        laplacian_weight: weight of `laplacian_loss`, added for each of `laplacian_pools`; never relative.
 
     Raises:
-        ValueError: if a layer is unknown or missing from the weights, a weight is negative or NaN, or no loss is left.
+        ValueError: if a layer or a loss is unknown, a layer missing from the weights, a weight is negative or NaN, a
+            pool below 1, or no loss is left.
     """
 
     def __init__(
@@ -45,28 +52,43 @@ class PerceptualLoss(nn.Module):
         style_weight: float,
         tv_weight: float,
         relative: bool = True,
+        content_loss: str = "mse",
+        style_loss: str = "gram",
+        laplacian_weight: float = 0.0,
+        laplacian_pools: Sequence[int] = (4, 16),
     ) -> None:
         super().__init__()
         content = _layer_weights("content", content_layers, content_weight)
         styles = _layer_weights("style", style_layers, style_weight)
         _check_weight("tv_weight", tv_weight)
-        if not (content or styles or tv_weight):
+        _check_weight("laplacian_weight", laplacian_weight)
+        for kind, name, known in (("content", content_loss, CONTENT_LOSSES), ("style", style_loss, STYLE_LOSSES)):
+            if name not in known:
+                raise ValueError(f"{kind}_loss must be one of {', '.join(known)}, got {name!r}")
+        if any(pool < 1 for pool in laplacian_pools):
+            raise ValueError(f"laplacian_pools must be at least 1 pixel each, got {list(laplacian_pools)}")
+        if not (content or styles or tv_weight or laplacian_weight):
             raise ValueError("every loss weight is 0: nothing to train")
         loss_network.check_layers([*content, *styles])
         self.loss_network = loss_network
         self.content_layers = list(content)
         self.style_layers = list(styles)
+        self.content_loss = CONTENT_LOSSES[content_loss]
+        self.laplacian_pools = list(laplacian_pools) if laplacian_weight else []
         with torch.no_grad():
             features = loss_network(style, [*content, *styles])
-        if relative:
-            content = {layer: w / _scale(features[layer].float().square().mean()) for layer, w in content.items()}
-        for layer in styles:
-            target = gram_matrix(features[layer])
-            self.register_buffer(f"target_{layer}", target)
+            self.styles = nn.ModuleDict()
+            for layer in styles:
+                term = self.styles[layer] = STYLE_LOSSES[style_loss](features[layer])
+                if relative:
+                    styles[layer] /= _positive(term.scale)
             if relative:
-                styles[layer] /= _scale(target.square().sum())
+                for layer in content:
+                    zero = self.content_loss(torch.zeros_like(features[layer]), features[layer]).item()
+                    content[layer] /= _positive(zero)
         self.weights = {f"content_loss/{layer}": weight for layer, weight in content.items()}
         self.weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
+        self.weights |= {f"laplacian_loss/{pool}": laplacian_weight for pool in self.laplacian_pools}
         if tv_weight:
             self.weights["tv_loss"] = tv_weight
 
@@ -78,19 +100,45 @@ class PerceptualLoss(nn.Module):
             photos: RGB of the same shape.
 
         Returns:
-            Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `tv_loss`.
+            Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `laplacian_loss/POOL`,
+            `tv_loss`.
+        """
+        features = self.loss_network(stylized, [*self.content_layers, *self.style_layers])
+        return self.compare(stylized, features, photos, self.targets(photos))
+
+    def targets(self, photos: Tensor) -> dict[str, Tensor]:
+        """Compute the features of photos (N, 3, H, W) that the content loss compares with, by layer."""
+        with torch.no_grad():
+            return self.loss_network(photos, self.content_layers) if self.content_layers else {}
+
+    def compare(
+        self,
+        stylized: Tensor,
+        features: Mapping[str, Tensor],
+        photos: Tensor,
+        targets: Mapping[str, Tensor],
+        region: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Do as `forward` with features that are known already.
+
+        Args:
+            stylized: RGB of shape (N, 3, H, W) in [0, 1].
+            features: of the stylized images, of all layers.
+            photos: RGB of the same shape.
+            targets: what `targets` returned for them.
+            region: where the style is compared, (1, 1, H, W) in [0, 1]: in the positions where it is at least a half,
+                of a layer where there is none in the one where it is highest. None: everywhere.
         """
         losses: dict[str, Tensor] = {}
-        features = self.loss_network(stylized, [*self.content_layers, *self.style_layers])
-        if self.content_layers:
-            with torch.no_grad():
-                targets = self.loss_network(photos, self.content_layers)
-            for layer in self.content_layers:
-                losses[f"content_loss/{layer}"] = content_loss(features[layer], targets[layer])
+        for layer in self.content_layers:
+            losses[f"content_loss/{layer}"] = self.content_loss(features[layer], targets[layer])
         for layer in self.style_layers:
-            losses[f"style_loss/{layer}"] = style_loss(features[layer], self.get_buffer(f"target_{layer}"))
+            inside = features[layer] if region is None else _inside(features[layer], region)
+            losses[f"style_loss/{layer}"] = self.styles[layer](inside)
+        for pool in self.laplacian_pools:
+            losses[f"laplacian_loss/{pool}"] = laplacian_loss(stylized, photos, pool)
         if "tv_loss" in self.weights:
-            losses["tv_loss"] = total_variation(stylized)
+            losses["tv_loss"] = total_variation(stylized, self.loss_network.padding_mode == "circular")
         return losses
 
     def summary(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -128,5 +176,12 @@ def _check_weight(name: str, value: float | None) -> None:
         raise ValueError(f"the weight {name} must not be negative, got {value}")
 
 
-def _scale(value: Tensor) -> float:
-    return max(value.item(), torch.finfo(torch.float32).tiny)
+def _positive(value: float) -> float:
+    return max(value, torch.finfo(torch.float32).tiny)
+
+
+def _inside(features: Tensor, region: Tensor) -> Tensor:
+    """Gather the positions of (N, C, H, W) in a region: (N, C, P, 1), in no order that a style loss sees."""
+    share = F.interpolate(region, features.shape[2:], mode="area").flatten()
+    inside = share >= min(0.5, share.max().item())
+    return features.flatten(2)[:, :, inside].unsqueeze(3)

@@ -331,6 +331,8 @@ def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
 class _InTeachersMetric:
     """The student as a loss network, its taps those of the heads as they are."""
 
+    padding_mode = "zeros"
+
     def __init__(self, task: Distillation) -> None:
         self.task = task
         self.taps = task._taps()

@@ -6,7 +6,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fast_style.functional import gram_matrix, total_variation
-from fast_style.losses import PerceptualLoss
+from fast_style.losses import STYLE_LOSSES, PerceptualLoss, laplacian_loss
 from fast_style.networks import VGG
 
 
@@ -93,8 +93,8 @@ def test_zero_weight_leaves_the_loss_and_its_layers_out(vgg16):
 
 def test_state_is_only_what_the_style_needs(vgg16):
     assert {name for name, _ in build(vgg16).named_buffers() if "target" in name} == {
-        "target_relu1_2",
-        "target_relu2_1",
+        "styles.relu1_2.target",
+        "styles.relu2_1.target",
     }
 
 
@@ -109,6 +109,10 @@ def test_state_is_only_what_the_style_needs(vgg16):
         ({"content_weight": math.nan}, "the weight content_weight must not be negative, got nan"),
         ({"style_weight": math.nan}, "the weight style_weight must not be negative, got nan"),
         ({"style_layers": {"relu1_1": math.nan}}, "the weight style layer relu1_1 must not be negative, got nan"),
+        ({"laplacian_weight": -1.0}, "laplacian_weight must not be negative, got -1.0"),
+        ({"laplacian_weight": 1.0, "laplacian_pools": [0]}, "laplacian_pools must be at least 1 pixel each"),
+        ({"style_loss": "grom"}, "style_loss must be one of gram, .*, got 'grom'"),
+        ({"content_loss": "l2"}, "content_loss must be one of mse, l1, gradient, got 'l2'"),
         ({"content_layers": ["relu9_1"]}, "unknown layer 'relu9_1'"),
         ({"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}, "every loss weight is 0"),
     ],
@@ -207,3 +211,49 @@ def test_preset_jcjohnson_total_variation_has_their_gradient(root):
     gradient[:, :, 1:, :-1] -= y_diff
     gradient *= 1e-6 * 255
     torch.testing.assert_close(images.grad[:, :, :-1, :-1], gradient[:, :, :-1, :-1], rtol=5e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+@pytest.mark.parametrize("content_loss", ["mse", "l1", "gradient"])
+def test_relative_terms_are_one_for_features_of_zero(vgg16, style_loss, content_loss):
+    style = torch.rand(1, 3, 24, 32)
+    loss = build(vgg16, style=style, style_loss=style_loss, content_loss=content_loss)
+    features = vgg16(style, ["relu1_2", "relu2_1", "relu2_2"])
+    zero = {name: torch.zeros_like(value) for name, value in features.items()}
+    losses = loss.compare(style, zero, style, features)
+    assert loss.weights["content_loss/relu2_2"] * losses["content_loss/relu2_2"] == pytest.approx(2.0, rel=1e-4)
+    for layer in ("relu1_2", "relu2_1"):
+        assert loss.weights[f"style_loss/{layer}"] * losses[f"style_loss/{layer}"] == pytest.approx(3.0, rel=1e-4)
+
+
+def test_laplacian_terms(vgg16):
+    loss = build(vgg16, laplacian_weight=7.0, laplacian_pools=[2, 4])
+    stylized, photos = torch.rand(2, 1, 3, 32, 32)
+    losses = loss(stylized, photos)
+    for pool in (2, 4):
+        assert loss.weights[f"laplacian_loss/{pool}"] == 7.0
+        torch.testing.assert_close(losses[f"laplacian_loss/{pool}"], laplacian_loss(stylized, photos, pool))
+    summary = loss.summary(losses)
+    expected = 7 * (losses["laplacian_loss/2"] + losses["laplacian_loss/4"])
+    torch.testing.assert_close(summary["weighted/laplacian_loss"], expected)
+
+
+def test_style_in_a_region(vgg16):
+    loss, region = build(vgg16), torch.zeros(1, 1, 16, 16)
+    region[..., :8, 2:] = 1
+    stylized, photos = torch.rand(2, 2, 3, 16, 16)
+    features = vgg16(stylized, ["relu1_2", "relu2_1", "relu2_2"])
+    losses = loss.compare(stylized, features, photos, loss.targets(photos), region)
+    inside = features["relu2_1"][:, :, :4, 1:]
+    expected = (gram_matrix(inside) - loss.styles["relu2_1"].target).square().sum((1, 2)).mean()
+    torch.testing.assert_close(losses["style_loss/relu2_1"], expected)
+
+
+def test_a_region_smaller_than_a_position_is_where_it_is_most(vgg16):
+    loss, region = build(vgg16), torch.zeros(1, 1, 16, 16)
+    region[..., 5, 5] = 1
+    stylized = torch.rand(1, 3, 16, 16)
+    features = vgg16(stylized, ["relu1_2", "relu2_1", "relu2_2"])
+    losses = loss.compare(stylized, features, stylized, loss.targets(stylized), region)
+    expected = (gram_matrix(features["relu2_1"][:, :, 2:3, 2:3]) - loss.styles["relu2_1"].target).square().sum()
+    torch.testing.assert_close(losses["style_loss/relu2_1"], expected)

@@ -312,3 +312,31 @@ def test_slim_reaches_relu4_1():
     assert set(network.taps) == set(layers)
     with pytest.raises(ValueError, match="the weights slim end at relu4_1 and lack layer 'relu4_2'"):
         network.check_layers(["relu4_2"])
+
+
+def test_average_pooling():
+    torch.manual_seed(0)
+    network, images = VGG("vgg16", None, width=2, pooling="avg"), torch.rand(1, 3, 8, 8)
+    inner = network(images, ["relu1_2"])["relu1_2"]
+    expected = torch.relu(network.convs["conv2_1"](torch.nn.functional.avg_pool2d(inner, 2)))
+    torch.testing.assert_close(network(images, ["relu2_1"])["relu2_1"], expected)
+
+
+def test_circular_padding_does_not_know_where_a_tile_begins():
+    network, images = VGG("vgg16", None, width=2, padding_mode="circular"), torch.rand(1, 3, 16, 16)
+    features = network(images, ["relu3_1"])["relu3_1"]
+    torch.testing.assert_close(
+        network(images.roll((4, 8), (2, 3)), ["relu3_1"])["relu3_1"], features.roll((1, 2), (2, 3))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pooling": "min"}, "pooling of the loss network must be one of max, avg, got 'min'"),
+        ({"padding_mode": "same"}, "padding_mode of the loss network must be one of zeros, circular, got 'same'"),
+    ],
+)
+def test_refuses_other_pooling_and_padding(change, message):
+    with pytest.raises(ValueError, match=message):
+        VGG("vgg16", None, **change)

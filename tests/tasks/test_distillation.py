@@ -8,7 +8,7 @@ from safetensors import safe_open
 from torch.nn import functional as F
 
 from fast_style.functional import gram_matrix
-from fast_style.losses import PerceptualLoss, content_loss, style_loss
+from fast_style.losses import PerceptualLoss, content_loss, gram_loss
 from fast_style.networks import VGG, TransformerNetwork
 from fast_style.tasks import Distillation, distillation, warmup_constant
 
@@ -42,7 +42,7 @@ def predicted(task, images):
 def distances(features):
     """Content and style losses between the first image and the second, by layer."""
     return {
-        layer: torch.stack([content_loss(first, second), style_loss(first, gram_matrix(second))])
+        layer: torch.stack([content_loss(first, second), gram_loss(first, gram_matrix(second))])
         for layer, (first, second) in ((layer, feature.split(1)) for layer, feature in features.items())
     }
 

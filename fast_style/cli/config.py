@@ -1,0 +1,31 @@
+"""Where the configurations are, and how objects are made of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, ListConfig
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# Installed from a wheel the configs lie in the package, in a checkout beside it.
+CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+
+
+def compose(name: str, overrides: Sequence[str]) -> DictConfig:
+    """Read a configuration and change it.
+
+    Args:
+        name: of a file in configs/, without suffix.
+        overrides: such as `loss.style_weight=10`.
+
+    Raises:
+        HydraException, OmegaConfBaseException: if one is misspelt.
+    """
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return hydra.compose(name, list(overrides))
+
+
+def build(config: DictConfig | ListConfig, **arguments: Any) -> Any:
+    """Make the object that a part of a configuration describes, with further arguments."""
+    return hydra.utils.instantiate(config, _convert_="all", **arguments)

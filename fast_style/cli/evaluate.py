@@ -1,0 +1,145 @@
+"""The evaluating command: networks in, one table of what they are worth on photos."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional as F
+
+from fast_style import images
+from fast_style.cli.arguments import Parser
+from fast_style.cli.config import build, compose
+from fast_style.cli.errors import in_one_sentence
+from fast_style.cli.memory import keep_memory
+from fast_style.data import HeldOut, ImageSource, find_style
+from fast_style.evaluate import Scores, evaluate
+from fast_style.files import replacing
+from fast_style.losses import PerceptualLoss
+from fast_style.optimize import Objective, Style, minimize
+from fast_style.stylizer import Stylizer
+
+PICTURES = 6  # photos on the contact sheet
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 2 for misuse, 1 for a failure, 130 after Ctrl-C."""
+    options = _parse(argv)
+    with in_one_sentence(show_traceback=False):
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
+    keep_memory()
+    config = compose("losses", options.set)
+    style = images.resize_short_side(images.to_float(images.read(find_style(options.style)))[None], options.style_size)
+    heldout = HeldOut(ImageSource(options.content), options.size)
+    photos = [heldout[index]["image"][None] for index in range(len(heldout))]
+    network = build(config.loss_network).to(memory_format=torch.channels_last)
+    loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
+    ways: list[tuple[str, Callable[[Tensor], Tensor]]] = []
+    for model in options.model:
+        stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend)
+        ways.append((_name(model, options.model), stylizer.stylize))
+    ways.append(("identity", lambda photo: photo))
+    if options.lbfgs:
+        ways.append((f"L-BFGS {options.lbfgs}", lambda photo: _optimized(photo, style, loss, options.lbfgs)))
+    scores: list[Scores] = []
+    rows: list[list[Tensor]] = [photos[:PICTURES]]
+    for number, (name, stylize) in enumerate(ways, start=1):
+        print(f"{name} ({number} of {len(ways)}) …", file=sys.stderr)
+        measured, pictures = evaluate(name, stylize, photos, loss, style)
+        scores.append(measured)
+        if name != "identity":
+            rows.append(pictures[:PICTURES])
+    _print(scores, loss, len(photos), options)
+    if options.json is not None:
+        about = {"photos": len(photos), "size": options.size, "style": options.style, "weights": loss.weights}
+        about["loss_network"] = f"{network.name} {network.source}"
+        with replacing(options.json) as file:
+            file.write((json.dumps(about | {"rows": [row.as_dict() for row in scores]}, indent=2) + "\n").encode())
+        print(f"wrote {options.json}")
+    if options.sheet is not None:
+        images.write(options.sheet, torch.cat([torch.cat(row, dim=3) for row in _with_style(rows, style)], dim=2))
+        print(f"wrote {options.sheet}: photos, then {', '.join(name for name, _ in ways if name != 'identity')}")
+
+
+def _optimized(photo: Tensor, style: Tensor, loss: PerceptualLoss, iterations: int) -> Tensor:
+    """Take the best of some iterations of L-BFGS from the photo."""
+    objective = Objective(lambda _: loss, [Style(style)], photo)
+    best, least = photo, float("inf")
+    for number, (picture, value) in enumerate(minimize(objective, photo), start=1):
+        if value < least:
+            best, least = picture, value
+        if number == iterations:
+            break
+    return best
+
+
+def _with_style(rows: list[list[Tensor]], style: Tensor) -> list[list[Tensor]]:
+    """Put the middle square of the style image before the photos, and white below it."""
+    size = rows[0][0].shape[-1]
+    style = images.resize_short_side(style, size)
+    top, left = ((side - size) // 2 for side in style.shape[2:])
+    square = style[..., top : top + size, left : left + size]
+    first = [square, *[torch.ones_like(square)] * (len(rows) - 1)]
+    return [
+        [F.pad(cell, (0, 4, 0, 4), value=1.0) for cell in (head, *row)] for head, row in zip(first, rows, strict=True)
+    ]
+
+
+def _name(model: Path, models: Sequence[Path]) -> str:
+    """Call a network by its file, and by the folder as well where two files have one name."""
+    return model.stem if [other.stem for other in models].count(model.stem) == 1 else str(model.with_suffix(""))
+
+
+def _print(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: argparse.Namespace) -> None:
+    layers = [name for name in loss.weights if name.startswith("style_loss/")]
+    title = f"{count} photos at {options.size} px, weighted losses under {loss.loss_network.name} "
+    title += f"({Path(loss.loss_network.source).stem}); distances: lower is nearer"
+    table = Table(title=title, caption=f"style: {options.style}")
+    table.add_column("")
+    for heading in ("objective", "content", "style", *(f"… {name.split('/')[1]}" for name in layers), "tv", "SSIM"):
+        table.add_column(heading, justify="right")
+    for heading in ("feature distance", "palette distance", "seconds"):
+        table.add_column(heading, justify="right")
+    for row in scores:
+        names = ["total_loss", "weighted/content_loss", "weighted/style_loss", *(f"weighted/{name}" for name in layers)]
+        values = [row.losses.get(name, 0.0) for name in (*names, "weighted/tv_loss")]
+        values += [row.ssim, row.feature_distance, row.palette_distance]
+        table.add_row(row.name, *(f"{value:.3f}" for value in values), f"{row.seconds:.3g}")
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m fast_style.evaluate",
+        description="Measure networks on photos: losses, similarity to the photo, colours of the style, time.",
+        epilog="The identity is always measured too: it keeps all content and has no style.",
+    )
+    parser.add_argument(
+        "--model", type=Path, nargs="+", required=True, metavar="CKPT", help="networks that training exported, or .onnx"
+    )
+    parser.add_argument("--content", required=True, metavar="FOLDER", help="photos that no network was trained on")
+    parser.add_argument("--style", required=True, metavar="FILE", help="the painting, or the name of a shipped style")
+    parser.add_argument("--size", type=int, default=256, metavar="N", help="side of the middle squares (256)")
+    parser.add_argument("--style-size", type=int, default=256, metavar="N", help="short side of the style image (256)")
+    lbfgs = "iterations of L-BFGS to compare with (50), 0 for none; each takes a few passes of the loss network"
+    parser.add_argument("--lbfgs", type=int, default=50, metavar="K", help=lbfgs)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a contact sheet")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps; of the networks")
+    parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
+    parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19"
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=settings)
+    options = parser.parse_args(argv)
+    for name, least in (("size", 32), ("style_size", 16), ("lbfgs", 0)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(options, name)}")
+    return options

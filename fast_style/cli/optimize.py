@@ -1,0 +1,243 @@
+"""The optimising command: a photo and style images in, one picture out, no network trained."""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from fast_style import images
+from fast_style.backends import find_device
+from fast_style.cli.arguments import Parser
+from fast_style.cli.config import build, compose
+from fast_style.cli.errors import Exit, in_one_sentence
+from fast_style.cli.memory import keep_memory
+from fast_style.control import COLOURS, luma, match_colours, with_colours_of
+from fast_style.data import find_style
+from fast_style.optimize import OPTIMIZERS, NonFiniteError, Size, Step, Style, optimize, resize, scales
+
+MAX_SIDE = 8192
+TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
+COARSEST = 128
+EPILOG = """Settings of the losses: --set loss=wasserstein loss_network=vgg19 loss_network.weights=FILE
+loss_network.pooling=avg loss.style_weight=10 'loss.content_layers=[relu3_2]' loss.tv_weight=0 …, see configs/."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 2 for misuse, 1 if a loss is not finite, 130 after Ctrl-C with the best kept."""
+    options = _parse(argv)
+    with in_one_sentence(show_traceback=False):
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
+    keep_memory()
+    torch.manual_seed(options.seed)
+    _check_output(options.output)
+    device = find_device(options.device)
+    config = compose("losses", options.set)
+    if options.tileable:
+        config.loss_network.padding_mode = "circular"
+    if options.content is None:
+        config.loss.content_weight = config.loss.laplacian_weight = 0.0
+    content = None if options.content is None else _read(options.content).to(device)
+    styles = _styles(options, content, device)
+    size = _size(options.size, content)
+    sizes = _sizes(size, options.coarsest, options.tileable)
+    start = _start(options.init, content, styles, sizes[0])
+    if options.match_histogram:
+        start = match_colours(start, styles[0].image)
+    network = build(config.loss_network).to(device).to(memory_format=torch.channels_last)
+    make_loss = partial(_loss, config, network)
+    iterations = [options.iterations] + [max(1, options.iterations // 2)] * (len(sizes) - 1)
+    photo = start if content is None else content
+    steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, options.style_scale)
+
+    def write(picture: Tensor) -> None:
+        if options.tileable:
+            picture = _resize_tile(picture, size)
+        if content is not None and options.preserve_color == "luminance":
+            height, width = picture.shape[2:]
+            picture = with_colours_of(resize(content, (height, width)), picture)
+        images.write(options.output, picture)
+
+    step, code, sentence = None, 0, ""
+    with _Watcher(sizes, iterations, options.logdir) as watcher:
+        try:
+            for step in steps:
+                watcher.see(step)
+                if options.preview and step.total % options.preview == 0:
+                    write(step.picture)
+        except KeyboardInterrupt:
+            code, sentence = 130, "interrupted"
+        except NonFiniteError as error:
+            code, sentence = 1, f"error: {error}; lower loss.style_weight, or take --optimizer adam"
+    if code:
+        print(f"{sentence} ({step.total if step else 0} iterations were done)", file=sys.stderr)
+    if step is not None:
+        write(step.picture)
+        print(f"loss {step.best:.4g} after {step.total} iterations; wrote {options.output}")
+    if code:
+        raise Exit(code, sentence)
+
+
+def _loss(config: DictConfig, network: nn.Module, style: Tensor) -> Any:
+    return build(config.loss, loss_network=network, style=style).to(style.device)
+
+
+class _Watcher:
+    """Progress on the terminal, and in TensorBoard."""
+
+    def __init__(self, sizes: Sequence[Size], iterations: Sequence[int], logdir: Path | None) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+        self.sizes = sizes
+        self.task = self.bar.add_task("", total=sum(iterations))
+        self.writer: Any = None
+        if logdir is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(str(logdir))
+
+    def see(self, step: Step) -> None:
+        """Tell of an iteration."""
+        h, w = self.sizes[step.scale]
+        terms = ("total_loss", "weighted/content_loss", "weighted/style_loss")
+        told = ", ".join(f"{name.split('/')[-1]} {step.losses[name]:.4g}" for name in terms if name in step.losses)
+        self.bar.update(self.task, description=f"{w}×{h}: {told}", completed=step.total)
+        if self.writer is not None:
+            for name, value in step.losses.items():
+                self.writer.add_scalar(f"optimize/{name}", value, step.total)
+            if step.total % 50 == 0:
+                self.writer.add_image("picture", step.picture[0], step.total)
+
+    def __enter__(self) -> "_Watcher":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _styles(options: argparse.Namespace, content: Tensor | None, device: torch.device) -> list[Style]:
+    count = len(options.style)
+    weights = options.weights or [1.0] * count
+    masks: list[Tensor | None] = [luma(_read(path)).to(device) for path in options.mask]
+    for what, values in (("weights", weights), ("masks", masks)):
+        if values and len(values) != count:
+            raise ValueError(f"{count} style images take {count} {what}, got {len(values)}")
+    pictures = [_read(find_style(style)).to(device) for style in options.style]
+    if content is not None and options.preserve_color == "histogram":
+        pictures = [match_colours(picture, content) for picture in pictures]
+    return [Style(*parts) for parts in zip(pictures, weights, masks or [None] * count, strict=True)]
+
+
+def _start(init: str, content: Tensor | None, styles: Sequence[Style], size: Size) -> Tensor:
+    """Make what the optimisation begins with."""
+    image = styles[0].image
+    if init == "auto":
+        init = "noise" if content is None else "content"
+    if init == "content":
+        if content is None:
+            raise ValueError("--init content needs --content FILE")
+        return content
+    if init == "style":
+        return image
+    if init == "noise":
+        mean, std = image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True)
+        return (mean + std * torch.randn(1, 3, *size).to(image)).clamp(0, 1)
+    return _read(Path(init)).to(image)
+
+
+def _size(given: str | None, content: Tensor | None) -> Size:
+    """Read N (the long side) or WxH: height and width."""
+    parts = re.fullmatch(r"(\d+)(?:x(\d+))?", given or "512")
+    sides = [int(side) for side in parts.groups() if side] if parts else []
+    if not sides or not all(16 <= side <= MAX_SIDE for side in sides):
+        raise ValueError(f"--size must be N or WxH, of 16 to {MAX_SIDE} pixels a side, got {given}")
+    if len(sides) == 2:
+        return sides[1], sides[0]
+    if content is None:
+        return sides[0], sides[0]
+    h, w = content.shape[2:]
+    return max(1, round(h * sides[0] / max(h, w))), max(1, round(w * sides[0] / max(h, w)))
+
+
+def _sizes(size: Size, coarsest: int, tileable: bool) -> list[Size]:
+    """List the sizes from coarse to fine; of a tile, that last one is rounded up to what the loss network halves."""
+    if not tileable:
+        return scales(size, coarsest)
+    height, width = (TILE * math.ceil(side / TILE) for side in size)
+    sizes = scales((height, width), coarsest)
+    return [(TILE * math.ceil(height / TILE), TILE * math.ceil(width / TILE)) for height, width in sizes]
+
+
+def _resize_tile(picture: Tensor, size: Size) -> Tensor:
+    """Resize as if the picture went on beyond its edges."""
+    if picture.shape[2:] == size:
+        return picture
+    tiled = resize(picture.repeat(1, 1, 3, 3), (3 * size[0], 3 * size[1]))
+    return tiled[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(f"cannot write {output}: its suffix must be one of {', '.join(images.SUFFIXES)}")
+
+
+def _read(path: str | Path) -> Tensor:
+    return images.to_float(images.read(path))[None]
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m fast_style.optimize",
+        description="Optimise a picture: the content of one image in the style of others, or a texture.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--content", type=Path, metavar="FILE", help="what it shall show; left out: a texture")
+    styles = "style images: files, or names of shipped styles"
+    parser.add_argument("--style", nargs="+", required=True, metavar="FILE", help=styles)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the picture to write")
+    parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="of each style, against the others")
+    mask = "for each style an image, white where it applies"
+    parser.add_argument("--mask", type=Path, nargs="+", default=[], metavar="FILE", help=mask)
+    parser.add_argument("--size", metavar="N|WxH", help="of the picture: its long side (512), or width and height")
+    coarsest = f"long side of the first of the sizes from coarse to fine, each √2 times the one before ({COARSEST})"
+    parser.add_argument("--coarsest", type=int, default=COARSEST, metavar="N", help=coarsest)
+    iterations = "at the first size, half as many at each of the others (200)"
+    parser.add_argument("--iterations", type=int, default=200, metavar="N", help=iterations)
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="lbfgs", help="lbfgs (default) or adam")
+    init = "content (default), style, noise (default of textures), or a picture"
+    parser.add_argument("--init", default="auto", metavar="FILE", help=init)
+    parser.add_argument("--match-histogram", action="store_true", help="begin in the colours of the (first) style")
+    scale = "long side of the style images, times the picture's: larger, larger strokes (1)"
+    parser.add_argument("--style-scale", type=float, default=1.0, metavar="X", help=scale)
+    colours = "keep the content's colours: its own everywhere (luminance), or as a whole (histogram)"
+    parser.add_argument("--preserve-color", choices=COLOURS, help=colours)
+    parser.add_argument("--tileable", action="store_true", help="a texture whose opposite edges fit")
+    parser.add_argument("--preview", type=int, default=0, metavar="N", help="write the picture every N iterations")
+    parser.add_argument("--logdir", type=Path, metavar="FOLDER", help="losses and pictures for TensorBoard")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
+    settings = "settings of the losses, NAME=VALUE as in training"
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=settings)
+    options = parser.parse_args(argv)
+    if options.iterations < 1 or options.preview < 0:
+        parser.error("--iterations must be at least 1, --preview at least 0")
+    if not 0.05 <= options.style_scale <= 20:
+        parser.error(f"--style-scale must be 0.05 to 20, got {options.style_scale}")
+    if options.tileable and options.content is not None:
+        parser.error("--tileable makes textures: leave out --content")
+    return options

@@ -1,0 +1,8 @@
+"""Style transfer by optimising the picture itself, and textures: no network is trained."""
+
+from fast_style.optimize.minimize import OPTIMIZERS, NonFiniteError, minimize
+from fast_style.optimize.objective import Objective, Style
+from fast_style.optimize.scales import Size, Step, optimize, resize, scales
+
+__all__ = ["OPTIMIZERS", "NonFiniteError", "Objective", "Size", "Step", "Style", "minimize", "optimize"]
+__all__ += ["resize", "scales"]

@@ -1,0 +1,94 @@
+"""Minimise a function of a picture, iteration by iteration."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+OPTIMIZERS = ("lbfgs", "adam")
+HISTORY = 100  # pairs of vectors that L-BFGS remembers, as far as they fit into HISTORY_BYTES
+HISTORY_BYTES = 2**30
+LEARNING_RATE = 0.02  # of Adam, on pixels in [0, 1]
+
+Function = Callable[[Tensor], Tensor]
+
+
+class NonFiniteError(RuntimeError):
+    """The function became infinite or not a number."""
+
+
+def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Iterator[tuple[Tensor, float]]:
+    """Minimise over pictures whose pixels stay in [0, 1].
+
+    L-BFGS (Liu & Nocedal 1989, as `torch.optim.LBFGS`, with a strong Wolfe line search) needs a function that is always
+    the same; an iteration takes one evaluation and seldom more. Outside [0, 1] the function is that of the nearest
+    picture inside, and of its gradient is left what leads back.
+
+    Args:
+        function: maps a picture of the start's shape to a scalar.
+        start: where to begin, in [0, 1].
+        optimizer: `lbfgs`, or `adam` (Kingma & Ba 2015) at a learning rate of 0.02, clamped after each step.
+
+    Yields:
+        After each iteration, without end, until nothing changes any more: the last picture that was evaluated, clamped,
+        and the function there.
+
+    Raises:
+        ValueError: if the optimizer is unknown.
+        NonFiniteError: if the function is not finite.
+    """
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"the optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
+    pixels = start.detach().clone().contiguous().requires_grad_()
+    last = _Evaluation(function, pixels)
+    if optimizer == "adam":
+        adam = torch.optim.Adam([pixels], lr=LEARNING_RATE, betas=(0.9, 0.99))
+        while True:
+            last()
+            adam.step()
+            with torch.no_grad():
+                pixels.clamp_(0, 1)
+            yield last.picture, last.value
+    history = max(5, min(HISTORY, HISTORY_BYTES // (2 * pixels.numel() * pixels.element_size())))
+    lbfgs = torch.optim.LBFGS(
+        [pixels],
+        max_iter=1,
+        max_eval=20,
+        tolerance_grad=0,
+        tolerance_change=0,
+        history_size=history,
+        line_search_fn="strong_wolfe",
+    )
+    while True:
+        before = pixels.detach().clone()
+        lbfgs.step(last)
+        yield last.picture, last.value
+        if torch.equal(before, pixels):
+            return
+
+
+class _Evaluation:
+    """The function and its gradient at the pixels as they are; not computed again if they have not changed."""
+
+    def __init__(self, function: Function, pixels: Tensor) -> None:
+        self.function, self.pixels = function, pixels
+        self.picture = pixels.detach().clamp(0, 1)
+        self.value = math.inf
+        self._point: Tensor | None = None
+        self._loss = pixels.new_tensor(math.inf)
+
+    def __call__(self) -> Tensor:
+        if self._point is not None and torch.equal(self._point, self.pixels):
+            return self._loss
+        self._point = self.pixels.detach().clone()
+        with torch.enable_grad():
+            picture = self._point.clamp(0, 1).requires_grad_()
+            loss = self.function(picture)
+            (gradient,) = torch.autograd.grad(loss, picture)
+        self.picture, self.value, self._loss = picture.detach(), loss.item(), loss.detach()
+        if not (math.isfinite(self.value) and torch.isfinite(gradient).all()):
+            raise NonFiniteError(f"the loss became {self.value}, or its gradient is not finite")
+        outwards = ((self._point < 0) & (gradient > 0)) | ((self._point > 1) & (gradient < 0))
+        self.pixels.grad = gradient.masked_fill_(outwards, 0)
+        return self._loss

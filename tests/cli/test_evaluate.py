@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fast_style import images
+from fast_style.checkpoint import save_network
+from fast_style.cli.evaluate import main
+from fast_style.networks import TransformerNetwork
+
+TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
+
+
+@pytest.fixture
+def models(tmp_path) -> list[Path]:
+    paths = [tmp_path / "a.safetensors", tmp_path / "b" / "a.safetensors"]
+    for path in paths:
+        save_network(path, TransformerNetwork(width=2, blocks=1), {})
+    return paths
+
+
+@pytest.fixture
+def evaluate(tmp_path, models, photo_folder, style_folder, capsys):
+    def run(*arguments):
+        given = ["--model", *models, "--content", photo_folder, "--style", style_folder / "waves.png", "--size", 48]
+        given += ["--style-size", 48, "--lbfgs", 3, "--device", "cpu", "--backend", "torch", "--set", *TINY]
+        try:
+            main([str(argument) for argument in (*given, *arguments)])
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_table_numbers_and_pictures(evaluate, tmp_path, models):
+    code, out, err = evaluate("--json", tmp_path / "scores.json", "--sheet", tmp_path / "sheet.png")
+    assert code == 0, err
+    result = json.loads((tmp_path / "scores.json").read_text())
+    rows = {row["name"]: row for row in result["rows"]}
+    assert list(rows) == [str(path.with_suffix("")) for path in models] + ["identity", "L-BFGS 3"]
+    assert result["photos"] == 6
+    identity = rows["identity"]
+    assert identity["losses"]["content_loss"] == 0
+    assert identity["ssim"] == pytest.approx(1)
+    assert identity["feature_distance"] == 0
+    assert rows["L-BFGS 3"]["losses"]["total_loss"] < identity["losses"]["total_loss"]
+    for row in rows.values():
+        total = sum(result["weights"][name] * row["losses"][name] for name in result["weights"])
+        assert row["losses"]["total_loss"] == pytest.approx(total, rel=1e-4)
+        assert row["seconds"] > 0
+    assert "identity" in out
+    assert "palette" in out
+    sheet = images.read(tmp_path / "sheet.png")
+    assert sheet.shape == (3, 4 * 52, 7 * 52)  # photos and three ways, the style and six photos
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--size", 8), "--size must be at least 32"),
+        (("--lbfgs", -1), "--lbfgs must be at least 0"),
+        (("--model", "missing.safetensors"), "missing.safetensors"),
+        (("--content", "missing"), "missing"),
+        (("--style", "nowhere.png"), "nowhere.png"),
+        (("--set", "loss=grom"), "grom"),
+    ],
+)
+def test_misuse_is_one_sentence(evaluate, arguments, message):
+    code, _, err = evaluate(*arguments)
+    assert code == 2, err
+    assert message in err
+    assert "Traceback" not in err

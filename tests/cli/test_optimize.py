@@ -1,0 +1,206 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from PIL import Image
+
+from fast_style import images
+from fast_style.cli import optimize as command
+from fast_style.control import luma
+
+TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def content(tmp_path, photo) -> Path:
+    path = tmp_path / "photo.png"
+    images.write(path, images.to_float(photo(3, 36, 48))[None])
+    return path
+
+
+@pytest.fixture
+def optimize(tmp_path, content, style_folder, capsys):
+    """Run the command in this process with little to do; later options win."""
+
+    def run(*arguments: object, content: object = content) -> Result:
+        given = [] if content is None else ["--content", str(content)]
+        given += ["--style", str(style_folder / "waves.png"), "--output", str(tmp_path / "out.png"), "--size", "48"]
+        given += ["--iterations", "6", "--coarsest", "32", "--device", "cpu", "--set", *TINY]
+        try:
+            command.main([*given, *map(str, arguments)])
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+def picture(tmp_path) -> torch.Tensor:
+    return images.to_float(images.read(tmp_path / "out.png"))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_writes_a_picture_of_the_size_asked_for(optimize, tmp_path, optimizer):
+    result = optimize("--optimizer", optimizer)
+    assert result.code == 0, result.err
+    assert picture(tmp_path).shape == (3, 36, 48)
+    assert result.out.startswith("loss ")
+    assert "after 9 iterations" in result.out  # six at 34×24, half as many at 48×36
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [((), (36, 48)), (("--size", "64"), (48, 64)), (("--size", "40x30"), (30, 40))],
+)
+def test_sizes(optimize, tmp_path, arguments, size):
+    assert optimize("--iterations", "1", *arguments).code == 0
+    assert picture(tmp_path).shape[1:] == size
+
+
+@pytest.mark.parametrize("init", ["content", "style", "noise", "file"])
+def test_starts_where_it_is_told(optimize, tmp_path, content, init):
+    result = optimize("--init", content if init == "file" else init, "--match-histogram")
+    assert result.code == 0, result.err
+
+
+def test_the_same_again(optimize, tmp_path):
+    optimize("--init", "noise")
+    first = picture(tmp_path)
+    optimize("--init", "noise")
+    assert torch.equal(picture(tmp_path), first)
+
+
+def test_losses_are_set_as_in_training(optimize):
+    plain, heavy = (optimize("--set", *TINY, *more).out for more in ([], ["loss.style_weight=500"]))
+    assert float(plain.split()[1]) < float(heavy.split()[1])
+    assert optimize("--set", *TINY, "loss=wasserstein").code == 0
+    assert optimize("--set", *TINY, "loss_network=vgg16", "loss_network.pooling=avg").code == 0
+
+
+def test_several_styles_with_weights_and_masks(optimize, tmp_path, content, style_folder):
+    styles = ("--style", style_folder / "waves.png", "mosaic")
+    assert optimize(*styles).code == 0
+    assert optimize(*styles, "--weights", 3, 1).code == 0
+    Image.new("L", (24, 24), 255).save(tmp_path / "white.png")
+    ramp = Image.linear_gradient("L")
+    ramp.save(tmp_path / "ramp.png")
+    result = optimize(*styles, "--mask", tmp_path / "ramp.png", tmp_path / "white.png")
+    assert result.code == 0, result.err
+
+
+def test_luminance_alone_keeps_the_colours_of_the_content(optimize, tmp_path, content):
+    assert optimize("--preserve-color", "luminance").code == 0
+    result, photo = picture(tmp_path), images.to_float(images.read(content))
+    inside = ((result > 0) & (result < 1)).all(0)
+    chroma = [(image[None] - luma(image[None]))[0][:, inside] for image in (result, photo)]
+    torch.testing.assert_close(chroma[0], chroma[1], atol=1.5 / 255, rtol=0)
+    assert optimize("--preserve-color", "histogram").code == 0
+
+
+def test_texture_of_any_size(optimize, tmp_path):
+    result = optimize("--size", "50x40", content=None)
+    assert result.code == 0, result.err
+    assert picture(tmp_path).shape == (3, 40, 50)
+
+
+def test_opposite_edges_of_a_tile_fit(optimize, tmp_path):
+    assert optimize("--size", "60x44", "--iterations", "60", "--tileable", content=None).code == 0
+    tile = picture(tmp_path)
+    assert tile.shape == (3, 44, 60)
+    for axis in (1, 2):
+        across = (tile.select(axis, 0) - tile.select(axis, -1)).square().mean()
+        inside = tile.diff(dim=axis).square().mean()
+        assert across < 2 * inside
+    assert optimize("--size", "60x44", "--iterations", "60", content=None).code == 0
+    plain = picture(tmp_path)
+    assert (plain[:, :, 0] - plain[:, :, -1]).square().mean() > 2 * plain.diff(dim=2).square().mean()
+
+
+def test_previews_and_tensorboard(optimize, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(images, "write", lambda path, image: written.append(image))
+    assert optimize("--preview", "4", "--logdir", tmp_path / "log").code == 0
+    assert len(written) == 3  # after 4 and 8 iterations, and at the end
+    assert list((tmp_path / "log").glob("events.*"))
+
+
+def test_ctrl_c_keeps_the_best(content, style_folder, tmp_path):
+    script = "import sys; from fast_style.cli.optimize import main; main(sys.argv[1:])"
+    arguments = ["--content", content, "--style", style_folder / "waves.png", "--output", tmp_path / "out.png"]
+    arguments += ["--size", "48", "--iterations", "1000000", "--preview", "1", "--set", *TINY]
+    process = subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out.png").exists():
+        assert process.poll() is None, process.stderr.read()
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.startswith("interrupted (")
+    assert picture(tmp_path).shape == (3, 36, 48)
+
+
+def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatch):
+    from fast_style.optimize import Objective
+
+    forward, calls = Objective.forward, []
+
+    def broken(self, image):
+        calls.append(image)
+        return forward(self, image) * (math.nan if len(calls) == 5 else 1)
+
+    monkeypatch.setattr(Objective, "forward", broken)
+    result = optimize()
+    assert result.code == 1
+    assert "the loss became nan" in result.err
+    assert "Traceback" not in result.err
+    assert (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--size", "0"), "--size must be N or WxH"),
+        (("--size", "9000"), "of 16 to 8192 pixels a side, got 9000"),
+        (("--size", "axb"), "--size must be N or WxH"),
+        (("--coarsest", "2"), "coarsest size must be at least 16"),
+        (("--iterations", "0"), "--iterations must be at least 1"),
+        (("--style-scale", "0"), "--style-scale must be 0.05 to 20"),
+        (("--weights", "1", "2"), "1 style images take 1 weights, got 2"),
+        (("--weights", "-1"), "weight of a style must be above 0"),
+        (("--mask", "nothing.png"), "nothing.png"),
+        (("--style", "starry_nigth"), "did you mean starry_night?"),
+        (("--style", "missing.png"), "missing.png"),
+        (("--content", "missing.png"), "missing.png"),
+        (("--init", "missing.png"), "missing.png"),
+        (("--output", "out.txt"), "its suffix must be one of"),
+        (("--tileable",), "leave out --content"),
+        (("--set", "loss.stylo_weight=1"), "stylo_weight"),
+        (("--set", *TINY, "loss.style_loss=grom"), "style_loss must be one of gram"),
+        (("--set", *TINY, "loss_network.pooling=min"), "must be one of max, avg"),
+        (("--device", "cuda:99"), "cuda:99"),
+    ],
+)
+def test_misuse_is_one_sentence(optimize, tmp_path, arguments, message):
+    result = optimize(*arguments)
+    assert result.code == 2, result.err
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_content_is_asked_for_where_it_is_started_from(optimize):
+    result = optimize("--init", "content", content=None)
+    assert result.code == 2
+    assert "--init content needs --content" in result.err
