@@ -23,7 +23,7 @@ from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.control import COLOURS, luma, match_colours, with_colours_of
 from fast_style.data import find_style
-from fast_style.optimize import OPTIMIZERS, NonFiniteError, Size, Step, Style, optimize, resize, scales
+from fast_style.optimize import MARGIN, OPTIMIZERS, NonFiniteError, Size, Step, Style, optimize, resize, scales
 
 MAX_SIDE = 8192
 TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
@@ -60,7 +60,8 @@ def _run(options: argparse.Namespace) -> None:
     make_loss = partial(_loss, config, network)
     iterations = [options.iterations] + [max(1, options.iterations // 2)] * (len(sizes) - 1)
     photo = start if content is None else content
-    steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, options.style_scale)
+    margin = 0 if options.tileable else MARGIN
+    steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, options.style_scale, margin)
 
     def write(picture: Tensor) -> None:
         if options.tileable:

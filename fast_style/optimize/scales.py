@@ -12,6 +12,7 @@ from fast_style.optimize.minimize import minimize
 from fast_style.optimize.objective import MakeLoss, Objective, Style
 
 Size = tuple[int, int]  # height and width
+MARGIN = 16  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,7 @@ class Step:
 
     Attributes:
         picture: the best so far at this size, RGB of shape (1, 3, H, W) in [0, 1].
-        losses: of the iteration, by name, see `PerceptualLoss.summary`.
+        losses: of the iteration, margin included, by name, see `PerceptualLoss.summary`.
         best: the total loss of `picture`.
         iteration: of this size, from 1.
         scale: number of the size, from 0.
@@ -60,6 +61,7 @@ def optimize(
     iterations: Sequence[int],
     optimizer: str = "lbfgs",
     style_scale: float = 1.0,
+    margin: int = MARGIN,
 ) -> Iterator[Step]:
     """Optimise the pixels of a picture under the losses of training (Gatys et al. 2016), from coarse to fine.
 
@@ -72,6 +74,9 @@ def optimize(
         iterations: of each scale.
         optimizer: see `minimize`.
         style_scale: long side of the style images in relation to the picture's at each scale: larger, larger strokes.
+        margin: pixels that photo and picture are continued by on all sides, and cropped again: the loss network pads
+            with zeros, which leaves a line at the edges of what is optimised. A little more at the right and at the
+            bottom, so that no rows are lost where the loss network halves sides. 0 for tiles.
 
     Yields:
         After each iteration.
@@ -86,16 +91,36 @@ def optimize(
     for scale, (size, count) in enumerate(zip(sizes, iterations, strict=True)):
         long_side = max(16, round(max(size) * style_scale))
         resized = [replace(style, image=resize_long_side(style.image, long_side)) for style in styles]
-        objective = Objective(make_loss, resized, resize(photo, size))
+        around = _margins(size, margin)
+        resized = [
+            style if style.region is None else replace(style, region=_pad(style.region, size, around))
+            for style in resized
+        ]
+        objective = Objective(make_loss, resized, _pad(resize(photo, size), size, around))
         picture, best = resize(start, size), math.inf
-        for iteration, (candidate, value) in enumerate(minimize(objective, picture, optimizer), start=1):
+        begin = _pad(picture, size, around)
+        for iteration, (candidate, value) in enumerate(minimize(objective, begin, optimizer), start=1):
             total += 1
             if value < best:
-                picture, best = candidate, value
+                picture = candidate[..., around[2] : around[2] + size[0], around[0] : around[0] + size[1]]
+                best = value
             yield Step(picture, objective.losses, best, iteration, scale, total)
             if iteration == count:
                 break
         start = picture
+
+
+def _margins(size: Size, margin: int) -> tuple[int, int, int, int]:
+    """Left, right, top and bottom: together with the picture multiples of 16."""
+    bottom, right = (margin + -(side + 2 * margin) % 16 if margin else 0 for side in size)
+    return margin, right, margin, bottom
+
+
+def _pad(images: Tensor, size: Size, margins: tuple[int, int, int, int]) -> Tensor:
+    """Continue images or regions of a size, or resized to it."""
+    if not any(margins):
+        return images
+    return F.pad(resize(images, size), margins, "reflect" if min(size) > max(margins) else "replicate")
 
 
 def resize(images: Tensor, size: Size) -> Tensor:

@@ -161,8 +161,9 @@ def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatc
         return forward(self, image) * (math.nan if len(calls) == 5 else 1)
 
     monkeypatch.setattr(Objective, "forward", broken)
-    result = optimize()
+    result = optimize("--optimizer", "adam")  # one evaluation an iteration
     assert result.code == 1
+    assert "(4 iterations were done)" in result.err
     assert "the loss became nan" in result.err
     assert "Traceback" not in result.err
     assert (tmp_path / "out.png").exists()

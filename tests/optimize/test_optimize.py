@@ -80,7 +80,7 @@ def test_scales_are_root_two_apart():
 
 def test_optimises_from_coarse_to_fine(make_loss):
     style, photo = torch.rand(2, 1, 3, 48, 64)
-    steps = list(optimize(make_loss, [Style(style)], photo, photo, [(24, 32), (48, 64)], [12, 6]))
+    steps = list(optimize(make_loss, [Style(style)], photo, photo, [(24, 32), (48, 64)], [12, 6], margin=0))
     assert [(step.scale, step.iteration) for step in steps] == [(0, k) for k in range(1, 13)] + [
         (1, k) for k in range(1, 7)
     ]
@@ -96,3 +96,26 @@ def test_refuses_as_many_iterations_as_sizes_are_not(make_loss):
     photo = torch.rand(1, 3, 16, 16)
     with pytest.raises(ValueError, match="each of 1 sizes needs at least 1 iteration, got \\[\\]"):
         next(optimize(make_loss, [Style(photo)], photo, photo, [(16, 16)], []))
+
+
+def test_margin_is_optimised_as_well_and_cropped(make_loss):
+    style, photo = torch.rand(2, 1, 3, 40, 60)
+    region = torch.zeros(1, 1, 20, 30)
+    region[..., 10:] = 1
+    seen = []
+
+    def watched(image):
+        loss = make_loss(image)
+        compare = loss.compare
+        loss.compare = lambda *args: seen.append(args) or compare(*args)
+        return loss
+
+    (*_, step) = optimize(watched, [Style(style, region=region)], photo, photo, [(40, 60)], [4], margin=6)
+    assert step.picture.shape == photo.shape
+    picture, _, padded, _, where = seen[0]
+    assert picture.shape == padded.shape == (1, 3, 64, 80)  # multiples of 16
+    torch.testing.assert_close(padded[..., 6:46, 6:66], photo)
+    torch.testing.assert_close(padded[..., 5, 6:66], photo[..., 1, :])  # reflected
+    assert where.shape == (1, 1, 64, 80)
+    assert where[..., :24].max() < 0.1
+    assert where[..., 30:].min() > 0.9
