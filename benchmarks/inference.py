@@ -257,6 +257,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="width and height")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8], metavar="N", help="photos at once")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each kind that are counted")
+    parser.add_argument("--only", nargs="+", help="runs to compare, by the names of the table; they share the memory")
     parser.add_argument("--compile", action="store_true", help="torch.compile too, which takes minutes")
     parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
@@ -266,6 +267,8 @@ def main() -> None:
     asked = {PEER: {}, **runners(options.compile or "compiled" in (options.memory_of or ""))}
     if options.slim:
         asked["slim"] = {"network": options.slim}
+    if options.only:
+        asked = {name: how for name, how in asked.items() if name in (PEER, *options.only)}
     if options.memory_of:
         photos = photos_of(options.sizes[0], options.batches[0])
         tell_memory(options.memory_of, asked[options.memory_of], photos, options.model)

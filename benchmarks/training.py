@@ -13,6 +13,7 @@ parameters with that of the same losses in float32.
 import argparse
 import json
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -146,8 +147,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="steps of each kind that are counted")
     parser.add_argument("--no-compile", action="store_true", help="leave the compiled steps out")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
+    parser.add_argument("--give-memory-back", action="store_true", help="do not keep freed memory, as train.py does")
     options = parser.parse_args()
-    keep_memory()  # as train.py does; the peer has it too
+    if not options.give_memory_back:
+        keep_memory()  # as train.py does; the peer has it too
     torch.manual_seed(0)
     style, x = torch.rand(1, 3, SIZE, SIZE), torch.rand(BATCH, 3, SIZE, SIZE)
     reference = TransformerNetwork(output="linear")
@@ -190,6 +193,8 @@ def main() -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console(width=120).print(table)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{used.ru_minflt} page faults, {used.ru_stime:.1f} s of the system, {used.ru_maxrss / 1e6:.2f} GB at most")
     if options.output:
         machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
         result = {

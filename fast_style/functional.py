@@ -141,9 +141,58 @@ def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         (N, C', 2H, 2W), the same up to the order of summation.
     """
     with torch.autocast(x.device.type, enabled=False):
-        small = upsampled_weight(weight).permute(2, 0, 1, 3, 4, 5).flatten(0, 2)  # (C'·2·2, C, 2, 2)
-    y = F.conv2d(padded(x, 1, "replicate"), small, None if bias is None else bias.repeat_interleave(4))
-    return F.pixel_shuffle(y, 2)[..., 1:-1, 1:-1]
+        small = upsampled_weight(weight).flatten(0, 2)  # (2·2·C', C, 2, 2)
+    y = F.conv2d(padded(x, 1, "replicate"), small, None if bias is None else bias.repeat(4))
+    # The pixels of a window lie apart, each with all its channels, so that channels last they are moved as they are.
+    y = y.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (N, H + 1, 2, W + 1, 2, C')
+    return y.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)[..., 1:-1, 1:-1]
+
+
+def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Instance normalisation, y = w (x − μ) / √(σ² + ε) + b, whose sums `torch.compile` makes fast in channels last.
+
+    As `torch.nn.functional.instance_norm`, whose gradient `torch.compile` makes many times slower than this on a CPU
+    (`benchmarks/training.md`). μ and σ² come from one pass over x − k and its square in float32; k, the first pixel of
+    each channel, keeps the difference of the two exact where a channel is nearly constant.
+
+    Args:
+        x: of shape (N, C, H, W).
+        weight: w, (C).
+        bias: b, (C).
+        eps: ε.
+
+    Returns:
+        Of the shape and type of x.
+
+    Source: Ulyanov et al. 2016 (https://arxiv.org/abs/1607.08022).
+    """
+    shifted = x.float() - x[:, :, :1, :1].detach().float()
+    mean = shifted.mean((2, 3), keepdim=True)
+    variance = (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)
+    scale = (variance + eps).rsqrt() * weight[:, None, None]
+    return (shifted * scale + (bias[:, None, None] - mean * scale)).to(x.dtype)
+
+
+def thin_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution of stride one without padding, for large kernels and few outputs.
+
+    Each row of the kernel becomes outputs of its own, of a convolution with a kernel one row high; a second
+    convolution, of zeros and ones, adds up what they give, each a row lower than the one before. Where a processor
+    multiplies 16 or 32 outputs at once, three outputs leave most of it idle (`benchmarks/training.md`).
+
+    Args:
+        x: of shape (N, C, H, W).
+        weight: (C', C, K, K).
+        bias: (C'), or None.
+
+    Returns:
+        (N, C', H − K + 1, W − K + 1), the same up to the order of summation and, in bfloat16, the rounding of each row.
+    """
+    out, channels, rows, columns = weight.shape
+    each_row = weight.permute(2, 0, 1, 3).reshape(rows * out, channels, 1, columns)
+    one, row = torch.eye(out, device=x.device), torch.eye(rows, device=x.device)
+    add = torch.einsum("ok,pr->opkr", one, row).reshape(out, rows * out, rows, 1)
+    return F.conv2d(F.conv2d(x, each_row), add.to(x.dtype), bias)
 
 
 def total_variation(images: Tensor, circular: bool = False) -> Tensor:

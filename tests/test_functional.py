@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.functional import gram_matrix, padded, total_variation, upsampled_conv
+from fast_style.functional import gram_matrix, instance_norm, padded, thin_conv, total_variation, upsampled_conv
 
 
 def test_gram_matrix_equals_explicit_sum():
@@ -105,3 +105,38 @@ def test_upsampled_conv_is_upsampling_and_a_convolution(size):
     expected.backward(towards)
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_is_that_of_pytorch(layout):
+    x = (3 * torch.randn(2, 4, 9, 7) + 20).to(memory_format=layout)
+    weight, bias, direction = torch.rand(4), torch.rand(4), torch.randn(2, 4, 9, 7)
+    gradients = []
+    for norm in (instance_norm, lambda x, w, b: torch.nn.functional.instance_norm(x, weight=w, bias=b)):
+        inputs = [each.clone().requires_grad_() for each in (x, weight, bias)]
+        output = norm(*inputs)
+        gradients.append([output, *torch.autograd.grad((output * direction).sum(), inputs)])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_instance_norm_of_nearly_constant_channels():
+    x = 1000 + 1e-2 * torch.randn(1, 2, 16, 16)
+    exact = torch.nn.functional.instance_norm(x.double()).float()
+    ours = instance_norm(x, torch.ones(2), torch.zeros(2))
+    assert (ours - exact).abs().max() < 0.02
+    flat = torch.full((1, 2, 8, 8), 7.0)
+    torch.testing.assert_close(instance_norm(flat, torch.ones(2), torch.ones(2)), torch.ones(1, 2, 8, 8))
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 9, 9), (1, 2, 5, 5), (4, 3, 7, 7)])
+def test_thin_conv_is_a_convolution(shape):
+    x, weight, bias = torch.randn(2, shape[1], 14, 12), torch.randn(shape), torch.randn(shape[0])
+    results = []
+    for conv in (thin_conv, torch.nn.functional.conv2d):
+        inputs = [each.clone().requires_grad_() for each in (x, weight, bias)]
+        output = conv(*inputs)
+        results.append([output, *torch.autograd.grad(output.square().sum(), inputs)])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(thin_conv(x, weight, None), torch.nn.functional.conv2d(x, weight), rtol=1e-4, atol=1e-4)
