@@ -3,7 +3,8 @@
     python benchmarks/inference.py [--sizes 256x256 …] [--batches 1 8] [--rounds 5] [--slim FILE] [--output FILE]
         [--plot FILE]
 
-In a file of results that is there already, those of other sizes and batches are kept.
+In a file of results that is there already, those of other sizes and batches are kept; `--batches` without a number runs
+nothing, and shows them.
 
 Theirs is `TransformerNet` written out, in eager float32 as their `neural_style.py eval` runs it; ours have the same
 weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median over
@@ -237,15 +238,33 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     figure, panels = plt.subplots(1, len(batches), figsize=(6 * len(batches), 4), squeeze=False, sharey=True)
     for batch, panel in zip(batches, panels[0], strict=True):
         for index, name in enumerate(names):
-            heights = [row["speedup"] for row in rows if row["run"] == name and row["batch"] == batch]
+            speedups = {row["size"]: row["speedup"] for row in rows if row["run"] == name and row["batch"] == batch}
             width = 0.8 / len(names)
-            panel.bar([place + index * width for place in range(len(heights))], heights, width, label=name)
-        panel.axhline(1, color="black", linewidth=0.8)
+            places = [sizes.index(size) + index * width for size in speedups]
+            panel.bar(places, [value - 1 for value in speedups.values()], width, bottom=1, label=name)
         panel.set_xticks([place + 0.4 for place in range(len(sizes))], [size.replace("x", "×") for size in sizes])
-        panel.set(title=f"batch {batch}", xlabel="pixels", ylabel=f"times as fast as {PEER}")
-    panels[0][-1].legend()
+        panel.set(title=f"batch {batch}", xlabel="pixels", ylabel=f"times as fast as {PEER}", yscale="log")
+    panels[0][-1].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=100)
+
+
+def merged(before: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Add the rows of an earlier result that are of other sizes or batches."""
+    done = {(row["size"], row["batch"]) for row in result["rows"]}
+    rows = [row for row in before["rows"] if (row["size"], row["batch"]) not in done] + result["rows"]
+    rows.sort(key=lambda row: (row["batch"], SIZES.index(row["size"]) if row["size"] in SIZES else 0))
+    return (result if done else before) | {"rows": rows}
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the rows as a table, with a line after each size."""
+    rows = result["rows"]
+    table = Table(*rows[0], title=f"against {PEER}, eager float32, {result['threads']} threads")
+    for row, following in zip(rows, [*rows[1:], rows[0]], strict=True):
+        table.add_row(*(str(value) for value in row.values()), end_section=row["size"] != following["size"])
+    Console(width=120).print(table)
+    print("seconds to make ready:", json.dumps(result["ready_seconds"]))
 
 
 def main() -> None:
@@ -255,7 +274,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=default, help="a network of Johnson's size")
     parser.add_argument("--slim", type=Path, help="a smaller network")
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="width and height")
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 8], metavar="N", help="photos at once")
+    parser.add_argument("--batches", nargs="*", type=int, default=[1, 8], metavar="N", help="photos at once")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each kind that are counted")
     parser.add_argument("--only", nargs="+", help="runs to compare, by the names of the table; they share the memory")
     parser.add_argument("--compile", action="store_true", help="torch.compile too, which takes minutes")
@@ -274,6 +293,8 @@ def main() -> None:
         tell_memory(options.memory_of, asked[options.memory_of], photos, options.model)
         return
     rows: list[dict[str, Any]] = []
+    result: dict[str, Any] = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    result["machine"] = platform.machine()
     made_ready: dict[str, float] = {}
     for batch in options.batches:
         for size in options.sizes:
@@ -300,22 +321,14 @@ def main() -> None:
                 }
                 rows.append(row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
-    table = Table(*rows[0], title=f"against {PEER}, eager float32, {torch.get_num_threads()} threads")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()), end_section=row["run"] == list(asked)[-1])
-    Console(width=120).print(table)
-    print("seconds to make ready:", json.dumps(made_ready))
+    result |= {"ready_seconds": made_ready, "rows": rows}
+    if options.output and options.output.exists():
+        result = merged(json.loads(options.output.read_text(encoding="utf-8")), result)
+    show(result)
     if options.output:
-        if options.output.exists():  # other sizes and batches stay
-            done = {(row["size"], row["batch"]) for row in rows}
-            before = json.loads(options.output.read_text(encoding="utf-8"))["rows"]
-            rows = [row for row in before if (row["size"], row["batch"]) not in done] + rows
-            rows.sort(key=lambda row: row["batch"])
-        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        result = {**machine, "ready_seconds": made_ready, "rows": rows}
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
-        plot(rows, options.plot)
+        plot(result["rows"], options.plot)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,7 @@ class FeedForward(L.LightningModule):
         optimizer: called with the network's parameters.
         scheduler: called with the optimizer; stepped once per optimizer step.
         compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
-            three quarters of the time on a CPU (`benchmarks/training.md`: 4.01 against 2.92 times as fast as
-            pytorch/examples). Without a C++ compiler a warning says so, and nothing is compiled.
+            half of the time on a CPU (`benchmarks/training.md`: 5.02 against 2.67 times as fast as pytorch/examples). Without a C++ compiler a warning says so, and nothing is compiled.
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
             the network as it is, and count it (`train/skipped_steps`).
 
