@@ -34,8 +34,8 @@ class FeedForward(L.LightningModule):
         loss: the perceptual loss; its targets and its frozen network stay out of the checkpoints.
         optimizer: called with the network's parameters.
         scheduler: called with the optimizer; stepped once per optimizer step.
-        compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about half
-            of the time on a CPU (`benchmarks/training.md`: 5.02 against 2.67 times as fast as pytorch/examples).
+        compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
+            half of the time on a CPU (`benchmarks/training.md`: 5.02 against 2.67 times as fast as pytorch/examples).
             Without a C++ compiler a warning says so, and nothing is compiled.
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
             the network as it is, and count it (`train/skipped_steps`).
