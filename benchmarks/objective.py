@@ -41,7 +41,7 @@ PAPER = {256: (0.015, 15.86), 512: (0.05, 54.85), 1024: (0.21, 214.44)}  # secon
 
 def plain_lbfgs(objective: Objective, start: Tensor) -> Iterator[tuple[Tensor, float]]:
     """Yield as `minimize` does, of L-BFGS with steps of one."""
-    pixels = start.clone().requires_grad_()
+    pixels = start.clone(memory_format=torch.contiguous_format).requires_grad_()
     lbfgs = torch.optim.LBFGS([pixels], max_iter=1, tolerance_grad=0, tolerance_change=0)
 
     def closure() -> Tensor:
