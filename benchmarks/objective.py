@@ -50,8 +50,9 @@ def plain_lbfgs(objective: Objective, start: Tensor) -> Iterator[tuple[Tensor, f
         total.backward()
         return total
 
-    while True:
-        yield pixels, float(lbfgs.step(closure))
+    lbfgs.step(closure)
+    while True:  # a step tells the loss before it
+        yield pixels, lbfgs.step(closure).item()
 
 
 def descend(
@@ -77,7 +78,7 @@ def measure(path: Path, size: int, count: int, iterations: int, options: argpars
     loss = loss.to(memory_format=torch.channels_last)
     heldout = HeldOut(ImageSource(options.photos), size)
     network = load_network(path).eval().to(memory_format=torch.channels_last)
-    chosen = [round(index * len(heldout) / count) for index in range(count)]
+    chosen = [index * len(heldout) // count for index in range(count)]
     objectives: dict[str, list[float]] = {"network": [], "photo": []}
     curves, iteration, once = [], [], []
     for index in chosen:
@@ -151,6 +152,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     parser.add_argument("--plot", type=Path, help="picture of the result")
     options = parser.parse_args()
+    if not len(options.sizes) == len(options.counts) == len(options.iterations):
+        parser.error("--sizes, --counts and --iterations need as many values each")
     keep_memory()
     rows = []
     table = Table("network", "pixels", "photos", "photo", "one pass", "k", "seconds", "500 iterations", "times faster")

@@ -156,12 +156,12 @@ def _resize(images: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (N, 3, 1) and covariance (N, 3, 3) of the colours, in float64."""
+    """Mean (N, 3, 1) and covariance (N, 3, 3) of the colours, in float64, on the CPU."""
     colours = images.flatten(2)
     mean = colours.mean(2, keepdim=True)
     centred = colours - mean
-    covariance = (centred @ centred.mT).double() / colours.shape[2]
-    return mean.double(), covariance + NOISE**2 * torch.eye(3, dtype=torch.float64, device=images.device)
+    covariance = (centred @ centred.mT).cpu().double() / colours.shape[2]  # float64, which not every device has
+    return mean.cpu().double(), covariance + NOISE**2 * torch.eye(3, dtype=torch.float64)
 
 
 def _power(matrices: Tensor, exponent: float) -> Tensor:

@@ -55,7 +55,7 @@ def in_one_sentence(show_traceback: bool) -> Iterator[None]:
         print(f"error: {sentence}", file=sys.stderr)
         raise Exit(2 if isinstance(cause, MISUSE) else 1, sentence) from error
     except KeyboardInterrupt as interrupt:
-        print("interrupted before the training", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         raise Exit(130, "interrupted") from interrupt
 
 

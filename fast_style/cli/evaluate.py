@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
-from fast_style.cli.arguments import Parser
+from fast_style.cli.arguments import Parser, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
 from fast_style.cli.memory import keep_memory
@@ -30,12 +31,14 @@ PICTURES = 6  # photos on the contact sheet
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 for misuse, 1 for a failure, 130 after Ctrl-C."""
     options = _parse(argv)
-    with in_one_sentence(show_traceback=False):
+    with in_one_sentence(os.environ.get("HYDRA_FULL_ERROR") == "1"):
         _run(options)
 
 
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
+    if options.sheet is not None:
+        check_picture(options.sheet)
     config = compose("losses", options.set)
     style = images.resize_short_side(images.to_float(images.read(find_style(options.style)))[None], options.style_size)
     heldout = HeldOut(ImageSource(options.content), options.size)
@@ -123,7 +126,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog="The identity is always measured too: it keeps all content and has no style.",
     )
     parser.add_argument(
-        "--model", type=Path, nargs="+", required=True, metavar="CKPT", help="networks that training exported, or .onnx"
+        "--model",
+        type=Path,
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="CKPT",
+        help="networks that training exported, or .onnx",
     )
     parser.add_argument("--content", required=True, metavar="FOLDER", help="photos that no network was trained on")
     parser.add_argument("--style", required=True, metavar="FILE", help="the painting, or the name of a shipped style")
@@ -137,7 +146,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
     parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
     settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19"
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=settings)
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)
     options = parser.parse_args(argv)
     for name, least in (("size", 32), ("style_size", 16), ("lbfgs", 0)):
         if getattr(options, name) < least:

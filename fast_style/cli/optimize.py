@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -17,12 +18,13 @@ from torch import Tensor, nn
 
 from fast_style import images
 from fast_style.backends import find_device
-from fast_style.cli.arguments import Parser
+from fast_style.cli.arguments import Parser, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.control import COLOURS, luma, match_colours, with_colours_of
 from fast_style.data import find_style
+from fast_style.errors import first_line
 from fast_style.optimize import MARGIN, OPTIMIZERS, NonFiniteError, Size, Step, Style, optimize, resize, scales
 
 MAX_SIDE = 8192
@@ -35,20 +37,18 @@ loss_network.pooling=avg loss.style_weight=10 'loss.content_layers=[relu3_2]' lo
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 for misuse, 1 if a loss is not finite, 130 after Ctrl-C with the best kept."""
     options = _parse(argv)
-    with in_one_sentence(show_traceback=False):
+    with in_one_sentence(os.environ.get("HYDRA_FULL_ERROR") == "1"):
         _run(options)
 
 
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
     torch.manual_seed(options.seed)
-    _check_output(options.output)
+    check_picture(options.output)
     device = find_device(options.device)
-    config = compose("losses", options.set)
-    if options.tileable:
-        config.loss_network.padding_mode = "circular"
-    if options.content is None:
-        config.loss.content_weight = config.loss.laplacian_weight = 0.0
+    texture = [] if options.content else ["loss.content_weight=0", "++loss.laplacian_weight=0"]
+    tile = ["++loss_network.padding_mode=circular"] if options.tileable else []
+    config = compose("losses", [*options.set, *texture, *tile])
     content = None if options.content is None else _read(options.content).to(device)
     styles = _styles(options, content, device)
     size = _size(options.size, content)
@@ -64,11 +64,9 @@ def _run(options: argparse.Namespace) -> None:
     steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, options.style_scale, margin)
 
     def write(picture: Tensor) -> None:
-        if options.tileable:
-            picture = _resize_tile(picture, size)
+        picture = _resize_tile(picture, size) if options.tileable else resize(picture, size)
         if content is not None and options.preserve_color == "luminance":
-            height, width = picture.shape[2:]
-            picture = with_colours_of(resize(content, (height, width)), picture)
+            picture = with_colours_of(resize(content, size), picture)
         images.write(options.output, picture)
 
     step, code, sentence = None, 0, ""
@@ -82,8 +80,13 @@ def _run(options: argparse.Namespace) -> None:
             code, sentence = 130, "interrupted"
         except NonFiniteError as error:
             code, sentence = 1, f"error: {error}; lower loss.style_weight, or take --optimizer adam"
+        except (RuntimeError, MemoryError) as error:  # mostly, that memory does not suffice for the next size
+            if step is None:
+                raise
+            code, sentence = 1, f"error: {first_line(error)}; take a smaller --size"
     if code:
-        print(f"{sentence} ({step.total if step else 0} iterations were done)", file=sys.stderr)
+        done = f"{step.total} iterations were done, up to {_name(sizes[step.scale])}" if step else "nothing was done"
+        print(f"{sentence} ({done})", file=sys.stderr)
     if step is not None:
         write(step.picture)
         print(f"loss {step.best:.4g} after {step.total} iterations; wrote {options.output}")
@@ -111,10 +114,9 @@ class _Watcher:
 
     def see(self, step: Step) -> None:
         """Tell of an iteration."""
-        h, w = self.sizes[step.scale]
         terms = ("total_loss", "weighted/content_loss", "weighted/style_loss")
         told = ", ".join(f"{name.split('/')[-1]} {step.losses[name]:.4g}" for name in terms if name in step.losses)
-        self.bar.update(self.task, description=f"{w}×{h}: {told}", completed=step.total)
+        self.bar.update(self.task, description=f"{_name(self.sizes[step.scale])}: {told}", completed=step.total)
         if self.writer is not None:
             for name, value in step.losses.items():
                 self.writer.add_scalar(f"optimize/{name}", value, step.total)
@@ -129,6 +131,10 @@ class _Watcher:
         self.bar.stop()
         if self.writer is not None:
             self.writer.close()
+
+
+def _name(size: Size) -> str:
+    return f"{size[1]}×{size[0]}"
 
 
 def _styles(options: argparse.Namespace, content: Tensor | None, device: torch.device) -> list[Style]:
@@ -192,11 +198,6 @@ def _resize_tile(picture: Tensor, size: Size) -> Tensor:
     return tiled[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
 
 
-def _check_output(output: Path) -> None:
-    if output.suffix.lower() not in images.SUFFIXES:
-        raise ValueError(f"cannot write {output}: its suffix must be one of {', '.join(images.SUFFIXES)}")
-
-
 def _read(path: str | Path) -> Tensor:
     return images.to_float(images.read(path))[None]
 
@@ -209,11 +210,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--content", type=Path, metavar="FILE", help="what it shall show; left out: a texture")
     styles = "style images: files, or names of shipped styles"
-    parser.add_argument("--style", nargs="+", required=True, metavar="FILE", help=styles)
+    parser.add_argument("--style", nargs="+", action="extend", required=True, metavar="FILE", help=styles)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the picture to write")
-    parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="of each style, against the others")
+    weights = "of each style, against the others"
+    parser.add_argument("--weights", type=float, nargs="+", action="extend", metavar="W", help=weights)
     mask = "for each style an image, white where it applies"
-    parser.add_argument("--mask", type=Path, nargs="+", default=[], metavar="FILE", help=mask)
+    parser.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=mask)
     parser.add_argument("--size", metavar="N|WxH", help="of the picture: its long side (512), or width and height")
     coarsest = f"long side of the first of the sizes from coarse to fine, each √2 times the one before ({COARSEST})"
     parser.add_argument("--coarsest", type=int, default=COARSEST, metavar="N", help=coarsest)
@@ -233,7 +235,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
     settings = "settings of the losses, NAME=VALUE as in training"
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=settings)
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)
     options = parser.parse_args(argv)
     if options.iterations < 1 or options.preview < 0:
         parser.error("--iterations must be at least 1, --preview at least 0")

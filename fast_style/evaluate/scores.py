@@ -23,7 +23,8 @@ class Scores:
         name: of what stylized.
         losses: raw and weighted, by name, see `PerceptualLoss.summary`.
         ssim: structural similarity to the photo, see `metrics.ssim`.
-        feature_distance: to the photo, see `metrics.feature_distance`, over the layers of the content loss.
+        feature_distance: to the photo, see `metrics.feature_distance`, over the layers of the content loss, or without
+            it of the style loss.
         palette_distance: to the style image, see `metrics.palette_distance`.
         seconds: median over the photos, of the second pass where that takes less than a second.
     """
@@ -56,12 +57,14 @@ def evaluate(
         The scores, and the pictures.
 
     Raises:
-        ValueError: if there are no photos, or one is too small.
+        ValueError: if there are no photos, one is too small, or the loss has neither content nor style.
     """
     if not photos:
         raise ValueError("there are no photos to measure on")
     pictures, seconds, rows = [], [], []
     layers = loss.content_layers or loss.style_layers
+    if not layers:
+        raise ValueError("the loss has neither content nor style layers: give one of them a weight")
     for photo in photos:
         for _ in range(2):
             started = time.perf_counter()

@@ -1,5 +1,6 @@
 """Content losses: keep what is where."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -78,7 +79,8 @@ def laplacian_loss(images: Tensor, photos: Tensor, pool: int) -> Tensor:
     if min(light.shape[2:]) < 3:
         return light.new_zeros(())
     kernel = light.new_tensor([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]).view(1, 1, 3, 3)
-    return F.conv2d(light, kernel).square().mean()
+    with torch.autocast(light.device.type, enabled=False):
+        return F.conv2d(light, kernel).square().mean()
 
 
 CONTENT_LOSSES = {"mse": content_loss, "l1": feature_l1_loss, "gradient": feature_gradient_loss}

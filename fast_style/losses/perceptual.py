@@ -28,9 +28,9 @@ class PerceptualLoss(nn.Module):
         style_layers: layers of the style loss, likewise.
         content_weight, style_weight, tv_weight: weights of the three losses, 0 leaves a loss out.
         relative: divide each term by what it is, compared with the style image's features, for features that are zero
-            everywhere: a style term by ‖G_style‖²_F of its layer, a content term by the mean square of the style
-            image's features. The weights are then free of the scale of the loss network's features and of the
-            painting, and mean the same for another network or another style. False: the terms as defined, to
+            everywhere: a Gram style term by ‖G_style‖²_F of its layer, a content term by the mean square of the style
+            image's features (of `mse`). The weights are then free of the scale of the loss network's features and of
+            the painting, and mean the same for another network or another style. False: the terms as defined, to
             reproduce the weights of other codebases.
         content_loss: how contents are compared, a name of `CONTENT_LOSSES`: `mse`, `l1` or `gradient`.
         style_loss: how styles are compared, a name of `STYLE_LOSSES`: `gram`, `mean_std`, `covariance`, `wasserstein`

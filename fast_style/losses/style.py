@@ -85,7 +85,7 @@ def wasserstein_loss(features: Tensor, mean: Tensor, root: Tensor) -> Tensor:
     Args:
         features: features of the stylized images, shape (N, C, H, W).
         mean: m, shape (1, C).
-        root: S^½, shape (1, C, C), float64, see `square_root`.
+        root: S^½, shape (1, C, C), see `square_root`.
 
     Returns:
         A float32 scalar.
@@ -100,14 +100,15 @@ def wasserstein_loss(features: Tensor, mean: Tensor, root: Tensor) -> Tensor:
     _check("the target of the mean", mean, (1, c))
     _check("the target of the covariance", root, (1, c, c))
     means, _ = channel_statistics(features)
-    covariance = (gram_matrix(_centred(features)) * c).to(root.dtype)  # F Fᵀ / (H·W)
+    covariance = _double(gram_matrix(_centred(features)) * c)  # F Fᵀ / (H·W)
+    root = _double(root)
     product = root @ covariance @ root
     # The trace of the root needs the eigenvalues alone, whose gradient exists where they are equal as well.
     values = torch.linalg.eigvalsh((product + product.mT) / 2)
     floor = 1e-10 * values.detach().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
     roots = values.clamp_min(floor).sqrt().sum(1)
     traces = covariance.diagonal(dim1=1, dim2=2).sum(1) + root.square().sum(dim=(1, 2))
-    distance = (means - mean).square().sum(1) + (traces - 2 * roots).float()
+    distance = (means - mean).square().sum(1) + (traces - 2 * roots).float().to(means.device)
     return distance.mean() / c
 
 
@@ -131,16 +132,17 @@ def sliced_wasserstein_loss(features: Tensor, target: Tensor, directions: Tensor
     """
     _check("the directions", directions, (len(directions), features.shape[1]))
     _check("the sorted target", target, (1, len(directions), target.shape[-1]))
-    projections = directions @ features.flatten(2).float()  # (N, D, H·W)
+    with torch.autocast(features.device.type, enabled=False):
+        projections = directions @ features.flatten(2).float()  # (N, D, H·W)
     positions = projections.shape[-1]
     if target.shape[-1] != positions:
-        target = F.interpolate(target, positions, mode="linear", align_corners=True)
+        target = F.interpolate(target, positions, mode="linear")
     return (projections.sort(dim=2).values - target).square().mean()
 
 
 def square_root(matrices: Tensor) -> Tensor:
     """Root of symmetric matrices (N, C, C) without negative eigenvalues but for rounding, in float64."""
-    values, vectors = torch.linalg.eigh(matrices.double())
+    values, vectors = torch.linalg.eigh(_double(matrices))
     return vectors * values.clamp_min(0).sqrt().unsqueeze(-2) @ vectors.mT
 
 
@@ -153,8 +155,8 @@ class StyleLoss(nn.Module):
 
     def __init__(self, style: Tensor) -> None:
         super().__init__()
-        self.keep(style)
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(style.device.type, enabled=False):
+            self.keep(style)
             self.scale = self(torch.zeros_like(style)).item()
         """What the loss is for features that are zero everywhere: the measure of a relative loss."""
 
@@ -216,7 +218,9 @@ class WassersteinLoss(StyleLoss):
     def keep(self, style: Tensor) -> None:
         """Keep the mean, and the root of the covariance."""
         self.register_buffer("mean", channel_statistics(style)[0])
-        self.register_buffer("root", square_root(gram_matrix(_centred(style)) * style.shape[1]))
+        self.register_buffer(
+            "root", square_root(gram_matrix(_centred(style)) * style.shape[1]).float().to(style.device)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features with the style image's."""
@@ -253,6 +257,11 @@ STYLE_LOSSES: dict[str, type[StyleLoss]] = {
     "wasserstein": WassersteinLoss,
     "sliced_wasserstein": SlicedWassersteinLoss,
 }
+
+
+def _double(matrices: Tensor) -> Tensor:
+    """Convert to float64, on the CPU where the device has none."""
+    return (matrices.cpu() if matrices.device.type == "mps" else matrices).double()
 
 
 def _centred(features: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ def palette_distance(images: Tensor, style: Tensor) -> Tensor:
         style: RGB of shape (1, 3, H', W') in [0, 1].
 
     Returns:
-        One float32 number an image, shape (N,), in units of RGB: 0.1 is about what a shift of all colours by 0.1 along
-        one axis makes, divided by √3.
+        One float32 number an image, shape (N,), in units of RGB: a shift of all three by 0.1 is about 0.1, of one of
+        them 0.1 / √3.
 
     Source: Rabin et al. 2011, "Wasserstein Barycenter and its Application to Texture Mixing"; the directions are
     those of a Fibonacci lattice on the half sphere.
@@ -29,5 +29,5 @@ def palette_distance(images: Tensor, style: Tensor) -> Tensor:
     ours = (directions @ images.float().flatten(2)).sort(dim=2).values  # (N, D, H·W)
     theirs = (directions @ style.float().flatten(2)).sort(dim=2).values
     if ours.shape[2] != theirs.shape[2]:
-        theirs = F.interpolate(theirs, ours.shape[2], mode="linear", align_corners=True)
+        theirs = F.interpolate(theirs, ours.shape[2], mode="linear")
     return (ours - theirs).square().mean(dim=(1, 2)).sqrt()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 OPTIMIZERS = ("lbfgs", "adam")
-HISTORY = 100  # pairs of vectors that L-BFGS remembers, as far as they fit into HISTORY_BYTES
+HISTORY = 100  # pairs of vectors that L-BFGS remembers, as far as they fit into HISTORY_BYTES, at least 5
 HISTORY_BYTES = 2**30
 LEARNING_RATE = 0.02  # of Adam, on pixels in [0, 1]
 
@@ -31,8 +31,8 @@ def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Ite
         optimizer: `lbfgs`, or `adam` (Kingma & Ba 2015) at a learning rate of 0.02, clamped after each step.
 
     Yields:
-        After each iteration, without end, until nothing changes any more: the last picture that was evaluated, clamped,
-        and the function there.
+        After each iteration the last picture that was evaluated, clamped, and the function there; until an iteration
+        changes nothing, not even with its memory of earlier ones cleared.
 
     Raises:
         ValueError: if the optimizer is unknown.
@@ -51,21 +51,24 @@ def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Ite
                 pixels.clamp_(0, 1)
             yield last.picture, last.value
     history = max(5, min(HISTORY, HISTORY_BYTES // (2 * pixels.numel() * pixels.element_size())))
-    lbfgs = torch.optim.LBFGS(
-        [pixels],
-        max_iter=1,
-        max_eval=20,
-        tolerance_grad=0,
-        tolerance_change=0,
-        history_size=history,
-        line_search_fn="strong_wolfe",
-    )
-    while True:
-        before = pixels.detach().clone()
-        lbfgs.step(last)
-        yield last.picture, last.value
-        if torch.equal(before, pixels):
-            return
+    fresh = False
+    while not fresh:  # a search that fails with a history may succeed without
+        lbfgs = torch.optim.LBFGS(
+            [pixels],
+            max_iter=1,
+            max_eval=20,
+            tolerance_grad=0,
+            tolerance_change=0,
+            history_size=history,
+            line_search_fn="strong_wolfe",
+        )
+        fresh, moved = True, True
+        while moved:
+            before = pixels.detach().clone()
+            lbfgs.step(last)
+            yield last.picture, last.value
+            moved = not torch.equal(before, pixels)
+            fresh = fresh and not moved
 
 
 class _Evaluation:
@@ -90,5 +93,5 @@ class _Evaluation:
         if not (math.isfinite(self.value) and torch.isfinite(gradient).all()):
             raise NonFiniteError(f"the loss became {self.value}, or its gradient is not finite")
         outwards = ((self._point < 0) & (gradient > 0)) | ((self._point > 1) & (gradient < 0))
-        self.pixels.grad = gradient.masked_fill_(outwards, 0)
+        self.pixels.grad = gradient.masked_fill(outwards, 0).contiguous()  # as L-BFGS wants it
         return self._loss

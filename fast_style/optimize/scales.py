@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn import functional as F
 
-from fast_style.images import resize_long_side
+from fast_style.images import resize_long_side, resize_short_side
 from fast_style.optimize.minimize import minimize
 from fast_style.optimize.objective import MakeLoss, Objective, Style
 
@@ -89,8 +89,7 @@ def optimize(
         raise ValueError(f"each of {len(sizes)} sizes needs at least 1 iteration, got {list(iterations)}")
     total = 0
     for scale, (size, count) in enumerate(zip(sizes, iterations, strict=True)):
-        long_side = max(16, round(max(size) * style_scale))
-        resized = [replace(style, image=resize_long_side(style.image, long_side)) for style in styles]
+        resized = [replace(style, image=_scaled(style.image, max(size) * style_scale)) for style in styles]
         around = _margins(size, margin)
         resized = [
             style if style.region is None else replace(style, region=_pad(style.region, size, around))
@@ -108,6 +107,12 @@ def optimize(
             if iteration == count:
                 break
         start = picture
+
+
+def _scaled(image: Tensor, long_side: float) -> Tensor:
+    """Resize a style image by its long side, but not below 16 pixels on the short one."""
+    short_side = long_side * min(image.shape[2:]) / max(image.shape[2:])
+    return resize_short_side(image, 16) if short_side < 16 else resize_long_side(image, round(long_side))
 
 
 def _margins(size: Size, margin: int) -> tuple[int, int, int, int]:

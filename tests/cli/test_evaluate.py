@@ -22,7 +22,18 @@ def models(tmp_path) -> list[Path]:
 @pytest.fixture
 def evaluate(tmp_path, models, photo_folder, style_folder, capsys):
     def run(*arguments):
-        given = ["--model", *models, "--content", photo_folder, "--style", style_folder / "waves.png", "--size", 48]
+        given = [
+            "--model",
+            models[0],
+            "--model",
+            models[1],
+            "--content",
+            photo_folder,
+            "--style",
+            style_folder / "waves.png",
+            "--size",
+            48,
+        ]
         given += ["--style-size", 48, "--lbfgs", 3, "--device", "cpu", "--backend", "torch", "--set", *TINY]
         try:
             main([str(argument) for argument in (*given, *arguments)])
@@ -65,6 +76,8 @@ def test_table_numbers_and_pictures(evaluate, tmp_path, models):
         (("--content", "missing"), "missing"),
         (("--style", "nowhere.png"), "nowhere.png"),
         (("--set", "loss=grom"), "grom"),
+        (("--sheet", "sheet.txt"), "its suffix must be one of"),
+        (("--set", "loss.content_weight=0", "loss.style_weight=0"), "neither content nor style layers"),
     ],
 )
 def test_misuse_is_one_sentence(evaluate, arguments, message):

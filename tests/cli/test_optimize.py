@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from fast_style import images
 from fast_style.cli import optimize as command
+from fast_style.cli.config import CONFIGS
 from fast_style.control import luma
 
 TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
@@ -34,10 +37,11 @@ def content(tmp_path, photo) -> Path:
 def optimize(tmp_path, content, style_folder, capsys):
     """Run the command in this process with little to do; later options win."""
 
-    def run(*arguments: object, content: object = content) -> Result:
+    def run(*arguments: object, content: object = content, settings: Sequence[str] = TINY) -> Result:
         given = [] if content is None else ["--content", str(content)]
-        given += ["--style", str(style_folder / "waves.png"), "--output", str(tmp_path / "out.png"), "--size", "48"]
-        given += ["--iterations", "6", "--coarsest", "32", "--device", "cpu", "--set", *TINY]
+        given += [] if "--style" in arguments else ["--style", str(style_folder / "waves.png")]
+        given += ["--output", str(tmp_path / "out.png"), "--size", "48"]
+        given += ["--iterations", "6", "--coarsest", "32", "--device", "cpu", "--set", *settings]
         try:
             command.main([*given, *map(str, arguments)])
             code = 0
@@ -71,9 +75,19 @@ def test_sizes(optimize, tmp_path, arguments, size):
 
 
 @pytest.mark.parametrize("init", ["content", "style", "noise", "file"])
-def test_starts_where_it_is_told(optimize, tmp_path, content, init):
-    result = optimize("--init", content if init == "file" else init, "--match-histogram")
+def test_starts_where_it_is_told(optimize, content, style_folder, init, monkeypatch):
+    seen = []
+    monkeypatch.setattr(command, "optimize", lambda *args: seen.append(args[3]) or iter([]))
+    result = optimize("--init", content if init == "file" else init)
     assert result.code == 0, result.err
+    photo, waves = (images.to_float(images.read(path)) for path in (content, style_folder / "waves.png"))
+    expected = {"content": photo, "file": photo, "style": waves}
+    if init in expected:
+        assert torch.equal(seen[0][0], expected[init])
+    else:
+        assert (seen[0].shape[2:], seen[0].std() > 0.1) == ((25, 34), True)
+    assert optimize("--init", content if init == "file" else init, "--match-histogram").code == 0
+    torch.testing.assert_close(seen[1].mean((0, 2, 3)), waves.mean((1, 2)), atol=0.03, rtol=0)
 
 
 def test_the_same_again(optimize, tmp_path):
@@ -84,21 +98,42 @@ def test_the_same_again(optimize, tmp_path):
 
 
 def test_losses_are_set_as_in_training(optimize):
-    plain, heavy = (optimize("--set", *TINY, *more).out for more in ([], ["loss.style_weight=500"]))
+    plain, heavy = (optimize("--set", f"loss.style_weight={weight}").out for weight in (5, 500))
     assert float(plain.split()[1]) < float(heavy.split()[1])
-    assert optimize("--set", *TINY, "loss=wasserstein").code == 0
-    assert optimize("--set", *TINY, "loss_network=vgg16", "loss_network.pooling=avg").code == 0
+    assert optimize("--set", "loss=wasserstein").code == 0
+    assert optimize("--set", "loss_network=vgg16", "loss_network.pooling=avg").code == 0
 
 
-def test_several_styles_with_weights_and_masks(optimize, tmp_path, content, style_folder):
-    styles = ("--style", style_folder / "waves.png", "mosaic")
+@pytest.mark.parametrize("loss", sorted(path.stem for path in (CONFIGS / "loss").glob("*.yaml")))
+@pytest.mark.parametrize("texture", [False, True])
+def test_every_loss(optimize, content, loss, texture):
+    settings = [TINY[0], "+loss_network.width=2"] if loss in ("jcjohnson", "pytorch_examples") else TINY
+    given = None if texture else content
+    result = optimize("--set", f"loss={loss}", "--iterations", 2, content=given, settings=settings)
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_without_total_variation(optimize, optimizer):
+    result = optimize("--set", "loss.tv_weight=0", "--optimizer", optimizer)
+    assert result.code == 0, result.err
+
+
+def test_several_styles_with_weights_and_masks(optimize, tmp_path, style_folder, monkeypatch):
+    seen, real = [], command.optimize
+    monkeypatch.setattr(command, "optimize", lambda *args: seen.append(args[1]) or real(*args))
+    styles = ("--style", style_folder / "waves.png", "--style", "mosaic")
     assert optimize(*styles).code == 0
+    assert [style.weight for style in seen[0]] == [1, 1]
     assert optimize(*styles, "--weights", 3, 1).code == 0
+    assert (seen[1][0].weight, seen[1][0].image.shape[2:]) == (3, (48, 64))
     Image.new("L", (24, 24), 255).save(tmp_path / "white.png")
     ramp = Image.linear_gradient("L")
     ramp.save(tmp_path / "ramp.png")
     result = optimize(*styles, "--mask", tmp_path / "ramp.png", tmp_path / "white.png")
     assert result.code == 0, result.err
+    ramp, white = (style.region for style in seen[2])
+    assert (white.min(), ramp[..., 0, 0], ramp[..., -1, 0]) == (1, 0, 1)
 
 
 def test_luminance_alone_keeps_the_colours_of_the_content(optimize, tmp_path, content):
@@ -140,15 +175,18 @@ def test_previews_and_tensorboard(optimize, tmp_path, monkeypatch):
 def test_ctrl_c_keeps_the_best(content, style_folder, tmp_path):
     script = "import sys; from fast_style.cli.optimize import main; main(sys.argv[1:])"
     arguments = ["--content", content, "--style", style_folder / "waves.png", "--output", tmp_path / "out.png"]
-    arguments += ["--size", "48", "--iterations", "1000000", "--preview", "1", "--set", *TINY]
+    arguments += ["--size", "48", "--coarsest", "24", "--iterations", "1000000", "--logdir", tmp_path / "log"]
+    arguments += ["--set", *TINY]
     process = subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "out.png").exists():
+    while not list(tmp_path.glob("log/*")):
         assert process.poll() is None, process.stderr.read()
+    time.sleep(2)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.startswith("interrupted (")
-    assert picture(tmp_path).shape == (3, 36, 48)
+    assert "up to 24×18" in err
+    assert picture(tmp_path).shape == (3, 36, 48)  # of the size asked for, though it was at the first
 
 
 def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatch):
@@ -163,7 +201,7 @@ def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatc
     monkeypatch.setattr(Objective, "forward", broken)
     result = optimize("--optimizer", "adam")  # one evaluation an iteration
     assert result.code == 1
-    assert "(4 iterations were done)" in result.err
+    assert "(4 iterations were done, up to 34×25)" in result.err
     assert "the loss became nan" in result.err
     assert "Traceback" not in result.err
     assert (tmp_path / "out.png").exists()
@@ -172,6 +210,7 @@ def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--output", "/"), "its suffix must be one of"),
         (("--size", "0"), "--size must be N or WxH"),
         (("--size", "9000"), "of 16 to 8192 pixels a side, got 9000"),
         (("--size", "axb"), "--size must be N or WxH"),
@@ -188,8 +227,8 @@ def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatc
         (("--output", "out.txt"), "its suffix must be one of"),
         (("--tileable",), "leave out --content"),
         (("--set", "loss.stylo_weight=1"), "stylo_weight"),
-        (("--set", *TINY, "loss.style_loss=grom"), "style_loss must be one of gram"),
-        (("--set", *TINY, "loss_network.pooling=min"), "must be one of max, avg"),
+        (("--set", "loss.style_loss=grom"), "style_loss must be one of gram"),
+        (("--set", "loss_network.pooling=min"), "must be one of max, avg"),
         (("--device", "cuda:99"), "cuda:99"),
     ],
 )
@@ -199,6 +238,36 @@ def test_misuse_is_one_sentence(optimize, tmp_path, arguments, message):
     assert message in result.err
     assert result.err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
+
+
+def test_memory_that_ends_at_a_size_keeps_what_there_is(optimize, tmp_path, monkeypatch):
+    from fast_style.optimize import Objective
+
+    forward = Objective.forward
+
+    def hungry(self, image):
+        if image.shape[2] > 70:  # with its margin
+            raise torch.OutOfMemoryError("not enough memory")
+        return forward(self, image)
+
+    monkeypatch.setattr(Objective, "forward", hungry)
+    result = optimize()
+    assert result.code == 1
+    assert "not enough memory; take a smaller --size (6 iterations were done, up to 34×25)" in result.err
+    assert picture(tmp_path).shape == (3, 36, 48)
+
+
+def test_a_folder_is_no_output(optimize, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    result = optimize("--output", tmp_path / "folder.png")
+    assert result.code == 2
+    assert "it is a folder" in result.err
+
+
+def test_a_narrow_style(optimize, tmp_path):
+    Image.new("RGB", (128, 8), "red").save(tmp_path / "narrow.png")
+    result = optimize("--style", tmp_path / "narrow.png", "--style-scale", 0.05)
+    assert result.code == 0, result.err
 
 
 def test_content_is_asked_for_where_it_is_started_from(optimize):

@@ -87,7 +87,7 @@ def test_wasserstein_loss_of_fewer_positions_than_channels_has_a_finite_gradient
 
 def test_sliced_wasserstein_loss_by_hand():
     features = torch.tensor([[[[3.0, 1.0, 2.0]], [[0.0, 0.0, 9.0]]]])  # (1, 2, 1, 3)
-    target = torch.tensor([[[0.0, 4.0]]])  # interpolated: 0, 2, 4
+    target = torch.tensor([[[0.0, 4.0]]])  # its quantiles at 1/6, 1/2, 5/6: 0, 2, 4
     directions = torch.tensor([[1.0, 0.0]])  # sees 1, 2, 3
     assert sliced_wasserstein_loss(features, target, directions).item() == pytest.approx((1 + 0 + 1) / 3)
 
@@ -118,6 +118,30 @@ def test_style_losses_have_the_gradient_of_differences(name):
     with torch.no_grad():
         difference = (loss(features + step * direction) - loss(features - step * direction)) / (2 * step)
     assert (gradient * direction).sum().item() == pytest.approx(difference.item(), rel=2e-2, abs=1e-3)
+
+
+def test_one_position_is_compared_with_the_middle():
+    target = torch.tensor([[[1.0, 2.0, 3.0]]])
+    assert sliced_wasserstein_loss(torch.full((1, 1, 1, 1), 2.0), target, torch.ones(1, 1)).item() == 0
+
+
+@pytest.mark.parametrize("name", [*STYLE_LOSSES, "laplacian", "gradient", "l1"])
+def test_losses_are_exact_in_mixed_precision(name):
+    other = {
+        "laplacian": lambda x, y: laplacian_loss(x, y, 2),
+        "gradient": feature_gradient_loss,
+        "l1": feature_l1_loss,
+    }
+    x, y = torch.rand(2, 1, 3, 16, 16)
+
+    def value():
+        return other[name](x, y) if name in other else STYLE_LOSSES[name](x)(y)
+
+    exact = value()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = value()
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, exact)
 
 
 @pytest.mark.parametrize("name", STYLE_LOSSES)
