@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -175,12 +174,12 @@ def test_previews_and_tensorboard(optimize, tmp_path, monkeypatch):
 def test_ctrl_c_keeps_the_best(content, style_folder, tmp_path):
     script = "import sys; from fast_style.cli.optimize import main; main(sys.argv[1:])"
     arguments = ["--content", content, "--style", style_folder / "waves.png", "--output", tmp_path / "out.png"]
-    arguments += ["--size", "48", "--coarsest", "24", "--iterations", "1000000", "--logdir", tmp_path / "log"]
+    arguments += ["--size", "48", "--coarsest", "24", "--iterations", "1000000", "--preview", "200"]
     arguments += ["--set", *TINY]
     process = subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("log/*")):
+    while not (tmp_path / "out.png").exists():
         assert process.poll() is None, process.stderr.read()
-    time.sleep(2)
+    (tmp_path / "out.png").unlink()
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130

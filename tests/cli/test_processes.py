@@ -104,6 +104,17 @@ def test_two_processes_learn_what_one_learns(two, twenty, start, train, tmp_path
     assert_close(weights(tmp_path / "run", 20), weights(tmp_path / "two", 20))
 
 
+def test_accumulated_batches_are_one_batch(twenty, train, tmp_path):
+    twenty = twenty | {"model.optimizer._target_": "torch.optim.SGD", "model.optimizer.lr": "1e-5"}
+    assert train(twenty) == 0
+    folder = tmp_path / "accumulated"
+    halves = {"data.batch_size": "1", "trainer.accumulate_grad_batches": "2", "hydra.run.dir": str(folder)}
+    assert train(twenty | halves) == 0
+    first, last = weights(tmp_path / "run", 10), weights(tmp_path / "run", 20)
+    assert max((first[key] - last[key]).abs().max() for key in first) > 1e-4
+    assert_close(last, weights(folder, 20))
+
+
 def test_a_killed_process_ends_the_run_promptly(two, start, tmp_path):
     process = start(endless(two))
     wait_for(lambda: list((tmp_path / "two" / "checkpoints").glob("step-*.ckpt")), process)
