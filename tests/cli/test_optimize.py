@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -172,16 +173,23 @@ def test_previews_and_tensorboard(optimize, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_keeps_the_best(content, style_folder, tmp_path):
-    script = "import sys; from fast_style.cli.optimize import main; main(sys.argv[1:])"
+    # Whatever runs the tests in the background may have Ctrl-C ignored, and so would this process.
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    script += "from fast_style.cli.optimize import main; main(sys.argv[1:])"
     arguments = ["--content", content, "--style", style_folder / "waves.png", "--output", tmp_path / "out.png"]
     arguments += ["--size", "48", "--coarsest", "24", "--iterations", "1000000", "--preview", "200"]
     arguments += ["--set", *TINY]
     process = subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "out.png").exists():
-        assert process.poll() is None, process.stderr.read()
-    (tmp_path / "out.png").unlink()
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    try:
+        while not (tmp_path / "out.png").exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        (tmp_path / "out.png").unlink()
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert err.startswith("interrupted (")
     assert "up to 24×18" in err
