@@ -126,11 +126,18 @@ def measure(steps: dict[str, Step], rounds: int) -> tuple[dict[str, list[float]]
     return {name: values[2:] for name, values in seconds.items()}, rates[2:]
 
 
-def gradient(network: TransformerNetwork, loss: PerceptualLoss, x: Tensor, bf16: bool) -> Tensor:
+def gradient(
+    network: TransformerNetwork, loss: PerceptualLoss, x: Tensor, bf16: bool, compiled: bool = False
+) -> Tensor:
     """Gradient of the objective by all parameters, flat."""
+
+    def losses(x: Tensor) -> dict[str, Tensor]:
+        return loss(network(x), x)
+
     network.zero_grad()
+    run = torch.compile(losses) if compiled else losses
     with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
-        loss.summary(loss(network(x), x))["total_loss"].backward()
+        loss.summary(run(x))["total_loss"].backward()
     return torch.cat([parameter.grad.flatten() for parameter in network.parameters() if parameter.grad is not None])
 
 
@@ -173,7 +180,7 @@ def main() -> None:
     for name, (make_loss, bf16, compiled) in kinds.items():
         loss = make_loss(style)
         work[name] = operations(copy(), loss, x)
-        exact, ours = gradient(copy(), loss, x, bf16=False), gradient(copy(), loss, x, bf16)
+        exact, ours = gradient(copy(), loss, x, bf16=False), gradient(copy(), loss, x, bf16, compiled)
         cosines[name] = torch.cosine_similarity(exact, ours, dim=0).item()
         steps[name] = our_step(copy(), loss, bf16, compiled)
     seconds, rates = measure(steps, options.rounds)

@@ -151,7 +151,7 @@ def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     """Instance normalisation, y = w (x − μ) / √(σ² + ε) + b, whose sums `torch.compile` makes fast in channels last.
 
-    As `torch.nn.functional.instance_norm`, whose gradient `torch.compile` makes many times slower than this on a CPU
+    As `torch.nn.functional.instance_norm`, whose gradient is slower in a compiled step on a CPU
     (`benchmarks/training.md`). μ and σ² come from one pass over x − k and its square in float32; k, the first pixel of
     each channel, keeps the difference of the two exact where a channel is nearly constant.
 

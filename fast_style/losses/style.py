@@ -4,6 +4,8 @@ Each is a pure function of features and of targets of the style image; the class
 one layer.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -146,7 +148,7 @@ def square_root(matrices: Tensor) -> Tensor:
     return vectors * values.clamp_min(0).sqrt().unsqueeze(-2) @ vectors.mT
 
 
-class StyleLoss(nn.Module):
+class StyleLoss(nn.Module, ABC):
     """A style loss at one layer: `forward` maps features (N, C, H, W) to a float32 scalar.
 
     Args:
@@ -160,9 +162,9 @@ class StyleLoss(nn.Module):
             self.scale = self(torch.zeros_like(style)).item()
         """What the loss is for features that are zero everywhere: the measure of a relative loss."""
 
+    @abstractmethod
     def keep(self, style: Tensor) -> None:
         """Register what is needed of the style image as buffers."""
-        raise NotImplementedError
 
 
 class GramLoss(StyleLoss):
@@ -195,14 +197,12 @@ class MeanStdLoss(StyleLoss):
         return mean_std_loss(features, self.mean, self.std)
 
 
-class CovarianceLoss(StyleLoss):
+class CovarianceLoss(GramLoss):
     """See `covariance_loss`."""
-
-    target: Tensor
 
     def keep(self, style: Tensor) -> None:
         """Keep the covariance."""
-        self.register_buffer("target", gram_matrix(_centred(style)))
+        super().keep(_centred(style))
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features with the style image's."""
