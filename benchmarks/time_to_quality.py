@@ -1,7 +1,7 @@
 """How long until a network is as good as what the recipe of pytorch/examples reaches in 1000 steps.
 
     python benchmarks/time_to_quality.py --photos PHOTOS --heldout HELDOUT --style PAINTING.jpg --weights VGG19_FILE
-        [--steps 1000] [--budgets 60 120 240] [--output FILE.json] [--plot FILE.png]
+        [--steps 1000] [--budgets 60 120 240] [--theirs EARLIER.json] [--output FILE.json] [--plot FILE.png] [SETTING …]
 
 Theirs is fast_neural_style written out: their network in 0 … 255, float32, batches of 4 photos resized and cropped to
 256 px, Adam at 1e-3, content weight 1e5 (relu2_2), style weight 1e10 (Gram matrices of relu1_2, relu2_2, relu3_3). Two
@@ -10,8 +10,9 @@ with these losses (`loss=pytorch_examples`) and a budget of time (`trainer.max_t
 the shipped base.
 
 The objective is theirs, in float32, on the middle squares of the held-out photos at 256 px. The time of theirs is that
-of their steps alone, as many as the lower quartile of a step's time, so that what else the machine did does not count
-against them; the time of ours that of the whole command, with start, compilation and measurements.
+of their steps alone, at the lower quartile of the seconds of a step between our runs, so that what else the machine
+did does not count against them; the time of ours that of the whole command, with start, compilation and writing.
+`--theirs` takes their objective by step from an earlier result, their seconds are measured anew.
 """
 
 import argparse
@@ -56,45 +57,59 @@ def objective_of(options: argparse.Namespace, loss: PerceptualLoss) -> Objective
     return objective
 
 
-def theirs(options: argparse.Namespace, style: Tensor, objective: Objective) -> list[dict[str, float]]:
-    """Train their way; return seconds of training and objective at every 50 steps."""
-    torch.manual_seed(42)
-    vgg = VGG("vgg19", options.weights)
-    transformer = TransformerNet()
-    optimizer = torch.optim.Adam(transformer.parameters(), 1e-3)
-    mse_loss = nn.MSELoss()
+class Theirs:
+    """Their network, losses and step, written out."""
 
+    def __init__(self, options: argparse.Namespace, style: Tensor) -> None:
+        torch.manual_seed(42)
+        self.vgg = VGG("vgg19", options.weights)
+        self.transformer = TransformerNet()
+        self.optimizer = torch.optim.Adam(self.transformer.parameters(), 1e-3)
+        self.mse_loss = nn.MSELoss()
+        self.crops = HeldOut(ImageSource(options.photos), SIZE)  # their Resize and CenterCrop
+        self.gram_style = [self.gram_matrix(y) for y in self.features(255 * style.repeat(BATCH, 1, 1, 1))]
+        self.seconds: list[float] = []  # of every step
+
+    @staticmethod
     def gram_matrix(y: Tensor) -> Tensor:
+        """Return their Gram matrices (N, C, C)."""
         b, ch, h, w = y.size()
         flat = y.view(b, ch, w * h)
         return flat.bmm(flat.transpose(1, 2)) / (ch * h * w)
 
-    def features(batch: Tensor) -> list[Tensor]:
-        return list(vgg(batch / 255, list(LAYERS)).values())  # ImageNet's mean and std inside, as normalize_batch
+    def features(self, batch: Tensor) -> list[Tensor]:
+        """Return the loss network's features of (N, 3, H, W) in 0 … 255."""
+        return list(self.vgg(batch / 255, list(LAYERS)).values())  # ImageNet's mean and std inside, as normalize_batch
 
-    gram_style = [gram_matrix(y) for y in features(255 * style.repeat(BATCH, 1, 1, 1))]
-    crops = HeldOut(ImageSource(options.photos), SIZE)  # their Resize and CenterCrop
-    seconds: list[float] = []
-    values: dict[int, float] = {}
-    for step in range(options.steps + 1):
-        if step % 50 == 0:
-            values[step] = objective(lambda photos: (transformer(photos * 255) / 255).clamp(0, 1))
-            print(f"pytorch/examples, step {step}: {values[step]:.4g}, {sum(seconds):.0f} s", flush=True)
-        chosen = torch.randint(len(crops), (BATCH,)).tolist()
-        x = 255 * torch.stack([crops[index]["image"] for index in chosen])
+    def stylize(self, photos: Tensor) -> Tensor:
+        """Return the pictures (N, 3, H, W) in [0, 1] of photos in [0, 1]."""
+        return (self.transformer(photos * 255) / 255).clamp(0, 1)
+
+    def step(self) -> None:
+        """Train on one batch, and note the seconds without those of reading it."""
+        chosen = torch.randint(len(self.crops), (BATCH,)).tolist()
+        x = 255 * torch.stack([self.crops[index]["image"] for index in chosen])
         started = time.perf_counter()
-        optimizer.zero_grad()
-        y = transformer(x)
-        features_y, features_x = features(y), features(x)
-        content_loss = CONTENT * mse_loss(features_y[1], features_x[1])
+        self.optimizer.zero_grad()
+        y = self.transformer(x)
+        features_y, features_x = self.features(y), self.features(x)
+        content_loss = CONTENT * self.mse_loss(features_y[1], features_x[1])
         style_loss = torch.zeros(())
-        for ft_y, gm_s in zip(features_y, gram_style, strict=True):
-            style_loss = style_loss + mse_loss(gram_matrix(ft_y), gm_s)
+        for ft_y, gm_s in zip(features_y, self.gram_style, strict=True):
+            style_loss = style_loss + self.mse_loss(self.gram_matrix(ft_y), gm_s)
         (content_loss + STYLE * style_loss).backward()
-        optimizer.step()
-        seconds.append(time.perf_counter() - started)
-    typical = statistics.quantiles(seconds, n=4)[0]
-    return [{"step": k, "seconds": round(k * typical, 1), "objective": value} for k, value in values.items()]
+        self.optimizer.step()
+        self.seconds.append(time.perf_counter() - started)
+
+    def train(self, steps: int, objective: Objective) -> dict[int, float]:
+        """Train; return the objective at every 50 steps."""
+        values: dict[int, float] = {}
+        for step in range(steps + 1):
+            if step % 50 == 0:
+                values[step] = objective(self.stylize)
+                print(f"pytorch/examples, step {step}: {values[step]:.4g}, {sum(self.seconds):.0f} s", flush=True)
+            self.step()
+        return values
 
 
 def ours(options: argparse.Namespace, init: str, budget: int, objective: Objective) -> dict[str, float]:
@@ -143,6 +158,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="of pytorch/examples")
     parser.add_argument("--budgets", type=int, nargs="+", default=[60, 120, 240], help="seconds of each of our runs")
     parser.add_argument("--inits", nargs="+", default=["scratch", "base"], help="where our runs start")
+    parser.add_argument("--theirs", type=Path, help="JSON file of an earlier result")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     parser.add_argument("--plot", type=Path, help="picture of the result")
     parser.add_argument("overrides", nargs="*", help="further settings of our runs")
@@ -152,11 +168,22 @@ def main() -> None:
         VGG("vgg19", options.weights), style, ["relu2_2"], LAYERS, CONTENT, STYLE, 0.0, relative=False
     )
     objective = objective_of(options, loss)
-    curves = {
-        f"fast_style, init={init}": [ours(options, init, budget, objective) for budget in options.budgets]
-        for init in options.inits
-    }
-    curves = {"pytorch/examples": theirs(options, style, objective)} | curves
+    peer = Theirs(options, style)
+    if options.theirs:
+        curve = json.loads(options.theirs.read_text(encoding="utf-8"))["curves"]["pytorch/examples"]
+        objectives = {point["step"]: point["objective"] for point in curve}
+    else:
+        objectives = peer.train(options.steps, objective)
+    peer.seconds.clear()
+    curves: dict[str, list[dict[str, float]]] = {}
+    for init in options.inits:
+        for budget in options.budgets:
+            for _ in range(8):
+                peer.step()
+            curves.setdefault(f"fast_style, init={init}", []).append(ours(options, init, budget, objective))
+    typical = statistics.quantiles(peer.seconds, n=4)[0]
+    theirs = [{"step": k, "seconds": round(k * typical, 1), "objective": value} for k, value in objectives.items()]
+    curves = {"pytorch/examples": theirs} | curves
     goal = curves["pytorch/examples"][-1]
     table = Table("recipe", "seconds to the objective", "times as fast", title=f"objective {goal['objective']:.4g}")
     rows: dict[str, Any] = {}

@@ -157,8 +157,8 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
 
     Args:
         x: of shape (N, C, H, W).
-        weight: w, (C).
-        bias: b, (C).
+        weight: w, (C), or (N, C) with a row for each image.
+        bias: b, likewise.
         eps: ε.
 
     Returns:
@@ -169,8 +169,8 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     shifted = x.float() - x[:, :, :1, :1].detach().float()
     mean = shifted.mean((2, 3), keepdim=True)
     variance = (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)
-    scale = (variance + eps).rsqrt() * weight[:, None, None]
-    return (shifted * scale + (bias[:, None, None] - mean * scale)).to(x.dtype)
+    scale = (variance + eps).rsqrt() * weight[..., None, None]
+    return (shifted * scale + (bias[..., None, None] - mean * scale)).to(x.dtype)
 
 
 def thin_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

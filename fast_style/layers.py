@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -14,26 +14,35 @@ from fast_style.functional import instance_norm, padded, thin_conv, upsampled_co
 # A function that is no module works pixel by pixel.
 Layer = Callable[[Tensor], Tensor]
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "instance": lambda channels: InstanceNorm(channels, affine=True),
-    "batch": nn.BatchNorm2d,
-}
 
-
-def norm_layer(name: str, channels: int) -> nn.Module:
+def norm_layer(name: str, channels: int, styles: int = 0) -> nn.Module:
     """Build a normalisation layer by name.
 
     Args:
-        name: `instance` (Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization")
-            or `batch` (Ioffe & Szegedy 2015), both with a learned scale and shift per channel.
+        name: `instance` (Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization"),
+            `conditional` (see `ConditionalInstanceNorm`) or `batch` (Ioffe & Szegedy 2015), all with a learned scale
+            and shift per channel.
         channels: number of channels.
+        styles: number of styles, which `conditional` alone has.
 
     Raises:
-        ValueError: if the name is not one of them.
+        ValueError: if the name is not one of them, or the number of styles does not go with it.
     """
     if name not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}, got {name!r}")
-    return NORMS[name](channels)
+    if (styles > 0) != (name == "conditional"):
+        raise ValueError(f"norm: conditional, and no other, has styles; got norm: {name} and {styles} styles")
+    return NORMS[name](channels, styles)
+
+
+def apply(layers: "Iterable[Layer]", x: Tensor, styles: Tensor | None = None) -> Tensor:
+    """Apply layers one after the other, and tell those that ask for it which style: see `ConditionalInstanceNorm`."""
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            x = apply(layer, x, styles)
+        else:
+            x = layer(x, styles) if isinstance(layer, ConditionalInstanceNorm | ResidualBlock) else layer(x)
+    return x
 
 
 class ConvLayer(nn.Conv2d):
@@ -62,6 +71,74 @@ class InstanceNorm(nn.InstanceNorm2d):
         return super().forward(input)
 
 
+class ConditionalInstanceNorm(nn.Module):
+    """Instance normalisation with a scale and a shift for each style: y = γ_s (x − μ) / √(σ² + ε) + β_s.
+
+    Dumoulin et al. 2017, "A Learned Representation for Artistic Style" (https://arxiv.org/abs/1610.07629).
+
+    Args:
+        channels: C.
+        styles: S, at least 1; `weight` (γ) and `bias` (β) are (S, C).
+    """
+
+    eps = 1e-5
+
+    def __init__(self, channels: int, styles: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(styles, channels))
+        self.bias = nn.Parameter(torch.zeros(styles, channels))
+
+    def forward(self, x: Tensor, styles: Tensor | None) -> Tensor:
+        """Normalise (N, C, H, W) by the statistics of each image.
+
+        Args:
+            x: the images.
+            styles: shares of each image's styles, (N, S): of one alone 1 and else 0, of a mixture numbers whose sum is
+                1, which mix scales and shifts.
+
+        Raises:
+            ValueError: if no styles are given.
+        """
+        if styles is None:
+            raise ValueError(f"a network of {len(self.weight)} styles must be told which: give the shares of each")
+        # Sums of products, not a matrix product: autocast leaves them in float32.
+        weight, bias = ((styles[:, :, None] * each).sum(1) for each in (self.weight, self.bias))  # (N, C)
+        return instance_norm(x, weight, bias, self.eps)
+
+
+class StyleMap(nn.Module):
+    """Scales and shifts of styles that differ from place to place, after a normalisation: y = γ(h, w) x + β(h, w).
+
+    Args:
+        shares: share of each style at each place, (1, S, h, w), of sums 1; it lies over the whole picture whatever the
+            size of that, and is interpolated linearly.
+        weight: γ of each style, (S, C).
+        bias: β of each style, (S, C).
+    """
+
+    def __init__(self, shares: Tensor, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("shares", shares)
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape and type."""
+        h, w = x.shape[-2:]
+        return self.part(x, ((0, h), (0, w)), (h, w))
+
+    def part(self, x: Tensor, box: tuple[tuple[int, int], tuple[int, int]], size: tuple[int, int]) -> Tensor:
+        """Map what covers the rows and columns of a box, (N, C, h, w), in a picture of a size (H, W)."""
+        rows, columns = (
+            (torch.arange(first, last, device=x.device) + 0.5) * (2 / length) - 1
+            for (first, last), length in zip(box, size, strict=True)
+        )
+        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]  # (1, h, w, 2)
+        shares = F.grid_sample(self.get_buffer("shares"), grid, padding_mode="border", align_corners=False)
+        scale, shift = (torch.einsum("nshw,sc->nchw", shares, self.get_buffer(name)) for name in ("weight", "bias"))
+        return (x * scale + shift).to(x.dtype)
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions around an identity: y = x + norm(conv(relu(norm(conv(x))))).
 
@@ -70,27 +147,24 @@ class ResidualBlock(nn.Module):
 
     Args:
         channels: channels in and out.
-        norm: name of the normalisation, see `norm_layer`.
+        norm, styles: name of the normalisation and number of styles, see `norm_layer`.
     """
 
-    def __init__(self, channels: int, norm: str = "instance") -> None:
+    def __init__(self, channels: int, norm: str = "instance", styles: int = 0) -> None:
         super().__init__()
         self.conv1 = ConvLayer(channels, channels, 3)
-        self.norm1 = norm_layer(norm, channels)
+        self.norm1 = norm_layer(norm, channels, styles)
         self.conv2 = ConvLayer(channels, channels, 3)
-        self.norm2 = norm_layer(norm, channels)
+        self.norm2 = norm_layer(norm, channels, styles)
 
     @property
     def branch(self) -> list[Layer]:
         """What is added to the identity, in order."""
         return [self.conv1, self.norm1, F.relu, self.conv2, self.norm2]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W)."""
-        y = x
-        for layer in self.branch:
-            y = layer(y)
-        return x + y
+    def forward(self, x: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W), in styles of shares (N, S) where the norm is conditional."""
+        return x + apply(self.branch, x, styles)
 
 
 class UpsampleConv(ConvLayer):
@@ -192,3 +266,10 @@ def _settled(conv: nn.Conv2d) -> nn.Conv2d:
     )
     plain.load_state_dict({"weight": conv.weight, "bias": conv.bias})
     return plain.to(conv.weight).eval().requires_grad_(False)
+
+
+NORMS: dict[str, Callable[[int, int], nn.Module]] = {
+    "instance": lambda channels, _: InstanceNorm(channels, affine=True),
+    "conditional": ConditionalInstanceNorm,
+    "batch": lambda channels, _: nn.BatchNorm2d(channels),
+}

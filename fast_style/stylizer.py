@@ -1,5 +1,6 @@
 """A trained network applied to images."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from fast_style import images
 from fast_style.backends import PRECISIONS, choose
-from fast_style.checkpoint import load_network
+from fast_style.checkpoint import load_styled
 from fast_style.layers import frozen
 from fast_style.tiling import TILE, Tileable, smallest_tile, stylize_tiled, untiled_bytes
 
@@ -61,16 +62,35 @@ class Stylizer:
         backend: str = "auto",
         tile: str | int = "auto",
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
+        style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
+        style_map: Tensor | None = None,
     ) -> Self:
-        """Load the network that training exported, or an `.onnx` file made of it; the arguments are those of the class.
+        """Load the network that training exported, or an `.onnx` file made of it.
+
+        Args:
+            path: of the file.
+            device: as of the class, as are precision, backend, tile and compile.
+            precision: likewise.
+            backend: likewise; with a map of styles PyTorch alone.
+            tile: likewise.
+            compile: likewise.
+            style: of a network of several styles, see `checkpoint.load_styled`.
+            style_map: likewise.
 
         Raises:
             FileNotFoundError, ValueError: if there is no such file, or it is none of these, see
-                `checkpoint.load_network` and `backends.choose`.
+                `checkpoint.load_styled` and `backends.choose`.
         """
         file = Path(path)
-        network = file if file.suffix.lower() == ".onnx" else load_network(file)
-        return cls(network, device, precision, backend, tile, compile)
+        if file.suffix.lower() == ".onnx":
+            if style is not None:
+                raise ValueError(f"{file} has a single style: leave out the choice of one")
+            return cls(file, device, precision, backend, tile, compile)
+        if style_map is not None:
+            if backend not in ("auto", "torch"):
+                raise ValueError(f"backend {backend} does not run a map of styles: take backend torch")
+            backend = "torch"
+        return cls(load_styled(file, style, style_map), device, precision, backend, tile, compile)
 
     def __call__(self, image: images.Image) -> images.Image:
         """Stylize a Pillow image of whatever mode into RGB of the same size, upright if EXIF turns the image."""

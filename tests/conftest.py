@@ -203,6 +203,12 @@ def tiny_reptile(tiny: dict[str, str]) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def tiny_multi_style(tiny: dict[str, str]) -> dict[str, str]:
+    """Overrides by key of a training of several styles that takes a second."""
+    return tiny | {"model": "multi_style", "style": "gallery", "style.names": "[cubist,waves]"}
+
+
 def arguments(overrides: dict[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in overrides.items()]
 

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from fast_style.files import replacing
 
 FORMAT = "fast_style/1"
 PREFIX = "fast_style.networks."
-LOADABLE = tuple(name for name in networks.__all__ if name != "VGG")
+LOADABLE = tuple(name for name in networks.__all__ if name not in ("ChainNetwork", "VGG"))
 
 
 def save_network(
@@ -92,6 +92,38 @@ def load_network(path: str | Path) -> nn.Module:
         weights["conv4.bias"] = (weights["conv4.bias"] - 127.5) / 150
     network.load_state_dict(weights, assign=True)
     return network.eval()
+
+
+def load_styled(
+    path: str | Path,
+    style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
+    style_map: Tensor | None = None,
+) -> nn.Module:
+    """Build the network of a file in one style.
+
+    Args:
+        path: as of `load_network`.
+        style: of a network of several styles the weights of one or some, by name; with a map several such.
+        style_map: where each applies, see `ChainNetwork.of_styles`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_network`, or if the style is not one of the network, there are several
+            and none is chosen, or there is one and something is chosen.
+    """
+    network = load_network(path)
+    names = getattr(network, "styles", [])
+    if not names and style is not None:
+        raise ValueError(f"{path} has a single style: leave out the choice of one")
+    if names and not style:
+        raise ValueError(f"{path} has several styles: choose one, or a mixture, of {', '.join(names)}")
+    if not isinstance(network, networks.ChainNetwork) or not style:
+        return network
+    try:
+        if style_map is None:
+            return network.of_style(style if isinstance(style, Mapping) else style[0])
+        return network.of_styles([style] if isinstance(style, Mapping) else style, style_map)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

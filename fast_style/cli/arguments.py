@@ -30,3 +30,23 @@ def check_picture(path: Path) -> None:
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise PermissionError(f"cannot write {path}: {parent} is no folder that can be written")
+
+
+def parse_style(text: str) -> dict[str, float]:
+    """Read a style, or a mixture: `starry_night`, `starry_night:0.6,the_scream:0.4`; a weight left out is 1.
+
+    Raises:
+        ValueError: if a name is missing or comes twice, or a weight is not a number.
+    """
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, colon, weight = (piece.strip() for piece in part.partition(":"))
+        if not name or name in weights:
+            raise ValueError(f"style {text!r} must be NAME or NAME:WEIGHT,NAME:WEIGHT with each name once")
+        try:
+            weights[name] = float(weight) if colon else 1.0
+        except ValueError:
+            raise ValueError(f"the weight of style {name} must be a number, got {weight!r}") from None
+        if not 0 <= weights[name] < float("inf"):
+            raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
+    return weights

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
+from fast_style.checkpoint import read_metadata
 from fast_style.cli.arguments import Parser, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
@@ -47,7 +48,9 @@ def _run(options: argparse.Namespace) -> None:
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
     ways: list[tuple[str, Callable[[Tensor], Tensor]]] = []
     for model in options.model:
-        stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend)
+        several = model.suffix.lower() != ".onnx" and read_metadata(model)["arguments"].get("styles")
+        chosen = {Path(options.style).stem: 1.0} if several else None
+        stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
         ways.append((_name(model, options.model), stylizer.stylize))
     ways.append(("identity", lambda photo: photo))
     if options.lbfgs:
@@ -132,7 +135,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="extend",
         required=True,
         metavar="CKPT",
-        help="networks that training exported, or .onnx",
+        help="networks that training exported, or .onnx; of several styles the one named as the file of --style",
     )
     parser.add_argument("--content", required=True, metavar="FOLDER", help="photos that no network was trained on")
     parser.add_argument("--style", required=True, metavar="FILE", help="the painting, or the name of a shipped style")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast_style.cli.arguments import Parser
+from fast_style.cli.arguments import Parser, parse_style
 from fast_style.export import export
 
 
@@ -14,9 +14,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="network that training exported")
     parser.add_argument("output", type=Path, metavar="OUT.onnx", help="the file to write")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="of weights and activations")
+    choice = "of a network of several styles the one to export, or a mixture: NAME:0.6,NAME:0.4"
+    parser.add_argument("--style", metavar="NAME", help=choice)
     options = parser.parse_args(argv)
     try:
-        difference = export(options.checkpoint, options.output, options.precision)
+        style = parse_style(options.style) if options.style is not None else None
+        difference = export(options.checkpoint, options.output, options.precision, style)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError) else 2)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fast_style.backends import find_device, multiplies_bf16
 
@@ -18,7 +18,7 @@ BYTES_PER_PIXEL = 10_000
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf, in this process."""
-    for resolver in (batch_size, batches, compile_pays, default_steps, networks, precision, seconds):
+    for resolver in (batch_size, batches, compile_pays, default_steps, networks, per_style, precision, seconds):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -83,6 +83,12 @@ def networks() -> str:
     """Name the folder of trained networks: of several runs, each keeps its own, so that none replaces another's."""
     config = HydraConfig.get()
     return config.runtime.output_dir if config.mode is RunMode.MULTIRUN else "checkpoints"
+
+
+def per_style(loss: DictConfig, *, _parent_: DictConfig) -> DictConfig:
+    """Make of the configuration of a loss that of one which is called with style=IMAGE."""
+    items = {key: value for key, value in loss.items_ex(resolve=False) if key != "style"}
+    return OmegaConf.create(items | {"_partial_": True}, parent=_parent_)
 
 
 def precision(accelerator: str) -> str:

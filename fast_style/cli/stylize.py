@@ -1,20 +1,27 @@
 """The stylizing command: files, globs and folders in, stylized images out."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from fast_style import images
-from fast_style.cli.arguments import Parser
+from fast_style.checkpoint import read_metadata
+from fast_style.cli.arguments import Parser, parse_style
 from fast_style.cli.jobs import plan
 from fast_style.cli.pipeline import Settings, one_line, run
 from fast_style.control import COLOURS, Control, luma
 from fast_style.stylizer import Stylizer
 
 MAX_SIDE = 65_500  # of a JPEG file
+DIRECTIONS = ("horizontal", "vertical")
+RAMP = 256  # steps from one style to the next
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,12 +40,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             batch_size=options.batch_size,
         )
         control = Control(options.strength, options.preserve_color, options.stroke_size)
-        style = "+".join(model.stem for model in options.model)
-        jobs = plan(options.input, options.output, style, options.overwrite)
-        masks = _read_masks(options.mask, len(options.model))
+        if options.list_styles:
+            _list_styles(options.model)
+            return
+        layers = _layers(options)
+        jobs = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+        masks = _read_masks(options.mask, len(layers))
         stylizers = [
-            Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, options.tile)
-            for model in options.model
+            Stylizer.from_checkpoint(
+                *(layer.model, options.device, options.precision, options.backend, options.tile),
+                style=layer.styles,
+                style_map=layer.style_map,
+            )
+            for layer in layers
         ]
         for note in dict.fromkeys(note for stylizer in stylizers for note in stylizer.backend.notes):
             print(note, file=sys.stderr)
@@ -56,6 +70,79 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
     print(f"{tally}, with {', '.join(dict.fromkeys(str(stylizer.backend) for stylizer in stylizers))}")
     sys.exit(1 if tally.failures else 0)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One of the networks that are laid over one another, and what outputs are called after it."""
+
+    model: Path
+    name: str
+    styles: Sequence[dict[str, float]] | None = None
+    style_map: Tensor | None = None
+
+
+def _layers(options: argparse.Namespace) -> list[_Layer]:
+    """Pair networks and styles: a style for each network of several, or several for one, by masks or in a map."""
+    styles = [_read_style(text) for text in options.style]
+    if not styles:
+        if options.style_map:
+            raise ValueError("--style-map lays out styles of one network: give --style NAME NAME")
+        return [_Layer(model, model.stem) for model in options.model]
+    names = [re.sub(r"[^\w.+-]", "_", "+".join(style)) for style in styles]  # of files
+    if options.style_map:
+        if len(options.model) > 1:
+            raise ValueError(f"--style-map lays out styles of one network, got {len(options.model)} networks")
+        style_map = _read_style_map(options.style_map, len(styles))
+        return [_Layer(options.model[0], "+".join(names), styles, style_map)]
+    models = options.model * len(styles) if len(options.model) == 1 else options.model
+    several = [bool(_styles_of(model)) for model in models]
+    if sum(several) != len(styles):
+        raise ValueError(
+            f"{sum(several)} of the networks have several styles, and need one --style each; got {len(styles)}"
+        )
+    chosen = iter(zip(names, styles, strict=True))
+    layers = []
+    for model, has_several in zip(models, several, strict=True):
+        name, style = next(chosen) if has_several else (model.stem, None)
+        layers.append(_Layer(model, name, None if style is None else [style]))
+    return layers
+
+
+def _styles_of(model: Path) -> list[str]:
+    return [] if model.suffix.lower() == ".onnx" else read_metadata(model)["arguments"].get("styles", [])
+
+
+def _list_styles(models: Sequence[Path]) -> None:
+    for model in models:
+        for name in _styles_of(model) or [read_metadata(model).get("style", model.stem)]:
+            print(name)
+
+
+def _read_style(text: str) -> dict[str, float]:
+    style = parse_style(text)
+    total = sum(style.values())
+    if len(style) > 1 and total > 0 and abs(total - 1) > 1e-6:
+        shares = ", ".join(f"{name} {weight / total:.3g}" for name, weight in style.items())
+        print(f"the weights of {text} sum to {total:.6g}, taken as {shares}", file=sys.stderr)
+    return style
+
+
+def _read_style_map(texts: Sequence[str], count: int) -> Tensor:
+    """Read where each of some styles applies: (1, count, H, W) of shares."""
+    if len(texts) == 1 and texts[0] in DIRECTIONS:
+        places = torch.linspace(0, count - 1, RAMP * (count - 1) + 1) if count > 1 else torch.zeros(1)
+        shares = (1 - (places - torch.arange(count)[:, None]).abs()).clamp_min(0)  # (count, RAMP · (count − 1) + 1)
+        return shares[None, :, None, :] if texts[0] == "horizontal" else shares[None, :, :, None]
+    if len(texts) != count:
+        directions = " or ".join(DIRECTIONS)
+        raise ValueError(f"--style-map must be {directions}, or a mask for each of {count} styles; got {len(texts)}")
+    masks = [_read_mask(Path(text)) for text in texts]
+    largest = max((mask.shape[-2:] for mask in masks), key=lambda size: size[0] * size[1])
+    masks = [F.interpolate(mask, largest, mode="bilinear", antialias=True).clamp_(0, 1) for mask in masks]
+    shares = torch.cat(masks, dim=1)
+    # Where all masks are black there is no choice: all styles alike.
+    return shares + (shares.sum(1, keepdim=True) < 1e-3).to(shares)
 
 
 class _Composition:
@@ -112,9 +199,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="CKPT",
         help="network that training exported; several are laid over one another, see --mask",
     )
-    parser.add_argument(
-        "--input", nargs="+", required=True, metavar="PATH", help="files, globs, or folders with subfolders"
-    )
+    parser.add_argument("--input", nargs="+", metavar="PATH", help="files, globs, or folders with subfolders")
+    style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; several are laid over one "
+    style += "another, see --mask, or side by side, see --style-map"
+    parser.add_argument("--style", nargs="+", default=[], metavar="NAME", help=style)
+    style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
+    style_map += "one a style, white where it applies"
+    parser.add_argument("--style-map", nargs="+", default=[], metavar="MAP", help=style_map)
+    parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
     where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
     where += "default: NAME-MODEL beside each input"
     parser.add_argument("--output", type=Path, metavar="PATH", help=where)
@@ -150,6 +242,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help=batch)
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     options = parser.parse_args(argv)
+    if not options.input and not options.list_styles:
+        parser.error("the following arguments are required: --input")
     if options.size is not None and not 1 <= options.size <= MAX_SIDE:
         parser.error(f"--size must be 1 to {MAX_SIDE} pixels, got {options.size}")
     return options

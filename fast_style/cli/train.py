@@ -17,7 +17,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
 from fast_style import images
 from fast_style.callbacks import PictureLogger, find_checkpoint
@@ -29,7 +28,7 @@ from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
-from fast_style.tasks import FeedForward
+from fast_style.tasks import FeedForward, MultiStyle, NetworkTask
 
 # Where init=base starts, by the class of the network.
 BASES = {
@@ -93,8 +92,13 @@ def train(config: DictConfig) -> dict[str, Any]:
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
+    if config.train_only and (not isinstance(task, MultiStyle) or config.init in ("scratch", "base")):
+        raise ValueError(
+            f"train_only={config.train_only} adds a style to a network of several: give model=multi_style and "
+            "init=FILE, that network"
+        )
     if config.init != "scratch":
-        _start_from(config.init, task.network)
+        _start_from(config.init, task)
     if trainer.is_global_zero:
         print(f"TensorBoard: tensorboard --logdir {_relative(run_dir)}", file=sys.stderr)
 
@@ -148,17 +152,18 @@ def _check_writable(output: Path) -> None:
         raise PermissionError(f"output={output} cannot be written: {output.parent} is read-only")
 
 
-def _start_from(init: str, network: nn.Module) -> None:
-    if init == "base" and type(network).__name__ not in BASES:
-        raise ValueError(f"there is no init=base for a {type(network).__name__}: give init=scratch")
-    start = load_network(BASES[type(network).__name__] if init == "base" else init)
-    wanted = getattr(network, "arguments", None)  # a loss network to distil has none
-    if (type(start), start.arguments) != (type(network), wanted):
-        raise ValueError(
-            f"init={init} is a {type(start).__name__}({start.arguments}), the model a "
-            f"{type(network).__name__}({wanted}): give model.network the same arguments, or init=scratch"
-        )
-    network.load_state_dict(start.state_dict())
+def _start_from(init: str, task: L.LightningModule) -> None:
+    if not isinstance(task, NetworkTask):
+        message = f"init={init} does not go with {type(task).__name__.lower()}: give init=scratch"
+        raise ValueError(message)  # noqa: TRY004 - it is the setting that is wrong
+    name = type(task.network).__name__
+    if init == "base" and name not in BASES:
+        raise ValueError(f"there is no init=base for a {name}: give init=scratch")
+    start = load_network(BASES[name] if init == "base" else init)
+    try:
+        task.start_from(start)
+    except ValueError as error:
+        raise ValueError(f"cannot start from init={init}: {error}, or init=scratch") from error
 
 
 def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
@@ -172,7 +177,7 @@ def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds:
 
 def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sample: str) -> None:
     """Write the contact sheet beside the network and say what to type next."""
-    if not isinstance(task, FeedForward):
+    if not isinstance(task, FeedForward | MultiStyle):
         return
     for callback in callbacks:
         if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:

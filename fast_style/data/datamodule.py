@@ -47,8 +47,9 @@ class PhotoDataModule(LightningDataModule):
     """Endless training crops and a few held-out photos.
 
     Training resumes at the sample where the checkpoint left off, whatever the number of workers. Batches are
-    `{"image": (N, 3, size, size) in [0, 1]}`. Photos that cannot be read are skipped, those smaller than the crops are
-    enlarged; `summary` counts both, and the log names each of the former and the first 5 of the latter.
+    `{"image": (N, 3, size, size) in [0, 1], "index": (N,)}`, the latter the numbers of the samples. Photos that cannot
+    be read are skipped, those smaller than the crops are enlarged; `summary` counts both, and the log names each of the
+    former and the first 5 of the latter.
     On several processes, give the trainer `use_distributed_sampler=False`: the samples are already shared out.
 
     Args:

@@ -22,12 +22,14 @@ class Sample(TypedDict):
 
     Attributes:
         image: RGB of shape (3, H, W) in [0, 1], or (N, 3, H, W).
+        index: number of the sample, int64 of shape () or (N,).
         skipped: names of the photos passed over as unreadable.
         enlarged: names of those in `image` that were smaller than it.
         counts: number of photos in the shards they came from, by the shard's name; of photos in shards only.
     """
 
     image: Tensor
+    index: Tensor
     skipped: list[str]
     enlarged: list[str]
     counts: NotRequired[dict[str, int]]
@@ -84,7 +86,7 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
                 continue
             image = random_crop(pixels, self.size, generator(self.seed, index))
             enlarged = [self.source.names[photo]] if min(pixels.shape[-2:]) < self.size else []
-            return {"image": image, "skipped": skipped, "enlarged": enlarged}
+            return {"image": image, "index": torch.tensor(index), "skipped": skipped, "enlarged": enlarged}
         raise RuntimeError(
             f"no photo to train on: {attempts} in a row cannot be read, the last was {skipped[-1]}; check the photos"
         )
@@ -129,7 +131,7 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
         image = resize_short_side(to_float(pixels)[None], self.size)[0]
         top, left = ((side - self.size) // 2 for side in image.shape[-2:])
         image = image[:, top : top + self.size, left : left + self.size]
-        return {"image": image, "skipped": [], "enlarged": enlarged}
+        return {"image": image, "index": torch.tensor(index), "skipped": [], "enlarged": enlarged}
 
 
 def is_readable(source: ImageSource, index: int, size: int) -> bool:
@@ -160,6 +162,7 @@ def collate(samples: Sequence[Sample]) -> Sample:
     """Stack the images of samples to (N, 3, H, W), and gather what else they report."""
     return {
         "image": torch.stack([sample["image"] for sample in samples]),
+        "index": torch.stack([sample["index"] for sample in samples]),
         "skipped": [name for sample in samples for name in sample["skipped"]],
         "enlarged": [name for sample in samples for name in sample["enlarged"]],
         "counts": {name: count for sample in samples for name, count in sample.get("counts", {}).items()},

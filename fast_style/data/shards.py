@@ -10,6 +10,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import BinaryIO, Self
 
+import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
@@ -93,6 +94,7 @@ class ShardStream(IterableDataset[Sample]):
         if worker is not None and worker.num_workers > 1:
             raise RuntimeError("shards are read by one worker, or samples would come twice: give data.num_workers=1")
         left = self.start  # samples to pass over
+        index = self.start * self.world_size + self.rank  # of the next sample
         skipped: list[str] = []
         in_vain = 0  # shards in a row without a photo
         with _Fetcher() as fetcher:
@@ -120,6 +122,8 @@ class ShardStream(IterableDataset[Sample]):
                                 images = []
                                 self.counts[shard] = 0
                                 break
+                            sample["index"] = torch.tensor(index)
+                            index += self.world_size
                             yield sample
                 except (FileNotFoundError, PermissionError) as error:
                     skipped.append(f"{shard} ({error})")
@@ -153,6 +157,7 @@ class ShardStream(IterableDataset[Sample]):
                 continue
             sample: Sample = {
                 "image": random_crop(pixels, self.size, generator(self.seed, *place)),
+                "index": torch.tensor(0),  # `__iter__` counts
                 "skipped": [*skipped],
                 "enlarged": [name] if min(pixels.shape[-2:]) < self.size else [],
                 "counts": {self.shards[number]: len(images)} | self._empty(),

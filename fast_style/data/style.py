@@ -53,9 +53,24 @@ def load_styles(
     names: Sequence[str] | None = None,
     dir: str | Path = "styles",  # noqa: A002 - the word in the configuration
     size: int = 256,
+    name: str = "gallery",
 ) -> dict[str, Tensor]:
-    """Load several style images by their names, by default every shipped one; each as `load_style` does."""
-    return {name: load_style(name, dir=dir, size=size) for name in (shipped_styles() if names is None else names)}
+    """Load several style images, each as `load_style` does.
+
+    Args:
+        names: of the styles; None: of all images in `dir`, or where there are none all shipped ones.
+        dir: folder of style images.
+        size: as of `load_style`.
+        name: of them together, after which files are called.
+
+    Returns:
+        Images by their names, in the order of these.
+    """
+    del name
+    if names is None:
+        found = {path.stem for path in Path(dir).glob("*") if path.suffix.lower() in images.SUFFIXES}
+        names = sorted(found) or shipped_styles()
+    return {each: load_style(each, dir=dir, size=size) for each in names}
 
 
 def find_style(style: str) -> Path:

@@ -1,7 +1,8 @@
-"""Networks; every name in `__all__` may be built from the metadata of a checkpoint, except the loss network `VGG`."""
+"""Networks; those in `__all__` may be built from the metadata of a checkpoint, except `ChainNetwork` and `VGG`."""
 
+from fast_style.networks.chain import ChainNetwork
 from fast_style.networks.slim import SlimNetwork
 from fast_style.networks.transformer import TransformerNetwork
 from fast_style.networks.vgg import VGG
 
-__all__ = ["VGG", "SlimNetwork", "TransformerNetwork"]
+__all__ = ["VGG", "ChainNetwork", "SlimNetwork", "TransformerNetwork"]

@@ -1,5 +1,8 @@
 """A small image-transformation network for video and phones."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,24 +20,26 @@ class SlimNetwork(ChainNetwork):
     Args:
         width: channels, 2 to 512.
         blocks: number of residual blocks, 0 to 64.
-        norm: `instance` or `batch`.
+        norm: `instance`, `batch` or, for several styles in one network, `conditional`.
+        styles: their names, see `ChainNetwork`.
 
     Raises:
         ValueError: if an argument is outside its range.
     """
 
-    def __init__(self, width: int = 48, blocks: int = 3, norm: str = "instance") -> None:
+    def __init__(self, width: int = 48, blocks: int = 3, norm: str = "instance", styles: Sequence[str] = ()) -> None:
         super().__init__()
         if not 2 <= width <= 512:
             raise ValueError(f"width must be 2 to 512 channels, got {width}")
         if not 0 <= blocks <= 64:
             raise ValueError(f"blocks must be 0 to 64, got {blocks}")
-        self.arguments = {"width": width, "blocks": blocks, "norm": norm}
+        self.arguments = {"width": width, "blocks": blocks, "norm": norm} | self.named(styles)
+        norm_of = partial(norm_layer, norm, styles=len(styles))
         self.conv1 = ConvLayer(3, width, 7, stride=4)
-        self.norm1 = norm_layer(norm, width)
-        self.residuals = nn.Sequential(*(ResidualBlock(width, norm) for _ in range(blocks)))
+        self.norm1 = norm_of(width)
+        self.residuals = nn.Sequential(*(ResidualBlock(width, norm, len(styles)) for _ in range(blocks)))
         self.conv2 = SubpixelConv(width, width // 2, 5, factor=2)
-        self.norm2 = norm_layer(norm, width // 2)
+        self.norm2 = norm_of(width // 2)
         self.conv3 = SubpixelConv(width // 2, 3, 5, factor=2)
         self.shuffle = nn.PixelShuffle(2)
 

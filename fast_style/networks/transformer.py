@@ -1,5 +1,8 @@
 """Johnson's residual image-transformation network."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +25,8 @@ class TransformerNetwork(ChainNetwork):
     Args:
         width: channels after the first convolution, 1 to 512; the residual blocks have four times as many.
         blocks: number of residual blocks, 0 to 64.
-        norm: `instance` or `batch`.
+        norm: `instance`, `batch` or, for several styles in one network, `conditional`.
+        styles: their names, see `ChainNetwork`.
         upsampling: `nearest` (nearest-neighbour upsampling + convolution) or `transposed` (transposed convolution).
         output: `linear`, 0.5 + 150/255·x; `tanh`, 0.5 + 150/255·tanh(x), Johnson's scaled tanh in [0, 1]-space.
             Where tanh saturates a huge activation costs nothing, and networks grow pure black blobs (seen with
@@ -39,6 +43,7 @@ class TransformerNetwork(ChainNetwork):
         norm: str = "instance",
         upsampling: str = "nearest",
         output: str = "linear",
+        styles: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if not 1 <= width <= 512:
@@ -55,19 +60,20 @@ class TransformerNetwork(ChainNetwork):
             "norm": norm,
             "upsampling": upsampling,
             "output": output,
-        }
+        } | self.named(styles)
+        norm_of = partial(norm_layer, norm, styles=len(styles))
         up = UPSAMPLINGS[upsampling]
         self.conv1 = ConvLayer(3, width, 9)
-        self.norm1 = norm_layer(norm, width)
+        self.norm1 = norm_of(width)
         self.conv2 = ConvLayer(width, 2 * width, 3, stride=2)
-        self.norm2 = norm_layer(norm, 2 * width)
+        self.norm2 = norm_of(2 * width)
         self.conv3 = ConvLayer(2 * width, 4 * width, 3, stride=2)
-        self.norm3 = norm_layer(norm, 4 * width)
-        self.residuals = nn.Sequential(*(ResidualBlock(4 * width, norm) for _ in range(blocks)))
+        self.norm3 = norm_of(4 * width)
+        self.residuals = nn.Sequential(*(ResidualBlock(4 * width, norm, len(styles)) for _ in range(blocks)))
         self.up1 = up(4 * width, 2 * width, 3)
-        self.norm4 = norm_layer(norm, 2 * width)
+        self.norm4 = norm_of(2 * width)
         self.up2 = up(2 * width, width, 3)
-        self.norm5 = norm_layer(norm, width)
+        self.norm5 = norm_of(width)
         self.conv4 = ConvLayer(width, 3, 9)
 
     @property

@@ -5,21 +5,19 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import lightning as L
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fast_style.checkpoint import save_network
 from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss
+from fast_style.tasks.network_task import NetworkTask
 
 log = logging.getLogger(__name__)
 
 
-class Reptile(L.LightningModule):
+class Reptile(NetworkTask):
     """Reptile (Nichol et al. 2018, https://arxiv.org/abs/1803.02999) over styles.
 
     A copy of the network, the base, is what is learned. By turns, for each style of a shuffled round, the network is
@@ -31,7 +29,7 @@ class Reptile(L.LightningModule):
         network: maps photos (N, 3, H, W) in [0, 1] to stylized images of the same shape.
         loss: called with style=IMAGE for every style.
         styles: style images (1, 3, H, W) in [0, 1] by name.
-        optimizer, scheduler: as for `FeedForward`.
+        optimizer, scheduler, on_nonfinite: see `NetworkTask`.
         inner_steps: steps a turn, at least 1.
         outer_rate: how far the base follows, above 0, up to 1.
         seed: decides the order of the turns.
@@ -52,35 +50,23 @@ class Reptile(L.LightningModule):
         outer_rate: float = 0.5,
         seed: int = 0,
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
+        on_nonfinite: str = "stop",
     ) -> None:
-        super().__init__()
+        super().__init__(network, optimizer, scheduler, on_nonfinite)
         if inner_steps < 1 or not 0 < outer_rate <= 1:
             raise ValueError(
                 f"inner_steps must be at least 1 and outer_rate above 0, up to 1, got {inner_steps} and {outer_rate}"
             )
         if not styles:
             raise ValueError("there is no style to learn from: give at least one")
-        self.network = network.to(memory_format=torch.channels_last)
         self.names = list(styles)
         self.losses = nn.ModuleList(loss(style=style) for style in styles.values())
         self.losses.to(memory_format=torch.channels_last)
-        self.optimizer = optimizer
-        self.scheduler = scheduler
         self.inner_steps = inner_steps
         self.outer_rate = outer_rate
         self.seed = seed
-        self.strict_loading = False  # checkpoints hold the networks alone
-        self.heldout_before: dict[str, float] = {}
         self._base: list[Tensor] = []  # weights of the base, once training has begun
         self._stylize: Callable[[Tensor], Tensor] = Compiled(network, log.warning) if compile else network
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Optimise the network alone."""
-        optimizer = self.optimizer(self.network.parameters())
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step", "name": "learning_rate"},
-        }
 
     def style_of(self, step: int) -> int:
         """Return whose turn it is: every round visits all styles, in an order of its own."""
@@ -99,6 +85,8 @@ class Reptile(L.LightningModule):
         photos = batch["image"].contiguous(memory_format=torch.channels_last)
         style = self.style_of(self.global_step)
         total = self._objective(style, self._stylize(photos), photos)
+        if not torch.isfinite(total):
+            self.not_finite({f"total_loss/{self.names[style]}": total})
         self.log(f"train/total_loss/{self.names[style]}", total.detach())
         self.log("train/total_loss", total.detach(), prog_bar=True)
         return total
@@ -122,35 +110,24 @@ class Reptile(L.LightningModule):
             self.log(f"heldout/total_loss/{name}", total, batch_size=len(photos), sync_dist=True)
         self.log("heldout/total_loss", torch.stack(totals).mean(), batch_size=len(photos), sync_dist=True)
 
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm of the gradient; a fused optimizer does not let Lightning do so."""
-        nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val or float("inf"), error_if_nonfinite=True)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the network and the base, leave the loss network out."""
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith("network.")}
+        """Keep the base as well."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["base"] = self._base
-        checkpoint["heldout_before"] = self.heldout_before
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the base."""
         if [weights.shape for weights in checkpoint.get("base", ())] != [p.shape for p in self.network.parameters()]:
             raise ValueError("the checkpoint holds no base of this network: resume with the same model")
+        super().on_load_checkpoint(checkpoint)
         self._base = checkpoint["base"]
-        self.heldout_before = checkpoint["heldout_before"]
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the base, which the network equals at the end of a turn, as a `.safetensors` file."""
         with torch.no_grad():
             for base, parameter in zip(self._base, self.network.parameters(), strict=True):
                 parameter.copy_(base)
-        save_network(path, self.network, metadata)
+        super().save(path, metadata)
 
     def _objective(self, style: int, stylized: Tensor, photos: Tensor) -> Tensor:
         loss = cast("PerceptualLoss", self.losses[style])

@@ -8,12 +8,13 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from fast_style.layers import Layer, UpsampleConv
+from fast_style.layers import Layer, StyleMap, UpsampleConv
 from fast_style.tiling.regions import (
     PADDINGS,
     Convolution,
     Enlargement,
     Folding,
+    Modulation,
     Normalisation,
     Pointwise,
     Region,
@@ -169,6 +170,8 @@ def _regions(layer: Layer, dtype: torch.dtype) -> Iterator[Region]:
             yield Enlargement(layer, factor, factor**2)
         case nn.PixelUnshuffle(downscale_factor=factor):
             yield Folding(layer, factor)
+        case StyleMap():
+            yield Modulation(layer)
         case nn.BatchNorm2d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
             yield Normalisation(layer, mean, variance)
         case nn.Module() if not isinstance(layer, ACTIVATIONS):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.functional import upsampled_weight
-from fast_style.layers import Layer
+from fast_style.layers import Layer, StyleMap
 from fast_style.tiling.subpixel import strided_weight, unfold_squares
 
 Span = tuple[int, int]  # first, and one beyond the last, along one axis
@@ -82,6 +82,17 @@ class Normalisation(Region):
         """Apply it."""
         x = crop(x, have, want)
         return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False, eps=self.eps)
+
+
+class Modulation(Region):
+    """Scales and shifts that differ from place to place."""
+
+    def __init__(self, style_map: StyleMap) -> None:
+        self.style_map = style_map
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Apply those of the place."""
+        return self.style_map.part(crop(x, have, want), want, size[1:])
 
 
 class Convolution(Region):

@@ -52,6 +52,28 @@ def test_contact_sheet_has_as_many_rows_as_there_are_photos(photos):
     assert show(PictureLogger(torch.rand(1, 3, 16, 16)), photos[:1]).contact_sheet(Doubling()).shape[2] == 24
 
 
+class Several(L.LightningModule):
+    """Stylizes by the name of the style."""
+
+    def forward(self, photos, style):
+        return photos * {"dark": 0.0, "light": 1.0}[style]
+
+
+def test_contact_sheet_of_several_styles(photos):
+    styles = {"dark": torch.full((1, 3, 16, 20), 0.25), "light": torch.full((1, 3, 20, 16), 0.75)}
+    logger = PictureLogger(styles)
+    pictures = {"dark": torch.zeros_like(photos), "light": photos}
+    logger.on_validation_batch_end(None, None, {"photos": photos, "stylized": pictures}, {}, 0)
+    sheet = logger.contact_sheet(Several(), rows=2)
+    cells = sheet[0, :, 4:, 4:].unfold(1, 16, 20).unfold(2, 16, 20)  # (3, rows, columns, 16, 16)
+    assert cells.shape[1:3] == (3, 3)
+    assert [cells[0, 0, column].mean().item() for column in range(3)] == [1.0, 0.25, 0.75]
+    for row, photo in enumerate(photos[:2], start=1):
+        assert torch.equal(cells[:, row, 0], photo)
+        assert not cells[:, row, 1].any()
+        assert torch.equal(cells[:, row, 2], photo)
+
+
 def test_no_contact_sheet_before_a_validation(photos):
     logger = PictureLogger(torch.rand(1, 3, 16, 16))
     assert logger.contact_sheet(Doubling()) is None

@@ -164,7 +164,7 @@ def test_a_start_that_does_not_fit_is_one_sentence(tiny, train, tmp_path, capsys
 def test_a_loss_network_does_not_start_from_a_network(tiny_distillation, train, tmp_path, capsys):
     save_network(tmp_path / "start.safetensors", TransformerNetwork(4, 1), {})
     assert train(tiny_distillation | {"init": str(tmp_path / "start.safetensors")}) == 2
-    assert "the model a VGG(None): give model.network the same arguments, or init=scratch" in capsys.readouterr().err
+    assert "does not go with distillation: give init=scratch" in capsys.readouterr().err
 
 
 def test_starts_from_another_network(tiny, train, tmp_path):

@@ -53,7 +53,8 @@ class ProceduralImages(torch.utils.data.Dataset[Sample]):
         Raises:
             IndexError: if the index is negative.
         """
-        return {"image": procedural_image(self.seed, index, self.size), "skipped": [], "enlarged": []}
+        image = procedural_image(self.seed, index, self.size)
+        return {"image": image, "index": torch.tensor(index), "skipped": [], "enlarged": []}
 
 
 class HeldOutScenes(torch.utils.data.Dataset[Sample]):
@@ -92,7 +93,8 @@ class HeldOutScenes(torch.utils.data.Dataset[Sample]):
             raise IndexError(f"there are {len(self)} held-out scenes, got index {index}")
         # A spawned sequence differs from those of all seeds.
         rng = default_rng(SeedSequence((0, index), spawn_key=(1,)))
-        return {"image": torch.from_numpy(paint_scene(rng, self.size)), "skipped": [], "enlarged": []}
+        image = torch.from_numpy(paint_scene(rng, self.size))
+        return {"image": image, "index": torch.tensor(index), "skipped": [], "enlarged": []}
 
 
 def _check(seed: int, size: int) -> None:

@@ -1,0 +1,203 @@
+"""Several styles in one network, from the command line: trained, added, chosen, mixed, laid side by side."""
+
+import PIL.Image
+import pytest
+import torch
+
+from fast_style import images
+from fast_style.checkpoint import load_network, read_metadata, save_network
+from fast_style.cli import evaluate, export
+from fast_style.cli.stylize import main
+from fast_style.networks import TransformerNetwork
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    network = TransformerNetwork(4, 1, norm="conditional", styles=["cubist", "waves"])
+    with torch.no_grad():
+        for name in network.rows:
+            network.get_parameter(name).uniform_(0.5, 1.5)
+    save_network(tmp_path / "gallery.safetensors", network, {"style": "gallery"})
+    return tmp_path / "gallery.safetensors"
+
+
+@pytest.fixture
+def photo(tmp_path):
+    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture
+def stylize(gallery, photo, capsys):
+    def run(*arguments):
+        models = [] if "--model" in arguments else ["--model", str(gallery)]
+        inputs = [] if "--list-styles" in arguments else ["--input", str(photo)]
+        try:
+            main([*models, *inputs, "--device", "cpu", "--precision", "fp32", *map(str, arguments)])
+        except SystemExit as stop:
+            return stop.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def pixels(path):
+    return images.to_float(images.read(path))
+
+
+def test_list_styles(stylize, tmp_path):
+    assert stylize("--list-styles") == (0, "cubist\nwaves\n", "")
+    save_network(tmp_path / "one.safetensors", TransformerNetwork(2, 0), {"style": "night"})
+    assert stylize("--list-styles", "--model", tmp_path / "one.safetensors") == (0, "night\n", "")
+
+
+def test_a_style_by_name(stylize, tmp_path, gallery, photo):
+    assert stylize("--style", "waves", "--backend", "torch")[0] == 0
+    network = load_network(gallery)
+    with torch.inference_mode():
+        expected = network(pixels(photo)[None], network.shares({"waves": 1}))[0].clamp(0, 1)
+    assert (pixels(tmp_path / "photo-waves.png") - expected).abs().max() < 1.01 / 255
+
+
+def test_a_mixture_whose_weights_do_not_sum_is_normalised_with_a_note(stylize, tmp_path):
+    code, _, note = stylize("--style", "cubist:1,waves:3")
+    assert code == 0
+    assert note == "the weights of cubist:1,waves:3 sum to 4, taken as cubist 0.25, waves 0.75\n"
+    assert stylize("--style", "cubist:.25, waves:.75", "--overwrite") == (
+        0,
+        *stylize("--style", "waves", "--overwrite")[1:],
+    )
+    assert (tmp_path / "photo-cubist+waves.png").exists()
+
+
+def test_a_map_goes_from_style_to_style(stylize, tmp_path, photo):
+    assert stylize("--style", "cubist", "waves", "--style-map", "horizontal")[0] == 0
+    for name in ("cubist", "waves"):
+        assert stylize("--style", name, "--backend", "torch")[0] == 0
+    mapped, left, right = (pixels(tmp_path / f"photo-{name}.png") for name in ("cubist+waves", "cubist", "waves"))
+    third = mapped.shape[2] // 3
+    near, far = (mapped - left).abs(), (mapped - right).abs()
+    assert near[..., :third].mean() < far[..., :third].mean()
+    assert far[..., -third:].mean() < near[..., -third:].mean()
+
+
+def test_a_map_of_masks(stylize, tmp_path):
+    mask = PIL.Image.new("L", (40, 24), 0)
+    mask.paste(255, (0, 0, 20, 24))
+    mask.save(tmp_path / "left.png")
+    PIL.Image.new("L", (10, 6), 0).save(tmp_path / "black.png")
+    masks = ("--style-map", tmp_path / "left.png", tmp_path / "black.png")
+    assert stylize("--style", "cubist", "waves", *masks, "--output", tmp_path / "a.png")[0] == 0
+    # Where all are black, all styles apply alike.
+    assert stylize("--style", "cubist", "cubist,waves", *masks, "--output", tmp_path / "b.png")[0] == 0
+    assert (pixels(tmp_path / "a.png") - pixels(tmp_path / "b.png")).abs().max() > 1 / 255
+
+
+def test_styles_laid_over_one_another_by_masks(stylize, tmp_path):
+    PIL.Image.new("L", (40, 24), 255).save(tmp_path / "white.png")
+    assert (
+        stylize("--style", "cubist", "waves", "--mask", tmp_path / "white.png", "--output", tmp_path / "a.png")[0] == 0
+    )
+    assert stylize("--style", "waves")[0] == 0
+    assert torch.equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "photo-waves.png"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "gallery.safetensors has several styles: choose one, or a mixture, of cubist, waves"),
+        (("--style", "wave"), "there is no style 'wave' in the network (did you mean waves?)"),
+        (("--style", "../waves"), "there is no style '../waves' in the network"),
+        (("--style", "waves:-1"), "the weight of style waves must not be negative, got -1"),
+        (("--style", "waves:nan"), "the weight of style waves must not be negative, got nan"),
+        (("--style", "waves:x"), "the weight of style waves must be a number, got 'x'"),
+        (("--style", "waves:0"), "must not all be 0"),
+        (("--style", "waves,waves"), "with each name once"),
+        (("--style", ",waves"), "must be NAME or NAME:WEIGHT"),
+        (("--style-map", "horizontal"), "--style-map lays out styles of one network: give --style NAME NAME"),
+        (("--style", "waves", "cubist", "--style-map", "diagonal"), "horizontal or vertical, or a mask for each of 2"),
+        (("--style", "waves", "cubist", "--style-map", "vertical", "--backend", "openvino"), "take backend torch"),
+    ],
+)
+def test_misuse_is_one_sentence(stylize, arguments, message):
+    code, out, error = stylize(*arguments)
+    assert (code, out, error.count("\n")) == (2, "", 1), error
+    assert message in error
+
+
+def test_a_network_of_one_style_has_no_choice(stylize, tmp_path):
+    save_network(tmp_path / "one.safetensors", TransformerNetwork(2, 0), {})
+    code, _, error = stylize("--model", tmp_path / "one.safetensors", "--style", "waves")
+    assert code == 2
+    assert "0 of the networks have several styles, and need one --style each; got 1" in error
+
+
+def test_one_style_is_exported(gallery, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        export.main([str(gallery), str(tmp_path / "out.onnx")])
+    assert "choose one, or a mixture, of cubist, waves" in capsys.readouterr().err
+    pytest.importorskip("onnxscript")
+    export.main([str(gallery), str(tmp_path / "out.onnx"), "--style", "waves"])
+    assert (tmp_path / "out.onnx").is_file()
+
+
+def test_trains_several_styles_and_adds_one(tiny_multi_style, train, tmp_path):
+    assert train(tiny_multi_style) == 0
+    first = load_network(tmp_path / "out.safetensors")
+    assert first.styles == ["cubist", "waves"]
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert metadata["style"] == "gallery"
+    after = metadata["heldout_after"]
+    mean = (after["heldout/total_loss/cubist"] + after["heldout/total_loss/waves"]) / 2
+    assert after["heldout/total_loss"] == pytest.approx(mean, rel=1e-4)
+    assert (tmp_path / "out.png").is_file()
+
+    gallery = tmp_path / "gallery.safetensors"
+    (tmp_path / "out.safetensors").rename(gallery)
+    one = {key: value for key, value in tiny_multi_style.items() if key != "style.names"}
+    more = {"style": "gilded", "init": str(gallery), "train_only": "style", "hydra.run.dir": str(tmp_path / "second")}
+    assert train(one | more) == 0
+    second = load_network(tmp_path / "out.safetensors")
+    assert second.styles == ["cubist", "waves", "gilded"]
+    with torch.no_grad():
+        image = torch.rand(1, 3, 16, 16)
+        for style in first.styles:
+            assert torch.equal(second(image, second.shares({style: 1})), first(image, first.shares({style: 1})))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_only": "style"}, "train_only=style adds a style to a network of several: give model=multi_style and"),
+        ({"train_only": "everything"}, "train_only must be style, or null to train everything, got 'everything'"),
+        ({"style.names": "[../waves]"}, "must not be a path"),
+        ({"style.names": "[nowhere]"}, "no image for style 'nowhere'"),
+        ({"style.names": "[]"}, "there is no style to learn"),
+    ],
+)
+def test_training_misuse_is_one_sentence(tiny_multi_style, train, capsys, changes, message):
+    assert train(tiny_multi_style | changes) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_a_killed_training_of_styles_resumes_bitwise(tiny_multi_style, train, tmp_path):
+    run = tiny_multi_style | {"trainer.max_steps": "6"}
+    assert train(run) == 0
+    whole = load_network(tmp_path / "out.safetensors").state_dict()
+    second = run | {"hydra.run.dir": str(tmp_path / "second")}
+    assert train(second | {"trainer.max_steps": "3", "model.scheduler.total_steps": "6"}) == 0
+    assert train(second, "ckpt_path=last") == 0
+    resumed = load_network(tmp_path / "out.safetensors").state_dict()
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_evaluates_the_style_of_the_painting(gallery, tmp_path, vgg_file, style_folder, photo_folder, capsys):
+    arguments = ["--model", str(gallery), "--content", str(photo_folder), "--style", str(style_folder / "waves.jpg")]
+    settings = ["loss_network=vgg19", f"loss_network.weights={vgg_file}", "loss.content_layers=[relu2_1]"]
+    settings += ["loss.style_layers=[relu1_2,relu2_1]"]
+    if not (style_folder / "waves.jpg").exists():
+        arguments[-1] = str(next(style_folder.glob("waves.*")))
+    evaluate.main([*arguments, "--size", "32", "--lbfgs", "0", "--set", *settings])
+    assert "gallery" in capsys.readouterr().out
