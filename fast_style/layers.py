@@ -97,10 +97,10 @@ class ConditionalInstanceNorm(nn.Module):
                 1, which mix scales and shifts.
 
         Raises:
-            ValueError: if no styles are given.
+            ValueError: if no styles are given, or of another number of styles.
         """
-        if styles is None:
-            raise ValueError(f"a network of {len(self.weight)} styles must be told which: give the shares of each")
+        if styles is None or styles.shape[-1] != len(self.weight):
+            raise ValueError(f"a network of {len(self.weight)} styles must be told which: give the share of each")
         # Sums of products, not a matrix product: autocast leaves them in float32.
         weight, bias = ((styles[:, :, None] * each).sum(1) for each in (self.weight, self.bias))  # (N, C)
         return instance_norm(x, weight, bias, self.eps)
@@ -110,10 +110,10 @@ class StyleMap(nn.Module):
     """Scales and shifts of styles that differ from place to place, after a normalisation: y = γ(h, w) x + β(h, w).
 
     Args:
-        shares: share of each style at each place, (1, S, h, w), of sums 1; it lies over the whole picture whatever the
-            size of that, and is interpolated linearly.
-        weight: γ of each style, (S, C).
-        bias: β of each style, (S, C).
+        shares: share of each of K styles at each place, (1, K, h, w), of sums 1; it lies over the whole picture
+            whatever the size of that, and is interpolated linearly.
+        weight: γ of each style, (K, C).
+        bias: β of each style, (K, C).
     """
 
     def __init__(self, shares: Tensor, weight: Tensor, bias: Tensor) -> None:
@@ -135,7 +135,7 @@ class StyleMap(nn.Module):
         )
         grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]  # (1, h, w, 2)
         shares = F.grid_sample(self.get_buffer("shares"), grid, padding_mode="border", align_corners=False)
-        scale, shift = (torch.einsum("nshw,sc->nchw", shares, self.get_buffer(name)) for name in ("weight", "bias"))
+        scale, shift = (torch.einsum("nkhw,kc->nchw", shares, self.get_buffer(name)) for name in ("weight", "bias"))
         return (x * scale + shift).to(x.dtype)
 
 

@@ -29,7 +29,7 @@ class Stylizer:
 
     Raises:
         ValueError: if `tile` is none of these or smaller than what the network sees around a pixel, or the network
-            cannot run in tiles.
+            cannot run in tiles, or has several styles: take one, `network.of_style`.
 
     Attributes:
         backend: what was chosen: `str` says `openvino bf16 on cpu`, `compile_seconds` how long it took to make ready.
@@ -46,6 +46,8 @@ class Stylizer:
         tile: str | int = "auto",
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
     ) -> None:
+        if styles := getattr(network, "styles", None):
+            raise ValueError(f"the network has several styles, {', '.join(styles)}: take network.of_style({{NAME: 1}})")
         self.backend = choose(network, device, precision, backend, compile)
         self.device = self.backend.device
         self.network: nn.Module | None = None

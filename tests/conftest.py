@@ -206,7 +206,7 @@ def tiny_reptile(tiny: dict[str, str]) -> dict[str, str]:
 @pytest.fixture
 def tiny_multi_style(tiny: dict[str, str]) -> dict[str, str]:
     """Overrides by key of a training of several styles that takes a second."""
-    return tiny | {"model": "multi_style", "style": "gallery", "style.names": "[cubist,waves]"}
+    return tiny | {"model": "multi_style", "style": "gallery"}
 
 
 def arguments(overrides: dict[str, str]) -> list[str]:

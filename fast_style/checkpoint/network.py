@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fast_style import networks
 from fast_style.checkpoint.torch_file import EXAMPLES, read_torch_file
 from fast_style.files import replacing
+from fast_style.layers import StyleMap
 
 FORMAT = "fast_style/1"
 PREFIX = "fast_style.networks."
@@ -41,6 +42,8 @@ def save_network(
     name = type(network).__name__
     if name not in LOADABLE or getattr(networks, name) is not type(network):
         raise TypeError(f"cannot save a {name}: the network must be one of {', '.join(LOADABLE)}")
+    if any(isinstance(layer, StyleMap) for layer in network.modules()):
+        raise TypeError("cannot save a network of a map of styles: save the one that it was made of")
     state = {key: _to(tensor, dtype).contiguous() for key, tensor in network.state_dict().items()}
     for key, tensor in state.items():
         if not tensor.isfinite().all():
@@ -61,7 +64,7 @@ def save_network(
         file.write(save(state, texts))
 
 
-def load_network(path: str | Path) -> nn.Module:
+def load_network(path: str | Path) -> networks.ChainNetwork:
     """Build the network of a file: on the CPU, in float32, in evaluation mode.
 
     Args:
@@ -74,11 +77,7 @@ def load_network(path: str | Path) -> nn.Module:
             or it holds anything but plain, finite weights. Nothing in the file is executed.
     """
     metadata, state = _read(Path(path))
-    try:
-        with torch.device("meta"):  # takes no memory, however large a network the file claims
-            network = _network_class(metadata)(**metadata["arguments"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not describe a network that can be built: {error}") from error
+    network = _build(path, metadata)
     _check(path, network.state_dict(), state)
     # Copies, since those read may be views of the file.
     weights = {key: _to(tensor, torch.float32, copy=True) for key, tensor in state.items()}
@@ -104,26 +103,38 @@ def load_styled(
     Args:
         path: as of `load_network`.
         style: of a network of several styles the weights of one or some, by name; with a map several such.
-        style_map: where each applies, see `ChainNetwork.of_styles`.
+        style_map: where each applies, see `ChainNetwork.of_style_map`.
 
     Raises:
         FileNotFoundError, ValueError: as `load_network`, or if the style is not one of the network, there are several
             and none is chosen, or there is one and something is chosen.
     """
     network = load_network(path)
-    names = getattr(network, "styles", [])
-    if not names and style is not None:
-        raise ValueError(f"{path} has a single style: leave out the choice of one")
-    if names and not style:
-        raise ValueError(f"{path} has several styles: choose one, or a mixture, of {', '.join(names)}")
-    if not isinstance(network, networks.ChainNetwork) or not style:
+    if not network.styles:
+        if style is not None or style_map is not None:
+            raise ValueError(f"{path} has a single style: leave out the choice of one")
         return network
+    if not style:
+        raise ValueError(f"{path} has several styles: choose one, or a mixture, of {', '.join(network.styles)}")
     try:
-        if style_map is None:
-            return network.of_style(style if isinstance(style, Mapping) else style[0])
-        return network.of_styles([style] if isinstance(style, Mapping) else style, style_map)
+        if style_map is not None:
+            return network.of_style_map([style] if isinstance(style, Mapping) else style, style_map)
+        if not isinstance(style, Mapping):
+            message = "several styles need a map that says where each applies"
+            raise ValueError(message)  # noqa: TRY004 - it is the map that is missing
+        return network.of_style(style)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def styles_of(path: str | Path) -> list[str]:
+    """List the styles of a file; none, if it is of a network for one style.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_network`, but weights are not checked.
+    """
+    path = Path(path)
+    return _build(path, _read(path)[0]).styles
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -166,7 +177,16 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return metadata, state
 
 
-def _network_class(metadata: Mapping[str, Any]) -> type[nn.Module]:
+def _build(path: str | Path, metadata: Mapping[str, Any]) -> networks.ChainNetwork:
+    """Build the network without its weights."""
+    try:
+        with torch.device("meta"):  # takes no memory, however large a network the file claims
+            return _network_class(metadata)(**metadata["arguments"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a network that can be built: {error}") from error
+
+
+def _network_class(metadata: Mapping[str, Any]) -> type[networks.ChainNetwork]:
     known = [PREFIX + name for name in LOADABLE]
     if metadata.get("network") not in known:
         raise ValueError(f"the network must be one of {', '.join(known)}, got {metadata.get('network')!r}")

@@ -50,3 +50,13 @@ def parse_style(text: str) -> dict[str, float]:
         if not 0 <= weights[name] < float("inf"):
             raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
     return weights
+
+
+def note_of(text: str) -> str | None:
+    """Tell what the weights of a mixture are taken as, if their sum is not 1; None if there is nothing to tell."""
+    style = parse_style(text)
+    total = sum(style.values())
+    if ":" not in text or abs(total - 1) < 1e-6:
+        return None
+    shares = ", ".join(f"{name} {weight / total:.3g}" for name, weight in style.items())
+    return f"the weights of {text} sum to {total:.6g}, taken as {shares}"

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast_style.cli.arguments import Parser, parse_style
+from fast_style.cli.arguments import Parser, note_of, parse_style
 from fast_style.export import export
 
 
@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         style = parse_style(options.style) if options.style is not None else None
         difference = export(options.checkpoint, options.output, options.precision, style)
+        if options.style is not None and (note := note_of(options.style)):
+            print(note, file=sys.stderr)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError) else 2)

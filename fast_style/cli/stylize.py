@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
-from fast_style.checkpoint import read_metadata
-from fast_style.cli.arguments import Parser, parse_style
+from fast_style.backends import read_onnx_metadata
+from fast_style.checkpoint import read_metadata, styles_of
+from fast_style.cli.arguments import Parser, note_of, parse_style
 from fast_style.cli.jobs import plan
 from fast_style.cli.pipeline import Settings, one_line, run
 from fast_style.control import COLOURS, Control, luma
@@ -22,6 +23,7 @@ from fast_style.stylizer import Stylizer
 MAX_SIDE = 65_500  # of a JPEG file
 DIRECTIONS = ("horizontal", "vertical")
 RAMP = 256  # steps from one style to the next
+MAP = 1024  # pixels on the long side of a map
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -49,12 +51,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         stylizers = [
             Stylizer.from_checkpoint(
                 *(layer.model, options.device, options.precision, options.backend, options.tile),
-                style=layer.styles,
+                style=layer.style,
                 style_map=layer.style_map,
             )
             for layer in layers
         ]
-        for note in dict.fromkeys(note for stylizer in stylizers for note in stylizer.backend.notes):
+        notes = [note for text in options.style if (note := note_of(text))]
+        for note in dict.fromkeys([*notes, *(note for stylizer in stylizers for note in stylizer.backend.notes)]):
             print(note, file=sys.stderr)
         tally = run(jobs, _Composition(stylizers, control, masks), settings)
     except (ValueError, OSError, RuntimeError) as error:
@@ -78,54 +81,58 @@ class _Layer:
 
     model: Path
     name: str
-    styles: Sequence[dict[str, float]] | None = None
+    style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None
     style_map: Tensor | None = None
 
 
 def _layers(options: argparse.Namespace) -> list[_Layer]:
     """Pair networks and styles: a style for each network of several, or several for one, by masks or in a map."""
-    styles = [_read_style(text) for text in options.style]
+    models: list[Path] = options.model
+    styles = [parse_style(text) for text in options.style]
     if not styles:
         if options.style_map:
             raise ValueError("--style-map lays out styles of one network: give --style NAME NAME")
-        return [_Layer(model, model.stem) for model in options.model]
-    names = [re.sub(r"[^\w.+-]", "_", "+".join(style)) for style in styles]  # of files
+        return [_Layer(model, model.stem) for model in models]
     if options.style_map:
-        if len(options.model) > 1:
-            raise ValueError(f"--style-map lays out styles of one network, got {len(options.model)} networks")
+        if len(models) > 1:
+            raise ValueError(f"--style-map lays out styles of one network, got {len(models)} networks")
         style_map = _read_style_map(options.style_map, len(styles))
-        return [_Layer(options.model[0], "+".join(names), styles, style_map)]
-    models = options.model * len(styles) if len(options.model) == 1 else options.model
-    several = [bool(_styles_of(model)) for model in models]
-    if sum(several) != len(styles):
-        raise ValueError(
-            f"{sum(several)} of the networks have several styles, and need one --style each; got {len(styles)}"
-        )
-    chosen = iter(zip(names, styles, strict=True))
+        return [_Layer(models[0], "-".join(map(_name, styles)), styles, style_map)]
+    several = [model for model in models if _styles_of(model)]
+    if not several:
+        raise ValueError(f"{models[0]} has a single style: leave out --style")
+    if len(models) == 1 and len(styles) > 1:
+        if not options.mask:
+            advice = f"mix them with --style {','.join(options.style)}, or say where each applies with --style-map"
+            raise ValueError(f"{len(styles)} styles of one network: {advice} or --mask")
+        models = several = models * len(styles)
+    if len(several) != len(styles):
+        raise ValueError(f"{len(several)} of the networks have several styles, each needs a --style; got {len(styles)}")
+    chosen = iter(styles)
     layers = []
-    for model, has_several in zip(models, several, strict=True):
-        name, style = next(chosen) if has_several else (model.stem, None)
-        layers.append(_Layer(model, name, None if style is None else [style]))
+    for model in models:
+        style = next(chosen) if model in several else None
+        layers.append(_Layer(model, model.stem if style is None else _name(style), style))
     return layers
 
 
+def _name(style: Mapping[str, float]) -> str:
+    """Call files after a style; a mixture after the shares in percent as well."""
+    total = sum(style.values()) or 1.0
+    shares = [f"{name}{100 * weight / total:.0f}" for name, weight in style.items()]
+    return re.sub(r"[^\w.+-]", "_", "+".join(style if len(style) == 1 else shares))
+
+
 def _styles_of(model: Path) -> list[str]:
-    return [] if model.suffix.lower() == ".onnx" else read_metadata(model)["arguments"].get("styles", [])
+    return [] if model.suffix.lower() == ".onnx" else styles_of(model)
 
 
 def _list_styles(models: Sequence[Path]) -> None:
     for model in models:
-        for name in _styles_of(model) or [read_metadata(model).get("style", model.stem)]:
-            print(name)
-
-
-def _read_style(text: str) -> dict[str, float]:
-    style = parse_style(text)
-    total = sum(style.values())
-    if len(style) > 1 and total > 0 and abs(total - 1) > 1e-6:
-        shares = ", ".join(f"{name} {weight / total:.3g}" for name, weight in style.items())
-        print(f"the weights of {text} sum to {total:.6g}, taken as {shares}", file=sys.stderr)
-    return style
+        onnx = model.suffix.lower() == ".onnx"
+        metadata = read_onnx_metadata(model) if onnx else read_metadata(model)
+        for name in _styles_of(model) or [metadata.get("style", model.stem)]:
+            print(repr(name)[1:-1])  # whatever is in the file, nothing happens to the terminal
 
 
 def _read_style_map(texts: Sequence[str], count: int) -> Tensor:
@@ -138,6 +145,7 @@ def _read_style_map(texts: Sequence[str], count: int) -> Tensor:
         directions = " or ".join(DIRECTIONS)
         raise ValueError(f"--style-map must be {directions}, or a mask for each of {count} styles; got {len(texts)}")
     masks = [_read_mask(Path(text)) for text in texts]
+    masks = [images.resize_long_side(mask, MAP) if max(mask.shape[-2:]) > MAP else mask for mask in masks]
     largest = max((mask.shape[-2:] for mask in masks), key=lambda size: size[0] * size[1])
     masks = [F.interpolate(mask, largest, mode="bilinear", antialias=True).clamp_(0, 1) for mask in masks]
     shares = torch.cat(masks, dim=1)
@@ -208,7 +216,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--style-map", nargs="+", default=[], metavar="MAP", help=style_map)
     parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
     where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
-    where += "default: NAME-MODEL beside each input"
+    where += "default: NAME-MODEL, or NAME-STYLE, beside each input"
     parser.add_argument("--output", type=Path, metavar="PATH", help=where)
     parser.add_argument(
         "--strength", type=float, default=1.0, metavar="S", help="0 (the photo) to 1 (the stylized picture, default)"

@@ -92,12 +92,14 @@ def train(config: DictConfig) -> dict[str, Any]:
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
-    if config.train_only and (not isinstance(task, MultiStyle) or config.init in ("scratch", "base")):
+    adds = getattr(task, "train_only", None) is not None
+    if (config.train_only and not adds) or (adds and config.init in ("scratch", "base")):
         raise ValueError(
-            f"train_only={config.train_only} adds a style to a network of several: give model=multi_style and "
-            "init=FILE, that network"
+            "train_only=style adds a style to a network of several: give model=multi_style and init=FILE, that network"
         )
-    if config.init != "scratch":
+    if isinstance(task, MultiStyle) and adds and resume is not None:
+        task.continue_from(load_network(resume))
+    elif config.init != "scratch":
         _start_from(config.init, task)
     if trainer.is_global_zero:
         print(f"TensorBoard: tensorboard --logdir {_relative(run_dir)}", file=sys.stderr)
@@ -163,7 +165,7 @@ def _start_from(init: str, task: L.LightningModule) -> None:
     try:
         task.start_from(start)
     except ValueError as error:
-        raise ValueError(f"cannot start from init={init}: {error}, or init=scratch") from error
+        raise ValueError(f"cannot start from init={init}: {error}") from error
 
 
 def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
@@ -185,7 +187,8 @@ def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sa
             print(f"photo | style | result: {output.with_suffix('.png')}")
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
-    print(f"next: {command} --model {shlex.quote(str(output))} --input {sample}")
+    style = f" --style {shlex.quote(task.names[0])}" if isinstance(task, MultiStyle) else ""
+    print(f"next: {command} --model {shlex.quote(str(output))}{style} --input {sample}")
 
 
 def _sample(config: DictConfig, heldout_names: list[str]) -> str:

@@ -6,7 +6,7 @@ from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
 from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource
-from fast_style.data.style import find_style, load_style, load_styles, shipped_styles
+from fast_style.data.style import find_style, load_gallery, load_style, load_styles, shipped_styles
 
 __all__ = [
     "HeldOut",
@@ -20,6 +20,7 @@ __all__ = [
     "collate",
     "download_coco",
     "find_style",
+    "load_gallery",
     "load_style",
     "load_styles",
     "procedural_image",

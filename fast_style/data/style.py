@@ -53,24 +53,50 @@ def load_styles(
     names: Sequence[str] | None = None,
     dir: str | Path = "styles",  # noqa: A002 - the word in the configuration
     size: int = 256,
+) -> dict[str, Tensor]:
+    """Load several style images by their names, by default every shipped one; each as `load_style` does."""
+    return {name: load_style(name, dir=dir, size=size) for name in (shipped_styles() if names is None else names)}
+
+
+def load_gallery(
+    names: Sequence[str] | None = None,
+    dir: str | Path | None = None,  # noqa: A002 - the word in the configuration
+    size: int = 256,
     name: str = "gallery",
 ) -> dict[str, Tensor]:
-    """Load several style images, each as `load_style` does.
+    """Load the images of a folder as styles.
 
     Args:
-        names: of the styles; None: of all images in `dir`, or where there are none all shipped ones.
-        dir: folder of style images.
+        names: those to take; None: all.
+        dir: folder of images; None: the shipped styles.
         size: as of `load_style`.
         name: of them together, after which files are called.
 
     Returns:
         Images by their names, in the order of these.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist, holds no image or none of a name.
+        ValueError: if names are not a list, two images have one name, or as `load_style`.
     """
     del name
-    if names is None:
-        found = {path.stem for path in Path(dir).glob("*") if path.suffix.lower() in images.SUFFIXES}
-        names = sorted(found) or shipped_styles()
-    return {each: load_style(each, dir=dir, size=size) for each in names}
+    if isinstance(names, str):
+        raise ValueError(f"style.names must be a list, such as [{names}], got {names!r}")  # noqa: TRY004
+    folder = SHIPPED if dir is None else Path(dir)
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob("*")):
+        if path.suffix.lower() in images.SUFFIXES and not path.name.startswith("."):
+            if path.stem in files:
+                raise ValueError(f"{files[path.stem]} and {path} would both be style {path.stem}: rename one")
+            files[path.stem] = path
+    if not files:
+        raise FileNotFoundError(f"style.dir={folder} holds no image: name a folder of paintings")
+    for each in files if names is None else names:
+        if each not in files:
+            nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(each, files, n=1))
+            where = "among the shipped styles" if dir is None else f"in style.dir={folder}"
+            raise FileNotFoundError(f"there is no style {each!r} {where}{nearest}: it has {', '.join(files)}")
+    return {each: load_style(each, image=files[each], size=size) for each in (files if names is None else names)}
 
 
 def find_style(style: str) -> Path:

@@ -27,4 +27,7 @@ def export(
     """
     if Path(output).suffix.lower() != ".onnx":
         raise ValueError(f"cannot write {output}: its suffix must be .onnx")
-    return export_onnx(output, load_styled(checkpoint, style), read_metadata(checkpoint), precision)
+    network, metadata = load_styled(checkpoint, style), read_metadata(checkpoint)
+    if style is not None:
+        metadata |= {"style": ",".join(f"{name}:{weight:g}" for name, weight in style.items())}
+    return export_onnx(output, network, metadata | {"arguments": network.arguments}, precision)

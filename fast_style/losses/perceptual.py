@@ -58,6 +58,9 @@ class PerceptualLoss(nn.Module):
         laplacian_pools: Sequence[int] = (4, 16),
     ) -> None:
         super().__init__()
+        if not isinstance(style, Tensor):
+            message = "a network for one style learns one image: for several, as style=gallery has them, give"
+            raise ValueError(f"{message} model=multi_style")  # noqa: TRY004 - it is the setting that is wrong
         content = _layer_weights("content", content_layers, content_weight)
         styles = _layer_weights("style", style_layers, style_weight)
         _check_weight("tv_weight", tv_weight)

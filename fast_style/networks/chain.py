@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fast_style.layers import ConditionalInstanceNorm, InstanceNorm, Layer, StyleMap, apply
 
 GAIN = 150 / 255  # Johnson's, in [0, 1]-space: with 0.5 added, a new network starts near mid-grey
+MAX_STYLES = 4096
 RESERVED = set("/\\:,")  # have a meaning in paths, or where styles are mixed
 
 
@@ -38,45 +39,50 @@ class ChainNetwork(nn.Module, ABC):
         return list(self.arguments.get("styles", ()))
 
     @property
-    def rows(self) -> list[str]:
+    def style_parameters(self) -> list[str]:
         """Names of the parameters that have a row for each style."""
         norms = [name for name, layer in self.named_modules() if isinstance(layer, ConditionalInstanceNorm)]
         return [f"{norm}.{part}" for norm in norms for part in ("weight", "bias")]
 
     @staticmethod
-    def named(styles: Sequence[str]) -> dict[str, list[str]]:
+    def style_arguments(styles: Sequence[str]) -> dict[str, list[str]]:
         """Make the part of `arguments` that names the styles: nothing where there are none.
 
         Raises:
-            ValueError: if a name is empty, comes twice or holds a slash, a backslash, a colon or a comma.
+            ValueError: if they are not a list of up to 4096 names, or a name is empty, comes twice or holds a slash, a
+                backslash, a colon, a comma or what cannot be printed.
         """
+        if not isinstance(styles, list | tuple) or len(styles) > MAX_STYLES:
+            raise ValueError(f"styles must be a list of up to {MAX_STYLES} names, got {str(styles)[:80]}")
         for name in styles:
-            if not isinstance(name, str) or not name.strip() or RESERVED & set(name):
+            if not isinstance(name, str) or not name.strip() or RESERVED & set(name) or not name.isprintable():
                 raise ValueError(
                     f"the name of a style must be a text without slash, backslash, colon and comma, got {name!r}"
                 )
-            if list(styles).count(name) > 1:
-                raise ValueError(f"each style must have a name of its own, {name!r} comes more than once")
+        if len(set(styles)) < len(styles):
+            twice = next(name for name in styles if styles.count(name) > 1)
+            raise ValueError(f"each style must have a name of its own, {twice!r} comes more than once")
         return {"styles": list(styles)} if styles else {}
 
-    def shares(self, weights: Mapping[str, float]) -> Tensor:
+    def mixture(self, weights: Mapping[str, float]) -> Tensor:
         """Lay out weights of styles by name as `forward` takes them: (1, S), of sum 1.
 
         Raises:
             ValueError: if a style is unknown, a weight is negative or not finite, or all are 0.
         """
         names = self.styles
-        row = torch.zeros(1, len(names))
         for name, weight in weights.items():
             if name not in names:
                 nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(name, names, n=1))
                 raise ValueError(f"there is no style {name!r} in the network{nearest}: it has {', '.join(names)}")
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
-            row[0, names.index(name)] = weight
-        if not row.sum() > 0:
+        highest = max(weights.values(), default=0)
+        if not highest > 0:
             raise ValueError("the weights of the styles must not all be 0")
-        return row / row.sum()
+        shares = {name: weight / highest for name, weight in weights.items()}
+        total = sum(shares.values())
+        return torch.tensor([[shares.get(name, 0.0) / total for name in names]])
 
     def of_style(self, weights: Mapping[str, float]) -> Self:
         """Make the network of one style or of a mixture: a copy whose instance norms have its scales and shifts.
@@ -84,16 +90,16 @@ class ChainNetwork(nn.Module, ABC):
         Raises:
             ValueError: as `shares`.
         """
-        row = self.shares(weights)
+        row = self.mixture(weights)
         arguments = {key: value for key, value in self.arguments.items() if key != "styles"}
         plain = type(self)(**arguments | {"norm": "instance"})
         state = self.state_dict()
-        for key in self.rows:
+        for key in self.style_parameters:
             state[key] = (row.T.to(state[key]) * state[key]).sum(0)
         plain.load_state_dict(state)
         return plain.to(next(self.parameters()).device).train(self.training)
 
-    def of_styles(self, styles: Sequence[Mapping[str, float]], shares: Tensor) -> nn.Module:
+    def of_style_map(self, styles: Sequence[Mapping[str, float]], shares: Tensor) -> nn.Module:
         """Make a network whose style differs from place to place: scales and shifts are mixed there, pictures are not.
 
         Args:
@@ -102,24 +108,24 @@ class ChainNetwork(nn.Module, ABC):
                 picture whatever the size of that.
 
         Returns:
-            A copy, which cannot be saved.
+            A network to use, not to save.
 
         Raises:
-            ValueError: if the shares are of another shape, negative or all 0 somewhere, or as `shares`.
+            ValueError: if the shares are of another shape, negative or all 0 somewhere, or as `mixture`.
         """
         if shares.ndim != 4 or shares.shape[:2] != (1, len(styles)):
             raise ValueError(f"shares of {len(styles)} styles must be (1, {len(styles)}, H, W), got {shares.shape}")
         total = shares.sum(1, keepdim=True)
         if not (shares.min() >= 0 and total.min() > 0):
             raise ValueError("the shares of styles must not be negative, nor all be 0 anywhere in the picture")
-        rows = torch.cat([self.shares(style) for style in styles]).to(shares)  # (K, S)
-        shares = torch.einsum("nkhw,ks->nshw", shares / total, rows)
         mapped = self.of_style(styles[0])
+        device = next(mapped.parameters()).device
+        rows = torch.cat([self.mixture(style) for style in styles]).to(device)  # (K, S)
+        shares = (shares / total).to(device)
         for name, norm in self.named_modules():
             if isinstance(norm, ConditionalInstanceNorm):
-                channels = norm.weight.shape[1]
-                style_map = StyleMap(shares, norm.weight.detach(), norm.bias.detach())
-                mapped.set_submodule(name, nn.Sequential(InstanceNorm(channels), style_map))
+                style_map = StyleMap(shares, rows @ norm.weight.detach(), rows @ norm.bias.detach())
+                mapped.set_submodule(name, nn.Sequential(InstanceNorm(norm.weight.shape[1]), style_map))
         return mapped.train(self.training)
 
     def with_styles(self, styles: Sequence[str]) -> Self:
@@ -132,7 +138,7 @@ class ChainNetwork(nn.Module, ABC):
             raise ValueError("a network with norm: batch cannot take on styles: their norms are instance norms")
         other = type(self)(**self.arguments | {"norm": "conditional", "styles": list(styles)})
         known, state = self.styles, self.state_dict()
-        for key in other.rows:
+        for key in other.style_parameters:
             rows = state[key].reshape(-1, state[key].shape[-1])
             mean = rows.mean(0)
             state[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
@@ -170,7 +176,9 @@ class ChainNetwork(nn.Module, ABC):
             RGB of the same shape in [0, 1]-space: values may lie a little outside, clamp before writing a file.
 
         Raises:
-            ValueError: if the network has several styles and is not told which.
+            ValueError: if the network has several styles and is not told which, or has one and is.
         """
+        if styles is not None and not self.styles:
+            raise ValueError("this network has a single style: leave out the choice of one")
         h, w = images.shape[-2:]
         return self.of_padded(self.pad(images), styles)[..., :h, :w]

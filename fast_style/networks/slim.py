@@ -33,7 +33,7 @@ class SlimNetwork(ChainNetwork):
             raise ValueError(f"width must be 2 to 512 channels, got {width}")
         if not 0 <= blocks <= 64:
             raise ValueError(f"blocks must be 0 to 64, got {blocks}")
-        self.arguments = {"width": width, "blocks": blocks, "norm": norm} | self.named(styles)
+        self.arguments = {"width": width, "blocks": blocks, "norm": norm} | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
         self.conv1 = ConvLayer(3, width, 7, stride=4)
         self.norm1 = norm_of(width)

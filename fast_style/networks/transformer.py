@@ -60,7 +60,7 @@ class TransformerNetwork(ChainNetwork):
             "norm": norm,
             "upsampling": upsampling,
             "output": output,
-        } | self.named(styles)
+        } | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
         up = UPSAMPLINGS[upsampling]
         self.conv1 = ConvLayer(3, width, 9)

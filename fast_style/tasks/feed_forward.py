@@ -24,7 +24,7 @@ class FeedForward(NetworkTask):
     Args:
         network: maps photos (N, 3, H, W) in [0, 1] to stylized images of the same shape.
         loss: the perceptual loss; its targets and its frozen network stay out of the checkpoints.
-        optimizer, scheduler, on_nonfinite: see `NetworkTask`, also for what is raised.
+        optimizer, scheduler, on_nonfinite, checkpoint_activations: see `NetworkTask`, also for what is raised.
         compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
             half of the time on a CPU (`benchmarks/training.md`: 5.02 against 2.67 times as fast as pytorch/examples).
             Without a C++ compiler a warning says so, and nothing is compiled.
@@ -38,8 +38,9 @@ class FeedForward(NetworkTask):
         scheduler: Callable[[Optimizer], LRScheduler],
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
         on_nonfinite: str = "stop",
+        checkpoint_activations: bool = False,
     ) -> None:
-        super().__init__(network, optimizer, scheduler, on_nonfinite)
+        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
         self.loss = loss.to(memory_format=torch.channels_last)
         self._training_losses: Callable[[Tensor], dict[str, Tensor]]
         self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
@@ -69,4 +70,4 @@ class FeedForward(NetworkTask):
         return {"photos": photos, "stylized": stylized}
 
     def _losses(self, photos: Tensor) -> dict[str, Tensor]:
-        return self.loss(self(photos), photos)
+        return self.loss(self.stylize(photos.contiguous(memory_format=torch.channels_last)), photos)

@@ -9,8 +9,10 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.checkpoint import checkpoint
 
 from fast_style.checkpoint import save_network
 
@@ -32,12 +34,14 @@ class NetworkTask(L.LightningModule):
         scheduler: called with the optimizer; stepped once per optimizer step.
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
             the network as it is, and count it (`train/skipped_steps`).
+        checkpoint_activations: compute the network's activations again for its gradient instead of keeping them while
+            the loss network works: large crops need less memory, a step takes longer (`benchmarks/large_crops.json`).
 
     Attributes:
         heldout_before: held-out losses before the first step.
 
     Raises:
-        ValueError: if `on_nonfinite` is neither.
+        ValueError: if `on_nonfinite` is neither, or activations are computed again for batch norms.
         NonFiniteLossError: in training, if a loss or the gradient is not finite and steps are not skipped, or 20 in a
             row were.
     """
@@ -48,8 +52,12 @@ class NetworkTask(L.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
         on_nonfinite: str = "stop",
+        checkpoint_activations: bool = False,
     ) -> None:
         super().__init__()
+        if checkpoint_activations and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
+            raise ValueError("checkpoint_activations would count batches twice for norm: batch: leave it false")
+        self.again = checkpoint_activations
         if on_nonfinite not in ("stop", "skip"):
             raise ValueError(f"on_nonfinite must be stop or skip, got {on_nonfinite}")
         self.network = network.to(memory_format=torch.channels_last)
@@ -69,7 +77,9 @@ class NetworkTask(L.LightningModule):
         """
         described, wanted = _describe(start), _describe(self.network)
         if described != wanted:
-            raise ValueError(f"it is a {described}, the model a {wanted}: give model.network the same arguments")
+            raise ValueError(
+                f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
+            )
         self.network.load_state_dict(start.state_dict())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -122,9 +132,16 @@ class NetworkTask(L.LightningModule):
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
+        save_network(path, self.network, metadata, torch.float16 if self.fits_half() else torch.float32)
+
+    def fits_half(self) -> bool:
+        """Tell whether no weight is beyond the range of half precision."""
         largest = max(parameter.abs().max().item() for parameter in self.network.parameters())
-        half = largest <= torch.finfo(torch.float16).max
-        save_network(path, self.network, metadata, torch.float16 if half else torch.float32)
+        return largest <= torch.finfo(torch.float16).max
+
+    def stylize(self, *inputs: Tensor) -> Tensor:
+        """Apply the network in training, with or without keeping its activations."""
+        return checkpoint(self.network, *inputs, use_reentrant=False) if self.again else self.network(*inputs)
 
     def not_finite(self, values: Mapping[str, Tensor]) -> None:
         """Stop the training, unless the step is to be skipped once its gradient is known."""

@@ -136,7 +136,8 @@ def untiled_bytes(network: nn.Module, height: int, width: int, dtype: torch.dtyp
             held.append(before)
         elif item is Mark.JOIN:
             held.pop()
-        most = max(most, before + after + sum(held))
+        maps = 3 * after if isinstance(item, Modulation) else 0  # scales, shifts and their product, in float32
+        most = max(most, before + after + maps + sum(held))
     return most * dtype.itemsize
 
 

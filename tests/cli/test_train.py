@@ -167,6 +167,15 @@ def test_a_loss_network_does_not_start_from_a_network(tiny_distillation, train, 
     assert "does not go with distillation: give init=scratch" in capsys.readouterr().err
 
 
+def test_activations_computed_again_train_the_same(tiny, train, tmp_path):
+    assert train(tiny) == 0
+    expected = load_network(tmp_path / "out.safetensors").state_dict()
+    again = {"model.checkpoint_activations": "true", "hydra.run.dir": str(tmp_path / "second")}
+    assert train(tiny | again) == 0
+    found = load_network(tmp_path / "out.safetensors").state_dict()
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
 def test_starts_from_another_network(tiny, train, tmp_path):
     assert train(tiny) == 0
     start = tmp_path / "start.safetensors"

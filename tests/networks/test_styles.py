@@ -17,7 +17,7 @@ KINDS = [TransformerNetwork, SlimNetwork]
 
 def randomised(network: nn.Module) -> nn.Module:
     with torch.no_grad():
-        for name in network.rows:
+        for name in network.style_parameters:
             network.get_parameter(name).uniform_(0.5, 1.5)
     return network.eval()
 
@@ -54,9 +54,9 @@ def test_each_image_has_its_style(network):
     images = torch.rand(3, 3, 20, 24)
     together = network(images, torch.eye(3))
     for number, style in enumerate(STYLES):
-        alone = network(images[number : number + 1], network.shares({style: 1}))
+        alone = network(images[number : number + 1], network.mixture({style: 1}))
         torch.testing.assert_close(together[number : number + 1], alone, rtol=1e-4, atol=1e-5)
-    assert (together[0] - network(images[:1], network.shares({"waves": 1}))[0]).abs().max() > 1e-3
+    assert (together[0] - network(images[:1], network.mixture({"waves": 1}))[0]).abs().max() > 1e-3
 
 
 def test_a_network_of_one_style_gives_the_same(network):
@@ -65,18 +65,18 @@ def test_a_network_of_one_style_gives_the_same(network):
         plain = network.of_style(weights)
         assert plain.styles == []
         assert plain.arguments["norm"] == "instance"
-        expected = network(images, network.shares(weights).expand(2, -1))
+        expected = network(images, network.mixture(weights).expand(2, -1))
         torch.testing.assert_close(plain(images), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_one_style_alone_keeps_its_weights_to_the_bit(network):
     plain = network.of_style({"waves": 0.3}).state_dict()
-    assert all(torch.equal(plain[name], network.get_parameter(name)[1]) for name in network.rows)
+    assert all(torch.equal(plain[name], network.get_parameter(name)[1]) for name in network.style_parameters)
 
 
 def test_a_map_of_one_style_is_that_style(network):
     image = torch.rand(1, 3, 20, 24)
-    mapped = network.of_styles([{"waves": 1}], torch.rand(1, 1, 3, 5) + 0.1)
+    mapped = network.of_style_map([{"waves": 1}], torch.rand(1, 1, 3, 5) + 0.1)
     torch.testing.assert_close(mapped(image), network.of_style({"waves": 1})(image), rtol=1e-4, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_a_map_mixes_scales_from_place_to_place():
 
 def test_tiles_of_a_map_give_the_same(network):
     shares = torch.rand(1, 2, 7, 9) + 0.05
-    mapped, photo = network.of_styles([{"waves": 1}, {"night": 0.5, "cubist": 0.5}], shares), torch.rand(3, 75, 102)
+    mapped, photo = network.of_style_map([{"waves": 1}, {"night": 0.5, "cubist": 0.5}], shares), torch.rand(3, 75, 102)
     with torch.inference_mode():
         torch.testing.assert_close(stylize_tiled(mapped, photo, tile=40), mapped(photo[None])[0], atol=1e-4, rtol=0)
 
@@ -109,8 +109,8 @@ def test_more_styles_leave_the_old_ones_as_they_are(network):
     more = network.with_styles([*STYLES, "dots"])
     image = torch.rand(1, 3, 16, 16)
     for style in STYLES:
-        assert torch.equal(more(image, more.shares({style: 1})), network(image, network.shares({style: 1})))
-    name = network.rows[0]
+        assert torch.equal(more(image, more.mixture({style: 1})), network(image, network.mixture({style: 1})))
+    name = network.style_parameters[0]
     torch.testing.assert_close(more.get_parameter(name)[3], network.get_parameter(name).mean(0))
 
 
@@ -119,7 +119,7 @@ def test_a_network_of_one_style_becomes_one_of_several(kind):
     plain = kind(width=4, blocks=1).eval()
     several = plain.with_styles(["a", "b"])
     image = torch.rand(1, 3, 16, 16)
-    torch.testing.assert_close(several(image, several.shares({"b": 1})), plain(image), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(several(image, several.mixture({"b": 1})), plain(image), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="norm: batch cannot take on styles"):
         kind(width=4, blocks=1, norm="batch").with_styles(["a"])
 
@@ -163,7 +163,7 @@ def test_shares_that_cannot_be(network):
         (torch.zeros(1, 2, 2, 2), "nor all be 0"),
     ):
         with pytest.raises(ValueError, match=message):
-            network.of_styles([{"waves": 1}, {"night": 1}], shares)
+            network.of_style_map([{"waves": 1}, {"night": 1}], shares)
 
 
 def test_a_file_of_one_style_has_no_choice(tmp_path, network):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from fast_style.data.photos import permutation
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG, TransformerNetwork
 from fast_style.tasks import FeedForward, MultiStyle, NonFiniteLossError, warmup_constant
@@ -94,6 +95,17 @@ def test_training_makes_every_style_better(build):
     assert all(new < 0.9 * old for new, old in zip(after, before, strict=True)), (before, after)
 
 
+def test_photos_do_not_keep_their_style(build):
+    """As many photos as styles: in another round, a photo has another style."""
+    task = build()
+    order = [
+        (int(permutation(3, 0, turn)[place]), task.style_of(3 * turn + place))
+        for turn in range(9)
+        for place in range(3)
+    ]
+    assert len(set(order)) == 9
+
+
 def test_one_style_is_as_a_network_of_its_own(build, loss):
     image = torch.rand(1, 3, 16, 20)
     several = build(styles=image)
@@ -119,10 +131,10 @@ def test_a_style_is_added_and_the_others_stay_to_the_bit(build, optimizer):
     assert (task(photos, "new") - before).abs().max() > 0.01
     with torch.no_grad():
         for style in first.styles:
-            shares = first.shares({style: 1}).expand(3, -1)
-            assert torch.equal(network(photos, network.shares({style: 1}).expand(3, -1)), first(photos, shares))
+            shares = first.mixture({style: 1}).expand(3, -1)
+            assert torch.equal(network(photos, network.mixture({style: 1}).expand(3, -1)), first(photos, shares))
     learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    assert learned == set(network.rows)
+    assert learned == set(network.style_parameters)
 
 
 def test_starts_from_a_network_of_one_style(build):
@@ -159,7 +171,7 @@ def test_a_loss_that_is_not_finite_stops(build):
         fit(build(), data)
 
 
-def test_compiled_gives_the_same(build):
+def test_compiled_gives_the_same(build, caplog):
     plain, compiled = build(), build(compile=True)
     compiled.network.load_state_dict(plain.network.state_dict())
     for task in (plain, compiled):
@@ -167,3 +179,4 @@ def test_compiled_gives_the_same(build):
     batch = batches(1)[0]
     values = [task.training_step(batch, 0).item() for task in (plain, compiled)]
     assert values[0] == pytest.approx(values[1], rel=1e-3)
+    assert not caplog.records, "not compiled"
