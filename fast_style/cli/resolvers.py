@@ -75,8 +75,8 @@ def compile_pays(max_steps: int, max_time: Time) -> bool:
     return (max_steps < 0 or max_steps >= COMPILE_STEPS) and (limit is None or limit >= COMPILE_SECONDS)
 
 
-COMPILE_STEPS = 600
-COMPILE_SECONDS = 300.0
+COMPILE_STEPS = 400
+COMPILE_SECONDS = 200.0
 
 
 def networks() -> str:

@@ -234,7 +234,7 @@ def test_a_start_in_single_precision_stays_to_the_bit(tiny_multi_style, train, t
     with torch.no_grad():
         start.conv1.weight *= 1.0001
     save_network(tmp_path / "gallery.safetensors", start, {}, torch.float32)
-    assert train(run) == 0
+    assert train(run | {"hydra.run.dir": str(tmp_path / "second")}) == 0
     assert torch.equal(load_network(tmp_path / "out.safetensors").conv1.weight, start.conv1.weight)
 
 
@@ -279,7 +279,7 @@ def test_trains_several_styles_and_adds_one(tiny_multi_style, train, tmp_path):
         ({"style.names": "waves"}, "style.names must be a list, such as [waves], got 'waves'"),
         ({"style.names": "[]"}, "there is no style to learn"),
         ({"style.dir": "nowhere"}, "style.dir=nowhere holds no image: name a folder of paintings"),
-        ({"style.dir": "{folder}/bad"}, "bad/a.png is not an image"),
+        ({"style.dir": "{folder}/bad"}, "bad/a.png: it is not a JPEG"),
         ({"style.dir": "{folder}/twice"}, "would both be style a: rename one"),
     ],
 )
