@@ -160,13 +160,15 @@ def reached(curve: list[dict[str, float]], goal: float) -> float | None:
     return next((point["seconds"] for point in curve if point["objective"] <= goal), None)
 
 
-def plot(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
-    """Draw the objective against seconds."""
+def plot(curves: dict[str, list[dict[str, float]]], goal: float, path: Path) -> None:
+    """Draw the objective against seconds, and what is to be reached."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4))
     for name, curve in curves.items():
-        axes.loglog([max(1, p["seconds"]) for p in curve], [p["objective"] for p in curve], marker=".", label=name)
+        points = [(point["seconds"], point["objective"]) for point in curve if point["seconds"] > 0]
+        axes.loglog(*zip(*points, strict=True), marker=".", label=name)
+    axes.axhline(goal, color="gray", linewidth=0.5)
     axes.set(xlabel="seconds", ylabel="objective on held-out photos")
     axes.legend()
     figure.tight_layout()
@@ -233,7 +235,7 @@ def main() -> None:
         result = {**machine, "goal": goal, "reached": rows, "curves": curves}
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
-        plot(curves, options.plot)
+        plot(curves, goal["objective"], options.plot)
 
 
 if __name__ == "__main__":

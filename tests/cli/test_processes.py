@@ -144,12 +144,16 @@ def test_several_styles_in_two_processes_each(two, start, tmp_path):
         assert read_metadata(tmp_path / "all" / f"style={name}" / f"{name}.safetensors")["steps"] == 2
 
 
-def test_several_styles_side_by_side(twenty, start, tmp_path):
-    """Hydra's joblib launcher: each run is a process that knows neither our resolvers nor style=NAME by itself."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+@pytest.mark.parametrize(
+    ("launcher", "options"),
+    [("joblib", {"hydra.launcher.n_jobs": "2"}), ("ray", {"+hydra.launcher.ray.init.num_cpus": "2"})],
+)
+def test_several_styles_side_by_side(twenty, start, tmp_path, launcher, options):
+    """Hydra's launchers: each run is a process that knows neither our resolvers nor style=NAME by itself."""
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
     run = {key: value for key, value in twenty.items() if key not in ("hydra.run.dir", "output")}
     run |= {"style": "waves,nowhere", "trainer.max_steps": "2", "hydra.sweep.dir": str(tmp_path / "all")}
-    names = {"hydra/launcher": "joblib", "hydra.launcher.n_jobs": "2", "hydra.sweep.subdir": "'${style.name}'"}
+    names = {"hydra/launcher": launcher, "hydra.sweep.subdir": "'${style.name}'"} | options
     process = start(run | names, "-m")
     printed, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 2, printed
