@@ -24,9 +24,9 @@ def choose(tiny: dict[str, str], changes: dict[str, str | None]) -> dict[str, st
 
 
 @pytest.mark.parametrize("option", options("style"))
-def test_style(option, tiny, train):
-    image = f"{tiny['style.dir']}/waves.png"
-    assert train(tiny | {"style": option, "style.image": image, "trainer.max_steps": "1"}) == 0
+def test_style(option, tiny, tiny_multi_style, train):
+    one = tiny | {"style": option, "style.image": f"{tiny['style.dir']}/waves.png"}
+    assert train((tiny_multi_style if option == "gallery" else one) | {"trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("model"))

@@ -37,7 +37,7 @@ def test_instance_norm_is_per_image_and_has_scale_and_shift():
 
 
 def test_unknown_norm():
-    with pytest.raises(ValueError, match="norm must be one of instance, batch, got 'layer'"):
+    with pytest.raises(ValueError, match="norm must be one of instance, conditional, batch, got 'layer'"):
         norm_layer("layer", 3)
 
 

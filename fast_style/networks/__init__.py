@@ -1,8 +1,9 @@
 """Networks; those in `__all__` may be built from the metadata of a checkpoint, except `ChainNetwork` and `VGG`."""
 
 from fast_style.networks.chain import ChainNetwork
+from fast_style.networks.resnet_generator import ResnetGenerator
 from fast_style.networks.slim import SlimNetwork
 from fast_style.networks.transformer import TransformerNetwork
 from fast_style.networks.vgg import VGG
 
-__all__ = ["VGG", "ChainNetwork", "SlimNetwork", "TransformerNetwork"]
+__all__ = ["VGG", "ChainNetwork", "ResnetGenerator", "SlimNetwork", "TransformerNetwork"]

@@ -36,6 +36,8 @@ class TransformerNetwork(ChainNetwork):
         ValueError: if an argument is outside its range.
     """
 
+    kernel_size = 9  # of the first and the last convolution
+
     def __init__(
         self,
         width: int = 32,
@@ -63,7 +65,7 @@ class TransformerNetwork(ChainNetwork):
         } | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
         up = UPSAMPLINGS[upsampling]
-        self.conv1 = ConvLayer(3, width, 9)
+        self.conv1 = ConvLayer(3, width, self.kernel_size)
         self.norm1 = norm_of(width)
         self.conv2 = ConvLayer(width, 2 * width, 3, stride=2)
         self.norm2 = norm_of(2 * width)
@@ -74,7 +76,7 @@ class TransformerNetwork(ChainNetwork):
         self.norm4 = norm_of(2 * width)
         self.up2 = up(2 * width, width, 3)
         self.norm5 = norm_of(width)
-        self.conv4 = ConvLayer(width, 3, 9)
+        self.conv4 = ConvLayer(width, 3, self.kernel_size)
 
     @property
     def chain(self) -> list[Layer]:

@@ -133,7 +133,9 @@ def test_folder_that_cannot_be_made(network, tmp_path):
 
 @pytest.mark.parametrize("network", [VGG("vgg19", None), torch.nn.Linear(1, 1)], ids=["VGG", "Linear"])
 def test_saves_only_what_can_be_loaded(network, tmp_path):
-    with pytest.raises(TypeError, match=r"cannot save a (VGG|Linear): the network must be one of SlimNetwork, Tr"):
+    with pytest.raises(
+        TypeError, match=r"cannot save a (VGG|Linear): the network must be one of ResnetGenerator,"
+    ):
         save_network(tmp_path / "network.safetensors", network, {})
 
 
@@ -204,7 +206,7 @@ def test_file_without_metadata(tmp_path):
 def test_unknown_network(path, name):
     rewrite(path, network=json.dumps(name))
     with pytest.raises(
-        ValueError, match=r"does not describe .* the network must be one of fast_style\.networks\.SlimNetwork"
+        ValueError, match=r"does not describe .* the network must be one of fast_style\.networks\.ResnetGenerator"
     ):
         load_network(path)
 

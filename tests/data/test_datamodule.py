@@ -28,15 +28,17 @@ class Recorder(lightning.LightningModule):
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.early = early
         self.seen: list[torch.Tensor] = []
+        self.numbers: list[int] = []
         self.validated: list[torch.Tensor] = []
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
-        assert set(batch) == {"image"}
+        assert set(batch) == {"image", "index"}
         self.seen += batch["image"]
+        self.numbers += batch["index"].tolist()
         return self.weight * 1
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        assert set(batch) == {"image"}
+        assert set(batch) == {"image", "index"}
         self.validated += batch["image"]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -93,6 +95,7 @@ def test_trains_on_samples_in_their_order(photo_folder, tmp_path):
     recorder, _ = fit(tmp_path, 4, photos)
     assert recorder.seen[0].shape == (3, 16, 16)
     assert_equal(recorder.seen, expected(photos, 16))
+    assert recorder.numbers == list(range(16))
     assert_equal(recorder.validated[:1], [photos.heldout_photos[0]["image"]])
 
 
@@ -103,6 +106,7 @@ def test_resumed_run_sees_what_an_uninterrupted_one_would(photo_folder, tmp_path
     second, _ = fit(tmp_path, 5, photos, checkpoint, early)
     assert len(first.seen) == 8
     assert_equal(first.seen + second.seen, expected(photos, 20))
+    assert first.numbers + second.numbers == list(range(20))
 
 
 def test_resumes_with_a_limited_number_of_batches(photo_folder, tmp_path):

@@ -94,6 +94,15 @@ def test_processes_share_the_shards_out(shards):
     assert len({shard for counts in firsts for shard in counts}) == 3
 
 
+def test_samples_are_numbered_across_processes_and_resumes(shards):
+    numbers = []
+    for rank in range(3):
+        first, resumed = (ShardStream(shards, 8, start=start, rank=rank, world_size=3) for start in (0, 2))
+        numbers += [int(sample["index"]) for sample in itertools.islice(first, 2)]
+        numbers += [int(sample["index"]) for sample in itertools.islice(resumed, 2)]
+    assert sorted(numbers) == list(range(12))
+
+
 def test_broken_images_are_replaced_and_named(tmp_path):
     path = tmp_path / "a.tar"
     write_shard(path, range(6), broken=(1, 4))
