@@ -269,7 +269,7 @@ def rename_network(model: Path) -> None:
         (
             "m.safetensors",
             rename_network,
-            "the network must be one of fast_style.networks.SlimNetwork, fast",
+            "the network must be one of fast_style.networks.ResnetGenerator, fast",
         ),
         ("m.safetensors", lambda model: model.write_text("hello, this is a text"), "is not a network"),
         ("m.safetensors", lambda model: model.write_bytes(b""), "is not a network"),
@@ -530,7 +530,7 @@ def test_ctrl_c(stylize, photos, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_while_loading(stylize, photos, monkeypatch):
-    def interrupt(*_args):
+    def interrupt(*_args, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Stylizer, "from_checkpoint", interrupt)
@@ -538,7 +538,7 @@ def test_ctrl_c_while_loading(stylize, photos, monkeypatch):
 
 
 def test_no_room_for_the_model(stylize, photos, monkeypatch):
-    def fail(*_args):
+    def fail(*_args, **_options):
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried")
 
     monkeypatch.setattr(Stylizer, "from_checkpoint", fail)

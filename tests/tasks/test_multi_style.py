@@ -172,11 +172,12 @@ def test_a_loss_that_is_not_finite_stops(build):
 
 
 def test_compiled_gives_the_same(build, caplog):
-    plain, compiled = build(), build(compile=True)
+    styles = {name: torch.rand(1, 3, 16, 20) for name in ("dots", "lines", "waves")}
+    plain, compiled = build(styles=styles), build(styles=styles, compile=True)
     compiled.network.load_state_dict(plain.network.state_dict())
     for task in (plain, compiled):
         task.log = lambda *_, **__: None
     batch = batches(1)[0]
     values = [task.training_step(batch, 0).item() for task in (plain, compiled)]
     assert values[0] == pytest.approx(values[1], rel=1e-3)
-    assert not caplog.records, "not compiled"
+    assert not [record for record in caplog.records if record.name.startswith("fast_style")], "not compiled"
