@@ -16,8 +16,8 @@ The objective is theirs, in float32, on the middle squares of the held-out photo
 of their steps alone, at the lower quartile of the seconds of a step between our runs, so that what else the machine
 did does not count against them; the time of ours that of the whole command, with start, compilation and writing.
 `--theirs` takes their objective by step from an earlier result, their seconds are measured anew. `--bf16` computes
-their steps in bfloat16 and compiled, Gram matrices and losses in float32, which takes a fifth of the time; their
-seconds are those of float32 as written all the same.
+their steps in bfloat16 and compiled, Gram matrices and losses in float32, to be done sooner; their seconds are those
+of float32 as written all the same.
 """
 
 import argparse

@@ -75,7 +75,7 @@ def compile_pays(max_steps: int, max_time: Time) -> bool:
     return (max_steps < 0 or max_steps >= COMPILE_STEPS) and (limit is None or limit >= COMPILE_SECONDS)
 
 
-COMPILE_STEPS = 400
+COMPILE_STEPS = 500
 COMPILE_SECONDS = 200.0
 
 

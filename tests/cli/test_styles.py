@@ -103,6 +103,17 @@ def test_a_map_of_masks(stylize, tmp_path):
         assert min(distances, key=distances.__getitem__) == style, distances
 
 
+def test_a_large_mask_is_made_smaller(stylize, tmp_path):
+    for name, size in (("large", (2600, 1400)), ("small", (52, 28))):
+        mask = PIL.Image.new("L", size, 0)
+        mask.paste(255, (0, 0, size[0] // 2, size[1]))
+        mask.save(tmp_path / f"{name}.png")
+        masks = ("--style-map", tmp_path / f"{name}.png", tmp_path / f"{name}.png")
+        assert stylize("--style", "cubist", "waves", *masks, "--output", tmp_path / f"{name}-out.png")[0] == 0
+    difference = (pixels(tmp_path / "large-out.png") - pixels(tmp_path / "small-out.png")).abs()
+    assert difference.mean() < 2 / 255
+
+
 def pixels_of(stylize, tmp_path, style):
     target = tmp_path / "one.png"
     assert stylize("--style", style, "--backend", "torch", "--overwrite", "--output", target)[0] == 0

@@ -7,26 +7,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from fast_style.data.photos import permutation
-from fast_style.losses import PerceptualLoss
-from fast_style.networks import VGG, TransformerNetwork
+from fast_style.networks import TransformerNetwork
 from fast_style.tasks import FeedForward, MultiStyle, NonFiniteLossError, warmup_constant
 
 ADAM = partial(torch.optim.Adam, lr=1e-2)
 OPTIONS = {"optimizer": ADAM, "scheduler": partial(warmup_constant, warmup_steps=0), "name": "waves"}
-
-
-@pytest.fixture(scope="module")
-def loss():
-    torch.manual_seed(0)
-    return partial(
-        PerceptualLoss,
-        VGG("vgg19", None, width=4),
-        content_layers=["relu2_1"],
-        style_layers=["relu1_1", "relu2_1"],
-        content_weight=1.0,
-        style_weight=5.0,
-        tv_weight=1.0,
-    )
 
 
 @pytest.fixture

@@ -8,27 +8,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from fast_style.checkpoint import load_network, read_metadata
-from fast_style.losses import PerceptualLoss
-from fast_style.networks import VGG, TransformerNetwork
+from fast_style.networks import TransformerNetwork
 from fast_style.tasks import FeedForward, Reptile, warmup_constant
 
 SGD = partial(torch.optim.SGD, lr=1e-4, momentum=0.9)
 CONSTANT = partial(warmup_constant, warmup_steps=0)
 OPTIONS = {"optimizer": SGD, "scheduler": CONSTANT, "inner_steps": 2, "outer_rate": 0.5, "seed": 3}
-
-
-@pytest.fixture(scope="module")
-def loss():
-    torch.manual_seed(0)
-    return partial(
-        PerceptualLoss,
-        VGG("vgg19", None, width=4),
-        content_layers=["relu2_1"],
-        style_layers=["relu1_1", "relu2_1"],
-        content_weight=1.0,
-        style_weight=5.0,
-        tv_weight=1.0,
-    )
 
 
 @pytest.fixture
