@@ -65,6 +65,24 @@ def channel_statistics(features: Tensor, eps: float = 1e-8) -> tuple[Tensor, Ten
     return flat.mean(2), (flat.var(2, correction=0) + eps).sqrt()
 
 
+def adaptive_instance_norm(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
+    """Give features the channel statistics of others: σ(s) (c − μ(c)) / √(σ(c)² + ε) + μ(s).
+
+    Args:
+        content: feature maps of shape (N, C, H, W).
+        style: feature maps of shape (N, C, h, w).
+        eps: added to the variances.
+
+    Returns:
+        Features of the shape and type of `content`.
+
+    Source: Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", eq. 8
+    (https://arxiv.org/abs/1703.06868).
+    """
+    mean, std = channel_statistics(style, eps)
+    return instance_norm(content, std, mean, eps)
+
+
 def padded(images: Tensor, padding: int, mode: str) -> Tensor:
     """Pad all four sides: (N, C, H, W) → (N, C, H + 2·padding, W + 2·padding).
 

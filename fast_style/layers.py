@@ -20,8 +20,8 @@ def norm_layer(name: str, channels: int, styles: int = 0) -> nn.Module:
 
     Args:
         name: `instance` (Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization"),
-            `conditional` (see `ConditionalInstanceNorm`) or `batch` (Ioffe & Szegedy 2015), all with a learned scale
-            and shift per channel.
+            `conditional` (see `ConditionalInstanceNorm`), `filter_response` (see `FilterResponseNorm`) or `batch`
+            (Ioffe & Szegedy 2015), all with a learned scale and shift per channel; `none` leaves what it is given.
         channels: number of channels.
         styles: number of styles, which `conditional` alone has.
 
@@ -69,6 +69,30 @@ class InstanceNorm(nn.InstanceNorm2d):
         if torch.compiler.is_compiling() and input.requires_grad and not self.track_running_stats:
             return instance_norm(input, self.weight, self.bias, self.eps)
         return super().forward(input)
+
+
+class FilterResponseNorm(nn.Module):
+    """Filter response normalisation: y = γ x / √(ν² + ε) + β, with ν² the mean of x² over a channel's positions.
+
+    Singh & Krishnan 2020, "Filter Response Normalization Layer" (https://arxiv.org/abs/1911.09737), without their
+    learned threshold: ReLU follows here.
+
+    Args:
+        channels: C; `weight` (γ) and `bias` (β) are (C,).
+    """
+
+    eps = 1e-6
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, H, W) by the mean squares of each image, computed in float32."""
+        exact = x.float()
+        scale = (exact.square().mean((2, 3), keepdim=True) + self.eps).rsqrt() * self.weight[:, None, None]
+        return (exact * scale + self.bias[:, None, None]).to(x.dtype)
 
 
 class ConditionalInstanceNorm(nn.Module):
@@ -271,5 +295,7 @@ def _settled(conv: nn.Conv2d) -> nn.Conv2d:
 NORMS: dict[str, Callable[[int, int], nn.Module]] = {
     "instance": lambda channels, _: InstanceNorm(channels, affine=True),
     "conditional": ConditionalInstanceNorm,
+    "filter_response": lambda channels, _: FilterResponseNorm(channels),
     "batch": lambda channels, _: nn.BatchNorm2d(channels),
+    "none": lambda channels, _: nn.Identity(),
 }

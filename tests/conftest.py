@@ -209,6 +209,13 @@ def tiny_multi_style(tiny: dict[str, str]) -> dict[str, str]:
     return tiny | {"model": "multi_style", "style": "gallery"}
 
 
+@pytest.fixture
+def tiny_adain(tiny: dict[str, str]) -> dict[str, str]:
+    """Overrides by key of a training of a network for any style that takes a second."""
+    run = {key: value for key, value in tiny.items() if not key.startswith(("loss.", "model"))}
+    return run | {"model": "adain", "style": "any", "style.dir": "null", "model.loss.style_layers": "[relu1_1,relu2_1]"}
+
+
 def arguments(overrides: dict[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in overrides.items()]
 

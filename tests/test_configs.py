@@ -24,16 +24,18 @@ def choose(tiny: dict[str, str], changes: dict[str, str | None]) -> dict[str, st
 
 
 @pytest.mark.parametrize("option", options("style"))
-def test_style(option, tiny, tiny_multi_style, train):
+def test_style(option, tiny, tiny_multi_style, tiny_adain, train):
     one = tiny | {"style": option, "style.image": f"{tiny['style.dir']}/waves.png"}
-    assert train((tiny_multi_style if option == "gallery" else one) | {"trainer.max_steps": "1"}) == 0
+    several = {"gallery": tiny_multi_style, "any": tiny_adain}
+    assert train(several.get(option, one) | {"trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, tiny_distillation, tiny_reptile, train):
+def test_model(option, tiny, tiny_distillation, tiny_reptile, tiny_adain, train):
     network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
-    runs = {"distillation": tiny_distillation, "reptile": tiny_reptile, "feed_forward": own}
+    runs = {"distillation": tiny_distillation, "reptile": tiny_reptile, "adain": tiny_adain, "feed_forward": own}
+    runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
     assert train(runs.get(option, tiny) | {"model": option, "trainer.max_steps": "1"}) == 0
 
 

@@ -36,8 +36,25 @@ def test_instance_norm_is_per_image_and_has_scale_and_shift():
     assert norm.weight.shape == norm.bias.shape == (3,)
 
 
+def test_filter_response_norm_divides_by_the_root_of_the_mean_square():
+    norm, x = norm_layer("filter_response", 3), torch.randn(2, 3, 5, 7) * 4 + 1
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.normal_()
+    for image, y in zip(x.double(), norm(x), strict=True):
+        for channel, found, weight, bias in zip(image, y, norm.weight, norm.bias, strict=True):
+            expected = weight * channel / channel.square().mean().sqrt() + bias
+            torch.testing.assert_close(found, expected.float(), rtol=1e-4, atol=1e-5)
+    assert norm(x.bfloat16()).dtype == torch.bfloat16
+
+
+def test_no_norm_is_no_norm():
+    x = torch.randn(1, 3, 4, 4)
+    assert norm_layer("none", 3)(x) is x
+
+
 def test_unknown_norm():
-    with pytest.raises(ValueError, match="norm must be one of instance, conditional, batch, got 'layer'"):
+    with pytest.raises(ValueError, match=r"norm must be one of instance, conditional, .*, none, got 'layer'"):
         norm_layer("layer", 3)
 
 

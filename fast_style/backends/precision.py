@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast_style.layers import InstanceNorm, frozen
+from fast_style.layers import FilterResponseNorm, InstanceNorm, frozen
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
-NORMS = (InstanceNorm, nn.InstanceNorm2d, nn.BatchNorm2d)
+NORMS = (InstanceNorm, FilterResponseNorm, nn.InstanceNorm2d, nn.BatchNorm2d)
 
 
 def multiplies_bf16(kind: str) -> bool:

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from fast_style import networks
 from fast_style.checkpoint.torch_file import EXAMPLES, read_torch_file
+from fast_style.data import find_style, load_style, shipped_styles
 from fast_style.files import replacing
 from fast_style.layers import StyleMap
 
 FORMAT = "fast_style/1"
 PREFIX = "fast_style.networks."
-LOADABLE = tuple(name for name in networks.__all__ if name not in ("ChainNetwork", "VGG"))
+STYLE_SIZE = 512  # pixels on the short side of the style image for a network that takes any, as in its training
+LOADABLE = tuple(name for name in networks.__all__ if name not in ("ChainNetwork", "StyleNetwork", "VGG"))
 
 
 def save_network(
@@ -44,7 +46,7 @@ def save_network(
         raise TypeError(f"cannot save a {name}: the network must be one of {', '.join(LOADABLE)}")
     if any(isinstance(layer, StyleMap) for layer in network.modules()):
         raise TypeError("cannot save a network of a map of styles: save the one that it was made of")
-    state = {key: _to(tensor, dtype).contiguous() for key, tensor in network.state_dict().items()}
+    state = {key: _to(tensor, dtype).contiguous() for key, tensor in _own(network).items()}
     for key, tensor in state.items():
         if not tensor.isfinite().all():
             raise ValueError(f"cannot save {path}: weight {key} has values that are not finite in {dtype}")
@@ -64,7 +66,7 @@ def save_network(
         file.write(save(state, texts))
 
 
-def load_network(path: str | Path) -> networks.ChainNetwork:
+def load_network(path: str | Path) -> networks.StyleNetwork:
     """Build the network of a file: on the CPU, in float32, in evaluation mode.
 
     Args:
@@ -78,7 +80,8 @@ def load_network(path: str | Path) -> networks.ChainNetwork:
     """
     metadata, state = _read(Path(path))
     network = _build(path, metadata)
-    _check(path, network.state_dict(), state)
+    state = {key: tensor for key, tensor in state.items() if not key.startswith(network.elsewhere)}
+    _check(path, _own(network), state)
     # Copies, since those read may be views of the file.
     weights = {key: _to(tensor, torch.float32, copy=True) for key, tensor in state.items()}
     for key, tensor in weights.items():
@@ -89,7 +92,7 @@ def load_network(path: str | Path) -> networks.ChainNetwork:
         weights["conv1.weight"] *= 255
         weights["conv4.weight"] /= 150
         weights["conv4.bias"] = (weights["conv4.bias"] - 127.5) / 150
-    network.load_state_dict(weights, assign=True)
+    network.load_state_dict(weights, assign=True, strict=False)  # what is found elsewhere is there already
     return network.eval()
 
 
@@ -102,14 +105,20 @@ def load_styled(
 
     Args:
         path: as of `load_network`.
-        style: of a network of several styles the weights of one or some, by name; with a map several such.
-        style_map: where each applies, see `ChainNetwork.of_style_map`.
+        style: of a network of several styles the weights of one or some, by name; with a map several such. Of a network
+            for any style the names are files, URLs or names of shipped styles.
+        style_map: where each applies, see `StyleNetwork.of_style_map`.
 
     Raises:
         FileNotFoundError, ValueError: as `load_network`, or if the style is not one of the network, there are several
-            and none is chosen, or there is one and something is chosen.
+            and none is chosen, or there is one and something is chosen; of a network for any style as of `load_style`.
+        RuntimeError: if a style image cannot be downloaded.
     """
     network = load_network(path)
+    if isinstance(network, networks.AdaIN) and network.takes_images:
+        if not style:
+            raise ValueError(f"{path} takes any style: choose an image, or one of {', '.join(shipped_styles())}")
+        network, style = _of_images(network, style)
     if not network.styles:
         if style is not None or style_map is not None:
             raise ValueError(f"{path} has a single style: leave out the choice of one")
@@ -127,8 +136,30 @@ def load_styled(
         raise ValueError(f"{path}: {error}") from error
 
 
+def _of_images(
+    network: networks.AdaIN, style: Mapping[str, float] | Sequence[Mapping[str, float]]
+) -> tuple[networks.AdaIN, Mapping[str, float] | Sequence[Mapping[str, float]]]:
+    """Make the network of the images of some styles, and tell what these are called there."""
+    styles = [style] if isinstance(style, Mapping) else style
+    names = list(dict.fromkeys(name for each in styles for name in each))
+    images = [load_style(Path(name).stem, find_style(name), size=STYLE_SIZE) for name in names]
+    renamed = [{str(names.index(name) + 1): weight for name, weight in each.items()} for each in styles]
+    return network.of_images(images), renamed[0] if isinstance(style, Mapping) else renamed
+
+
+def takes_style(path: str | Path) -> bool:
+    """Tell whether a style is to be chosen for the network of a file: one of several, or any.
+
+    Raises:
+        FileNotFoundError, ValueError: as `styles_of`.
+    """
+    path = Path(path)
+    network = _build(path, _read(path)[0])
+    return bool(network.styles) or network.takes_images
+
+
 def styles_of(path: str | Path) -> list[str]:
-    """List the styles of a file; none, if it is of a network for one style.
+    """List the styles of a file; none, if it is of a network for one style or for any.
 
     Raises:
         FileNotFoundError, ValueError: as `load_network`, but weights are not checked.
@@ -177,7 +208,13 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return metadata, state
 
 
-def _build(path: str | Path, metadata: Mapping[str, Any]) -> networks.ChainNetwork:
+def _own(network: nn.Module) -> dict[str, Tensor]:
+    """What a file of a network holds."""
+    elsewhere = network.elsewhere if isinstance(network, networks.StyleNetwork) else ()
+    return {key: value for key, value in network.state_dict().items() if not key.startswith(elsewhere)}
+
+
+def _build(path: str | Path, metadata: Mapping[str, Any]) -> networks.StyleNetwork:
     """Build the network without its weights."""
     try:
         with torch.device("meta"):  # takes no memory, however large a network the file claims
@@ -186,7 +223,7 @@ def _build(path: str | Path, metadata: Mapping[str, Any]) -> networks.ChainNetwo
         raise ValueError(f"{path} does not describe a network that can be built: {error}") from error
 
 
-def _network_class(metadata: Mapping[str, Any]) -> type[networks.ChainNetwork]:
+def _network_class(metadata: Mapping[str, Any]) -> type[networks.StyleNetwork]:
     known = [PREFIX + name for name in LOADABLE]
     if metadata.get("network") not in known:
         raise ValueError(f"the network must be one of {', '.join(known)}, got {metadata.get('network')!r}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
-from fast_style.checkpoint import styles_of
+from fast_style.checkpoint import styles_of, takes_style
 from fast_style.cli.arguments import Parser, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
@@ -48,8 +48,9 @@ def _run(options: argparse.Namespace) -> None:
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
     ways: list[tuple[str, Callable[[Tensor], Tensor]]] = []
     for model in options.model:
-        several = model.suffix.lower() != ".onnx" and styles_of(model)
-        chosen = {Path(options.style).stem: 1.0} if several else None
+        chosen = None
+        if model.suffix.lower() != ".onnx" and takes_style(model):
+            chosen = {Path(options.style).stem if styles_of(model) else options.style: 1.0}
         stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
         ways.append((_name(model, options.model), stylizer.stylize))
     ways.append(("identity", lambda photo: photo))

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from fast_style import images
 from fast_style.backends import read_onnx_metadata
-from fast_style.checkpoint import read_metadata, styles_of
+from fast_style.checkpoint import read_metadata, styles_of, takes_style
 from fast_style.cli.arguments import Parser, note_of, parse_style
 from fast_style.cli.jobs import plan
 from fast_style.cli.pipeline import Settings, one_line, run
 from fast_style.control import COLOURS, Control, luma
+from fast_style.data import shipped_styles
 from fast_style.stylizer import Stylizer
 
 MAX_SIDE = 65_500  # of a JPEG file
@@ -98,7 +99,7 @@ def _layers(options: argparse.Namespace) -> list[_Layer]:
             raise ValueError(f"--style-map lays out styles of one network, got {len(models)} networks")
         style_map = _read_style_map(options.style_map, len(styles))
         return [_Layer(models[0], "-".join(map(_name, styles)), styles, style_map)]
-    several = [model for model in models if _styles_of(model)]
+    several = [model for model in models if model.suffix.lower() != ".onnx" and takes_style(model)]
     if not several:
         raise ValueError(f"{models[0]} has a single style: leave out --style")
     if len(models) == 1 and len(styles) > 1:
@@ -119,8 +120,9 @@ def _layers(options: argparse.Namespace) -> list[_Layer]:
 def _name(style: Mapping[str, float]) -> str:
     """Call files after a style; a mixture after the shares in percent as well."""
     total = sum(style.values()) or 1.0
-    shares = [f"{name}{100 * weight / total:.0f}" for name, weight in style.items()]
-    return re.sub(r"[^\w.+-]", "_", "+".join(style if len(style) == 1 else shares))
+    names = [Path(name).stem for name in style]  # of a network for any style they may be files
+    shares = [f"{name}{100 * weight / total:.0f}" for name, weight in zip(names, style.values(), strict=True)]
+    return re.sub(r"[^\w.+-]", "_", "+".join(names if len(style) == 1 else shares))
 
 
 def _styles_of(model: Path) -> list[str]:
@@ -131,6 +133,9 @@ def _list_styles(models: Sequence[Path]) -> None:
     for model in models:
         onnx = model.suffix.lower() == ".onnx"
         metadata = read_onnx_metadata(model) if onnx else read_metadata(model)
+        if not onnx and takes_style(model) and not styles_of(model):
+            print(f"any image, and {', '.join(shipped_styles())}")
+            continue
         for name in _styles_of(model) or [metadata.get("style", model.stem)]:
             print(repr(name)[1:-1])  # whatever is in the file, nothing happens to the terminal
 
@@ -208,7 +213,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="network that training exported; several are laid over one another, see --mask",
     )
     parser.add_argument("--input", nargs="+", metavar="PATH", help="files, globs, or folders with subfolders")
-    style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; several are laid over one "
+    style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
+    style += "image files in place of names, or names of shipped styles; several are laid over one "
     style += "another, see --mask, or side by side, see --style-map"
     parser.add_argument("--style", nargs="+", default=[], metavar="NAME", help=style)
     style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "

@@ -28,7 +28,7 @@ from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
-from fast_style.tasks import FeedForward, MultiStyle, NetworkTask
+from fast_style.tasks import AnyStyle, FeedForward, MultiStyle, NetworkTask
 
 # Where init=base starts, by the class of the network.
 BASES = {
@@ -160,7 +160,8 @@ def _start_from(init: str, task: L.LightningModule) -> None:
         raise ValueError(message)  # noqa: TRY004 - it is the setting that is wrong
     name = type(task.network).__name__
     if init == "base" and name not in BASES:
-        raise ValueError(f"there is no init=base for a {name}: give init=scratch")
+        print(f"no base ships for a {name}: it starts from scratch", file=sys.stderr)
+        return
     start = load_network(BASES[name] if init == "base" else init)
     try:
         task.start_from(start)
@@ -179,7 +180,7 @@ def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds:
 
 def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sample: str) -> None:
     """Write the contact sheet beside the network and say what to type next."""
-    if not isinstance(task, FeedForward | MultiStyle):
+    if not isinstance(task, FeedForward | MultiStyle | AnyStyle):
         return
     for callback in callbacks:
         if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
@@ -187,7 +188,7 @@ def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sa
             print(f"photo | style | result: {output.with_suffix('.png')}")
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
-    style = f" --style {shlex.quote(task.names[0])}" if isinstance(task, MultiStyle) else ""
+    style = f" --style {shlex.quote(task.names[0])}" if isinstance(task, MultiStyle | AnyStyle) else ""
     print(f"next: {command} --model {shlex.quote(str(output))}{style} --input {sample}")
 
 

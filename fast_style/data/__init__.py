@@ -2,6 +2,7 @@
 
 from fast_style.data.coco import download_coco
 from fast_style.data.datamodule import PhotoDataModule
+from fast_style.data.paintings import StyleCrops, recolor
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
 from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image
 from fast_style.data.sampler import SampleIndices
@@ -17,6 +18,7 @@ __all__ = [
     "ProceduralImages",
     "Sample",
     "SampleIndices",
+    "StyleCrops",
     "collate",
     "download_coco",
     "find_style",
@@ -24,5 +26,6 @@ __all__ = [
     "load_style",
     "load_styles",
     "procedural_image",
+    "recolor",
     "shipped_styles",
 ]

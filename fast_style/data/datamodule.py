@@ -1,15 +1,19 @@
 """The photos of a training run, for Lightning."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities import suggested_max_num_workers
 from torch.utils.data import DataLoader
 
 from fast_style.data.coco import download_coco
-from fast_style.data.photos import HeldOut, PhotoDataset, collate, set_aside
+from fast_style.data.paintings import StyleCrops
+from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate, set_aside
 from fast_style.data.procedural import HeldOutScenes, ProceduralImages
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.shards import ShardStream, are_shards, expand
@@ -67,6 +71,8 @@ class PhotoDataModule(LightningDataModule):
         heldout_count: how many photos to set aside, at least 1.
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
+        style_root: paintings, as root has photos, for a task that learns any style (its `wants_paintings` is true):
+            batches then hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles.
 
     Attributes:
         skipped: names of the photos found unreadable so far.
@@ -93,6 +99,7 @@ class PhotoDataModule(LightningDataModule):
         heldout_count: int = 8,
         heldout_size: int = 256,
         coco: str | None = None,
+        style_root: Roots | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -114,6 +121,8 @@ class PhotoDataModule(LightningDataModule):
         self.shards = expand(root) if root is not None and are_shards(root) else []
         if self.shards and heldout is None:
             raise ValueError("shards are read once each, so none is set aside: give data.heldout, photos to measure on")
+        self.style_root = style_root
+        self._paintings = StyleCrops(style_root, size, seed) if style_root is not None else None
         self._source = ImageSource(root) if coco is None and root is not None and not self.shards else None
         self._heldout_source = None if heldout is None else ImageSource(heldout)
         self.skipped: set[str] = set()
@@ -161,14 +170,24 @@ class PhotoDataModule(LightningDataModule):
         self.photos = photos
 
     def train_dataloader(self) -> DataLoader:
-        """Return an endless loader that begins at the sample after the last optimizer step."""
+        """Return an endless loader that begins at the sample after the last optimizer step.
+
+        Raises:
+            ValueError: if there is a `style_root` and the task does not want it.
+        """
         trainer, workers = self._trainer, self.num_workers
+        paintings = self._paintings
+        if getattr(trainer.lightning_module, "wants_paintings", False):
+            paintings = paintings or StyleCrops(None, self.size, self.seed)
+        elif paintings is not None:
+            raise ValueError("data.style_root is for a network that takes any style: give model=adain, or leave it out")
+        gather = partial(_collate, paintings=paintings)
         if self.shards:
             return _ShardLoader(
                 ShardStream(self.shards, self.size, self.seed, 0, trainer.global_rank, trainer.world_size),
                 self,
                 batch_size=self.batch_size,
-                collate_fn=collate,
+                collate_fn=gather,
                 num_workers=min(1, workers),
                 pin_memory=trainer.strategy.root_device.type == "cuda",
             )
@@ -176,7 +195,7 @@ class PhotoDataModule(LightningDataModule):
         return _ResumableLoader(
             self.photos,
             batch_sampler=SampleIndices(self._next_sample, self.batch_size, trainer.global_rank, trainer.world_size),
-            collate_fn=collate,
+            collate_fn=gather,
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=2 if workers else None,
@@ -242,6 +261,13 @@ class PhotoDataModule(LightningDataModule):
                 count += ", further ones are only counted"
             if len(self.enlarged) <= NAMED:
                 log.warning(f"enlarged photo {name}: it is smaller than {self._side} px ({count})")
+
+
+def _collate(samples: Sequence[Sample], paintings: StyleCrops | None) -> Sample:
+    batch = collate(samples)
+    if paintings is not None:
+        batch["painting"] = torch.stack([paintings[index] for index in batch["index"].tolist()])
+    return batch
 
 
 def _count_workers(workers: int | str) -> int:

@@ -26,6 +26,7 @@ class Sample(TypedDict):
         skipped: names of the photos passed over as unreadable.
         enlarged: names of those in `image` that were smaller than it.
         counts: number of photos in the shards they came from, by the shard's name; of photos in shards only.
+        painting: style images, RGB of shape (N, 3, H, W) in [0, 1]; where a network for any style is trained only.
     """
 
     image: Tensor
@@ -33,6 +34,7 @@ class Sample(TypedDict):
     skipped: list[str]
     enlarged: list[str]
     counts: NotRequired[dict[str, int]]
+    painting: NotRequired[Tensor]
 
 
 class PhotoDataset(torch.utils.data.Dataset[Sample]):

@@ -1,5 +1,6 @@
 """Losses: pure functions that return one unweighted scalar, and the perceptual loss that binds them."""
 
+from fast_style.losses.any_style import AnyStyleLoss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
 from fast_style.losses.perceptual import PerceptualLoss
 from fast_style.losses.style import (
@@ -11,6 +12,7 @@ from fast_style.losses.style import (
     wasserstein_loss,
 )
 
-__all__ = ["STYLE_LOSSES", "PerceptualLoss", "content_loss", "covariance_loss", "feature_gradient_loss"]
+__all__ = ["STYLE_LOSSES", "AnyStyleLoss", "PerceptualLoss", "content_loss", "covariance_loss"]
+__all__ += ["feature_gradient_loss"]
 __all__ += ["feature_l1_loss", "gram_loss", "laplacian_loss", "mean_std_loss", "sliced_wasserstein_loss"]
 __all__ += ["wasserstein_loss"]

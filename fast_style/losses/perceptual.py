@@ -61,8 +61,8 @@ class PerceptualLoss(nn.Module):
         if not isinstance(style, Tensor):
             message = "a network for one style learns one image: for several, as style=gallery has them, give"
             raise ValueError(f"{message} model=multi_style")  # noqa: TRY004 - it is the setting that is wrong
-        content = _layer_weights("content", content_layers, content_weight)
-        styles = _layer_weights("style", style_layers, style_weight)
+        content = layer_weights("content", content_layers, content_weight)
+        styles = layer_weights("style", style_layers, style_weight)
         _check_weight("tv_weight", tv_weight)
         _check_weight("laplacian_weight", laplacian_weight)
         for kind, name, known in (("content", content_loss, CONTENT_LOSSES), ("style", style_loss, STYLE_LOSSES)):
@@ -154,18 +154,28 @@ class PerceptualLoss(nn.Module):
             `total_loss`; each term raw by its own name (`style_loss/relu1_2`) and summed over its layers
             (`style_loss`); the same weighted, as `weighted/…`.
         """
-        weighted = {name: self.weights[name] * value for name, value in losses.items()}
-        summary = {"total_loss": torch.stack([*weighted.values()]).sum()}
-        for prefix, terms in (("", losses), ("weighted/", weighted)):
-            for name, value in terms.items():
-                summary[prefix + name] = value
-                loss, _, layer = name.partition("/")
-                if layer:
-                    summary[prefix + loss] = summary.get(prefix + loss, 0) + value
-        return summary
+        return summarize(losses, self.weights)
 
 
-def _layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, float]:
+def summarize(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> dict[str, Tensor]:
+    """Weigh terms and add them up, see `PerceptualLoss.summary`."""
+    weighted = {name: weights[name] * value for name, value in losses.items()}
+    summary = {"total_loss": torch.stack([*weighted.values()]).sum()}
+    for prefix, terms in (("", losses), ("weighted/", weighted)):
+        for name, value in terms.items():
+            summary[prefix + name] = value
+            loss, _, layer = name.partition("/")
+            if layer:
+                summary[prefix + loss] = summary.get(prefix + loss, 0) + value
+    return summary
+
+
+def layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, float]:
+    """Multiply the weights of a loss's layers with its own; those of weight 0 are left out.
+
+    Raises:
+        ValueError: if a weight is negative or NaN.
+    """
     if isinstance(layers, str):
         layers = [layers]
     by_layer = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)

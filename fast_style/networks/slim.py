@@ -20,8 +20,9 @@ class SlimNetwork(ChainNetwork):
     Args:
         width: channels, 2 to 512.
         blocks: number of residual blocks, 0 to 64.
-        norm: `instance`, `batch` or, for several styles in one network, `conditional`.
-        styles: their names, see `ChainNetwork`.
+        norm: `instance`, for several styles in one network `conditional`, or for comparison another of
+            `layers.norm_layer`.
+        styles: their names, see `StyleNetwork`.
 
     Raises:
         ValueError: if an argument is outside its range.

@@ -25,8 +25,9 @@ class TransformerNetwork(ChainNetwork):
     Args:
         width: channels after the first convolution, 1 to 512; the residual blocks have four times as many.
         blocks: number of residual blocks, 0 to 64.
-        norm: `instance`, `batch` or, for several styles in one network, `conditional`.
-        styles: their names, see `ChainNetwork`.
+        norm: `instance`, for several styles in one network `conditional`, or for comparison another of
+            `layers.norm_layer`.
+        styles: their names, see `StyleNetwork`.
         upsampling: `nearest` (nearest-neighbour upsampling + convolution) or `transposed` (transposed convolution).
         output: `linear`, 0.5 + 150/255·x; `tanh`, 0.5 + 150/255·tanh(x), Johnson's scaled tanh in [0, 1]-space.
             Where tanh saturates a huge activation costs nothing, and networks grow pure black blobs (seen with

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from torchvision.models import VGG16_Weights, VGG19_Weights, WeightsEnum
 
 WIDTHS = (1, 2, 4, 8, 8)  # channels of each block, in units of the first block's
@@ -150,12 +151,14 @@ class VGG(nn.Module):
                     "must be a square matrix over the channels of a layer it has"
                 )
 
-    def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, layers: Iterable[str], recompute: bool = False) -> dict[str, Tensor]:
         """Compute features, only as deep as the deepest layer asked for.
 
         Args:
             images: RGB of shape (N, 3, H, W) in [0, 1].
             layers: names such as `relu1_2` or `conv4_2`.
+            recompute: compute each block again for its gradient instead of keeping what is between the layers asked
+                for, so that large images need a fraction of the memory, for about a third more time.
 
         Returns:
             The features by layer name, of shape (N, C, H/2^(b−1), W/2^(b−1)) for a layer of block b.
@@ -167,11 +170,25 @@ class VGG(nn.Module):
         self.check_layers(wanted)
         features: dict[str, Tensor] = {}
         x = (images - self.mean) / self.std
-        for name, conv in self.convs.items():
+        for block in range(1, 6):
             if len(features) == len(wanted):
                 break
-            if name.endswith("_1") and name != "conv1_1":
-                x = POOLINGS[self.pooling](x, 2)
+            left = wanted - features.keys()
+            if recompute and torch.is_grad_enabled():
+                x, found = checkpoint(self._block, block, x, left, use_reentrant=False)
+            else:
+                x, found = self._block(block, x, left)
+            features |= found
+        return features
+
+    def _block(self, block: int, x: Tensor, wanted: set[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what a block gives, and the features of layers that are wanted; not beyond the last of these."""
+        features: dict[str, Tensor] = {}
+        if block > 1:
+            x = POOLINGS[self.pooling](x, 2)
+        for name, conv in self.convs.items():
+            if not name.startswith(f"conv{block}_") or len(features) == len(wanted):
+                continue
             x = conv(x)
             if name in wanted:
                 features[name] = self._tap(name, x)
@@ -180,7 +197,7 @@ class VGG(nn.Module):
                 x = F.relu(x, inplace=name not in wanted)
             if relu in wanted:
                 features[relu] = self._tap(relu, x)
-        return features
+        return x, features
 
     def _tap(self, layer: str, x: Tensor) -> Tensor:
         return F.conv2d(x, self.taps[layer][:, :, None, None]) if layer in self.taps else x

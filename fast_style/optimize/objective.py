@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from fast_style.losses import PerceptualLoss
 
+LARGE = 1 << 20  # pixels of a picture from which on memory is worth more than time
+
 MakeLoss = Callable[[Tensor], PerceptualLoss]
 
 
@@ -66,7 +68,7 @@ class Objective(nn.Module):
         """Compute the sum for a picture of the photo's shape in [0, 1]."""
         terms = self._terms()
         layers = dict.fromkeys(layer for term in terms for layer in (*term.content_layers, *term.style_layers))
-        features = terms[0].loss_network(picture, layers)
+        features = terms[0].loss_network(picture, layers, recompute=picture.shape[2:].numel() > LARGE)
         sums: dict[str, Tensor] = {}
         for term, share, region, targets in zip(terms, self.shares, self.regions, self.targets, strict=True):
             summary = term.summary(term.compare(picture, features, self.photo, targets, region))

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
 from fast_style.losses import PerceptualLoss
-from fast_style.networks.chain import ChainNetwork
+from fast_style.networks.style_network import StyleNetwork
 from fast_style.tasks.network_task import NetworkTask
 
 log = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ class MultiStyle(NetworkTask):
         ValueError: if there is no style, a name cannot be one, or `train_only` is neither.
     """
 
-    network: ChainNetwork
+    network: StyleNetwork
 
     def __init__(
         self,
-        network: Callable[..., ChainNetwork],
+        network: Callable[..., StyleNetwork],
         loss: Callable[..., PerceptualLoss],
         styles: Mapping[str, Tensor] | Tensor,
         name: str,
@@ -84,7 +84,7 @@ class MultiStyle(NetworkTask):
             ValueError: if it is another kind of network, or, with `train_only`, is for one style only or has one of the
                 styles already.
         """
-        if not isinstance(start, ChainNetwork):
+        if not isinstance(start, StyleNetwork):
             super().start_from(start)
         elif self.train_only is None:
             super().start_from(start.with_styles(self.names))
@@ -101,7 +101,7 @@ class MultiStyle(NetworkTask):
         Raises:
             ValueError: if the checkpoint does not end with the styles in training.
         """
-        if self.train_only is None or not isinstance(checkpoint, ChainNetwork):
+        if self.train_only is None or not isinstance(checkpoint, StyleNetwork):
             return
         if checkpoint.styles[-len(self.names) :] != self.names:
             raise ValueError(f"the checkpoint does not train {', '.join(self.names)}: resume with the same styles")
@@ -185,7 +185,7 @@ class MultiStyle(NetworkTask):
             self.log(f"heldout/{term}", value, batch_size=len(photos), sync_dist=True)
         return {"photos": photos, "stylized": pictures}
 
-    def _add_to(self, network: ChainNetwork) -> None:
+    def _add_to(self, network: StyleNetwork) -> None:
         """Train nothing but the scales and shifts of a network."""
         self.network = network.requires_grad_(False).train().to(memory_format=torch.channels_last)
         for name in network.style_parameters:

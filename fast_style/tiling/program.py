@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from fast_style.layers import Layer, StyleMap, UpsampleConv
+from fast_style.layers import FilterResponseNorm, Layer, StyleMap, UpsampleConv
 from fast_style.tiling.regions import (
     PADDINGS,
     Convolution,
@@ -33,9 +33,10 @@ class Tileable(Protocol):
     """A network that says what it does: it pads to `padded` by replication, applies `chain`, crops, applies `to_rgb`.
 
     `chain` holds, in order: convolutions, transposed ones, `UpsampleConv`, nearest-neighbour `nn.Upsample`,
-    `nn.PixelShuffle`, `nn.PixelUnshuffle`; batch and instance norms, whose `weight` and `bias` are of shape (C,)
-    or None; activations, and functions of each pixel; `nn.Sequential` of these; and residual blocks of any type, which
-    add to their input what the layers of their `branch` make of it.
+    `nn.PixelShuffle`, `nn.PixelUnshuffle`, `nn.MaxPool2d` of squares side by side; batch, instance and filter response
+    norms, whose `weight` and `bias` are of shape (C,) or None; activations, and functions of each pixel;
+    `nn.Sequential` of these; and residual blocks of any type, which add to their input what the layers of their
+    `branch` make of it.
     """
 
     @property
@@ -55,12 +56,15 @@ class Tileable(Protocol):
 class Norm:
     """A norm that waits for the statistics of its input over the whole picture."""
 
-    def __init__(self, norm: nn.InstanceNorm2d) -> None:
+    def __init__(self, norm: nn.InstanceNorm2d | FilterResponseNorm) -> None:
         self.norm = norm
 
     def __call__(self, statistics: Statistics) -> Normalisation:
         """Bind the statistics."""
-        return Normalisation(self.norm, *statistics)
+        mean, variance = statistics
+        if isinstance(self.norm, FilterResponseNorm):  # which divides by the root of the mean square
+            mean, variance = torch.zeros_like(mean), variance + mean.square()
+        return Normalisation(self.norm, mean, variance)
 
 
 class Mark(Enum):
@@ -149,8 +153,10 @@ def _items(layers: Sequence[Layer], dtype: torch.dtype, statistics: Iterator[Sta
             inner = list(_items(branch, dtype, statistics))
             regions = [item for item in inner if isinstance(item, Region)]
             yield from [Residual(regions)] if len(regions) == len(inner) else [Mark.FORK, *inner, Mark.JOIN]
-        elif isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats:
-            yield Normalisation(layer, *next(statistics)) if statistics else Norm(layer)
+        elif isinstance(layer, FilterResponseNorm) or (
+            isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats
+        ):
+            yield Norm(layer)(next(statistics)) if statistics else Norm(layer)
         else:
             yield from _regions(layer, dtype)
 
@@ -170,6 +176,8 @@ def _regions(layer: Layer, dtype: torch.dtype) -> Iterator[Region]:
         case nn.PixelShuffle(upscale_factor=factor):
             yield Enlargement(layer, factor, factor**2)
         case nn.PixelUnshuffle(downscale_factor=factor):
+            yield Folding(layer, factor, factor**2)
+        case nn.MaxPool2d(kernel_size=int() as factor, stride=stride, padding=0, dilation=1) if stride == factor:
             yield Folding(layer, factor)
         case StyleMap():
             yield Modulation(layer)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _NormBase
 
 from fast_style.functional import upsampled_weight
-from fast_style.layers import Layer, StyleMap
+from fast_style.layers import FilterResponseNorm, Layer, StyleMap
 from fast_style.tiling.subpixel import strided_weight, unfold_squares
 
 Span = tuple[int, int]  # first, and one beyond the last, along one axis
@@ -73,7 +74,7 @@ class Pointwise(Region):
 class Normalisation(Region):
     """Normalisation with statistics that are known: weight·(x − mean)/√(variance + eps) + bias, each of shape (C,)."""
 
-    def __init__(self, norm: nn.modules.batchnorm._NormBase, mean: Tensor, variance: Tensor) -> None:
+    def __init__(self, norm: _NormBase | FilterResponseNorm, mean: Tensor, variance: Tensor) -> None:
         # Float32 also beside 16-bit activations: batch_norm rounds once, at its end.
         self.mean, self.variance, self.eps = mean.float(), variance.float(), norm.eps
         self.weight, self.bias = (None if each is None else each.float() for each in (norm.weight, norm.bias))
@@ -255,14 +256,14 @@ class Enlargement(Region):
 
 
 class Folding(Region):
-    """Every square of `factor` · `factor` pixels becomes the channels of one, as in `nn.PixelUnshuffle`."""
+    """Every square of `factor` · `factor` pixels becomes one with `grow` times as many channels."""
 
-    def __init__(self, layer: Layer, factor: int) -> None:
-        self.layer, self.factor = layer, factor
+    def __init__(self, layer: Layer, factor: int, grow: int = 1) -> None:
+        self.layer, self.factor, self.grow = layer, factor, grow
 
     def resize(self, size: Size) -> Size:
         """Size of the output for an input of a size."""
-        return size[0] * self.factor**2, size[1] // self.factor, size[2] // self.factor
+        return size[0] * self.grow, size[1] // self.factor, size[2] // self.factor
 
     def needs(self, want: Span, length: int, axis: int) -> Span:
         """Span of the input."""

@@ -204,7 +204,7 @@ def test_file_without_metadata(tmp_path):
 def test_unknown_network(path, name):
     rewrite(path, network=json.dumps(name))
     with pytest.raises(
-        ValueError, match=r"does not describe .* the network must be one of fast_style\.networks\.ResnetGenerator"
+        ValueError, match=r"does not describe .* the network must be one of fast_style\.networks\.AdaIN"
     ):
         load_network(path)
 

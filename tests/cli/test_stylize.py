@@ -269,7 +269,7 @@ def rename_network(model: Path) -> None:
         (
             "m.safetensors",
             rename_network,
-            "the network must be one of fast_style.networks.ResnetGenerator, fast",
+            "the network must be one of fast_style.networks.AdaIN, fast",
         ),
         ("m.safetensors", lambda model: model.write_text("hello, this is a text"), "is not a network"),
         ("m.safetensors", lambda model: model.write_bytes(b""), "is not a network"),

@@ -44,7 +44,7 @@ def test_tiles_give_the_same():
     [
         ({"width": 1}, "width must be 2 to 512 channels, got 1"),
         ({"blocks": 65}, "blocks must be 0 to 64, got 65"),
-        ({"norm": "group"}, "norm must be one of instance, conditional, batch, got 'group'"),
+        ({"norm": "group"}, "norm must be one of instance, conditional, filter_response, batch, none, got 'group'"),
     ],
 )
 def test_bad_arguments(arguments, message):

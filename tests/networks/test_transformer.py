@@ -61,7 +61,7 @@ def test_arguments_rebuild_the_network():
     [
         ({"width": 0}, "width must be 1 to 512 channels, got 0"),
         ({"blocks": 65}, "blocks must be 0 to 64, got 65"),
-        ({"norm": "group"}, "norm must be one of instance, conditional, batch, got 'group'"),
+        ({"norm": "group"}, "norm must be one of instance, conditional, filter_response, batch, none, got 'group'"),
         ({"upsampling": "cubic"}, "upsampling must be one of nearest, transposed, got 'cubic'"),
         ({"output": "relu"}, "output must be one of linear, tanh, got 'relu'"),
     ],

@@ -28,6 +28,7 @@ LAYERS = {
     "enlarged": nn.Upsample(scale_factor=3),
     "shuffled": nn.PixelShuffle(2),
     "folded": nn.Sequential(nn.Conv2d(4, 4, 2), nn.Conv2d(4, 4, (1, 2)), nn.PixelUnshuffle(2)),
+    "pooled": nn.Sequential(nn.Conv2d(4, 4, 2), nn.Conv2d(4, 4, (1, 2)), nn.MaxPool2d(2)),
     "activation": nn.LeakyReLU(0.3),
     "function": torch.tanh,
     "batch norm": nn.BatchNorm2d(4),

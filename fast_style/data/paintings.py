@@ -1,0 +1,97 @@
+"""Crops of many paintings, for a network that is to take any style."""
+
+import torch
+from torch import Tensor
+
+from fast_style.control import luma
+from fast_style.data.photos import MAX_ATTEMPTS, generator, permutation, random_crop
+from fast_style.data.procedural import procedural_image
+from fast_style.data.sources import ImageSource, Roots
+from fast_style.data.style import SHIPPED
+from fast_style.images import resize_short_side, to_depth, to_float
+
+DRAW = 2  # lest crops and photos are drawn alike
+
+
+class StyleCrops:
+    """Endless style images: number `index` depends on (seed, index) alone, for any index from 0 on.
+
+    The short side of a painting is resized to twice the size, as for use; then it is cropped as photos are
+    (`PhotoDataset`). Some get other colours: turned around the grey axis, stronger or weaker, lighter or darker,
+    inverted; so a few paintings make many. A painting that cannot be read is passed over.
+
+    Args:
+        root: the paintings, as of `ImageSource`. None: half of the images are of the shipped styles, half procedural
+            scenes, all in other colours.
+        size: side of the crops in pixels, at least 16.
+        seed: another seed, another sequence.
+        recolored: share of the images that get other colours, in [0, 1]; with a root.
+
+    Raises:
+        FileNotFoundError, ValueError, ConnectionError: as `ImageSource`, or if a number is outside its range.
+    """
+
+    def __init__(self, root: Roots | None, size: int, seed: int = 0, recolored: float = 0.5) -> None:
+        if size < 16:
+            raise ValueError(f"the size of style crops must be at least 16 pixels, got {size}")
+        if not 0 <= recolored <= 1:
+            raise ValueError(f"the share of recolored style crops must be in [0, 1], got {recolored}")
+        self.source = ImageSource(SHIPPED if root is None else root)
+        self.size = size
+        self.seed = seed
+        self.recolored = 1.0 if root is None else recolored
+        self.scenes = root is None
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Make image `index`, RGB (3, size, size) in [0, 1].
+
+        Raises:
+            RuntimeError: if no painting can be read, or 100 in a row cannot.
+        """
+        draws = generator(self.seed, index, DRAW)
+        if self.scenes and index % 2:
+            crop = procedural_image(self.seed + DRAW, index, self.size)
+        else:
+            pixels = self._read(index // 2 if self.scenes else index)
+            large = resize_short_side(to_float(pixels)[None], 2 * self.size)
+            crop = random_crop(to_depth(large, 8)[0], self.size, draws)
+        if torch.rand((), generator=draws) < self.recolored:
+            crop = recolor(crop, draws)
+        return crop
+
+    def _read(self, index: int) -> Tensor:
+        epoch, place = divmod(index, len(self.source))
+        order = permutation(len(self.source), self.seed, epoch, DRAW)
+        attempts = min(MAX_ATTEMPTS, len(self.source))
+        for attempt in range(attempts):
+            try:
+                return self.source.read(int(order[(place + attempt) % len(order)]), 2 * self.size)
+            except ConnectionError:
+                raise
+            except (ValueError, OSError) as error:
+                last = error
+        raise RuntimeError(f"no painting to learn from: {attempts} in a row cannot be read, the last: {last}")
+
+
+def recolor(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Give an image other colours.
+
+    Args:
+        image: RGB (3, H, W) in [0, 1].
+        generator: of the hue, the saturation, the contrast, the brightness, and whether it becomes its negative.
+
+    Returns:
+        RGB of the same shape in [0, 1].
+    """
+    turn, saturation, contrast, brightness, negative = torch.rand(5, generator=generator).tolist()
+    grey = luma(image[None])[0]
+    # A rotation around the grey axis by any angle (Rodrigues), of what colours differ from grey in.
+    angle = torch.tensor(2 * torch.pi * turn)
+    axis = torch.full((3,), 3**-0.5)
+    cross = torch.linalg.cross(torch.eye(3), axis.expand(3, 3))
+    rotation = angle.cos() * torch.eye(3) + angle.sin() * cross + (1 - angle.cos()) * torch.outer(axis, axis)
+    colours = (rotation @ (image - grey).flatten(1)).view_as(image) * (0.4 + 1.2 * saturation)
+    middle = grey.mean()
+    light = middle + (grey - middle) * (0.6 + 0.8 * contrast) + 0.3 * (brightness - 0.5)
+    result = (light + colours).clamp_(0, 1)
+    return 1 - result if negative < 0.15 else result

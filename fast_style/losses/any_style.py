@@ -1,0 +1,89 @@
+"""What a network for any style is trained with."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fast_style.functional import channel_statistics
+from fast_style.losses.perceptual import LayerWeights, layer_weights, summarize
+from fast_style.losses.style import mean_std_loss
+from fast_style.networks import VGG
+
+DEEPEST = "style_loss/encoder"
+
+
+class AnyStyleLoss(nn.Module):
+    """Content and style losses of Huang & Belongie 2017, eq. 11–13 (https://arxiv.org/abs/1703.06868).
+
+    Content: ‖f − t‖² / ‖t‖² with the features f that the network's encoder finds in the picture, and those t that it
+    was decoded from. Style: Σ over layers of (‖μ − μ_s‖² + ‖σ − σ_s‖²) / (‖μ_s‖² + ‖σ_s‖²) with the means and standard
+    deviations of the features of the picture and of the style image, under a loss network, and of the encoder's
+    (`style_loss/encoder`). The denominators are ours: they make the weights those of any loss network and painting.
+
+    Args:
+        loss_network: the frozen VGG.
+        style_layers: its layers, of equal weight or each with its own.
+        content_weight, style_weight: weights of the losses.
+        encoder_weight: of the encoder's layer among those of the style.
+
+    Raises:
+        ValueError: if a layer is unknown or missing from the weights, a weight is negative or NaN, or all are 0.
+    """
+
+    def __init__(
+        self,
+        loss_network: VGG,
+        style_layers: LayerWeights,
+        content_weight: float,
+        style_weight: float,
+        encoder_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        styles = layer_weights("style", style_layers, style_weight)
+        loss_network.check_layers(styles)
+        self.loss_network = loss_network
+        self.style_layers = list(styles)
+        self.weights = layer_weights("content", {"content_loss": 1.0}, content_weight)
+        self.weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
+        self.weights |= layer_weights("style", {DEEPEST: encoder_weight}, style_weight)
+        if not self.weights:
+            raise ValueError("every loss weight is 0: nothing to train")
+
+    def forward(
+        self, pictures: Tensor, found: Tensor, wanted: Tensor, paintings: Tensor, encoded: Tensor
+    ) -> dict[str, Tensor]:
+        """Compare pictures with what they should show.
+
+        Args:
+            pictures: RGB of shape (N, 3, H, W) in [0, 1].
+            found: what the encoder finds in them, (N, C, H/8, W/8).
+            wanted: what they were decoded from, of the same shape.
+            paintings: the style of each, RGB of shape (N, 3, h, w) in [0, 1].
+            encoded: what the encoder finds in these, (N, C, h/8, w/8).
+
+        Returns:
+            Unweighted float32 scalars by name: `content_loss`, `style_loss/LAYER`, `style_loss/encoder`.
+        """
+        losses = {"content_loss": _relative(found, wanted), DEEPEST: _style(found, encoded)}
+        features = self.loss_network(pictures, self.style_layers)
+        with torch.no_grad():
+            targets = self.loss_network(paintings, self.style_layers)
+        losses |= {f"style_loss/{layer}": _style(features[layer], targets[layer]) for layer in self.style_layers}
+        return {name: losses[name] for name in self.weights}
+
+    def summary(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weigh the terms and add them up, see `PerceptualLoss.summary`."""
+        return summarize(losses, self.weights)
+
+
+def _relative(found: Tensor, wanted: Tensor) -> Tensor:
+    wanted = wanted.float()
+    each = (found.float() - wanted).square().mean((1, 2, 3)) / wanted.square().mean((1, 2, 3)).clamp_min(1e-8)
+    return each.mean()
+
+
+def _style(features: Tensor, style: Tensor) -> Tensor:
+    mean, std = channel_statistics(style.detach())
+    scale = (mean.square().mean() + std.square().mean()).clamp_min(1e-8)
+    return mean_std_loss(features, mean, std) / scale

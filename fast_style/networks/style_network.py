@@ -1,0 +1,188 @@
+"""What the networks have in common: they pad and crop, and may hold several styles."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fast_style.layers import ConditionalInstanceNorm, InstanceNorm, StyleMap
+
+GAIN = 150 / 255  # Johnson's, in [0, 1]-space: with 0.5 added, a new network starts near mid-grey
+MAX_STYLES = 4096
+RESERVED = set("/\\:,")  # have a meaning in paths, or where styles are mixed
+
+
+class StyleNetwork(nn.Module, ABC):
+    """A network that pads to sides that it takes, by default multiples of four, stylises, and crops.
+
+    With `norm: conditional` it holds several styles that share all but the scales and shifts of the norms (Dumoulin et
+    al. 2017, https://arxiv.org/abs/1610.07629): `forward` is told which, `of_style` makes a network of one.
+
+    Attributes:
+        arguments: of the constructor, from which a checkpoint builds the network again.
+    """
+
+    arguments: dict[str, Any]
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles, in the order of the rows of the norms; of a network for one style none."""
+        return list(self.arguments.get("styles", ()))
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Beginnings of the names of parameters that files leave out, since they are found elsewhere."""
+        return ()
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the network is for any style, and waits for style images."""
+        return False
+
+    @property
+    def style_parameters(self) -> list[str]:
+        """Names of the parameters that have a row for each style."""
+        norms = [name for name, layer in self.named_modules() if isinstance(layer, ConditionalInstanceNorm)]
+        return [f"{norm}.{part}" for norm in norms for part in ("weight", "bias")]
+
+    @staticmethod
+    def style_arguments(styles: Sequence[str]) -> dict[str, list[str]]:
+        """Make the part of `arguments` that names the styles: nothing where there are none.
+
+        Raises:
+            ValueError: if they are not a list of up to 4096 names, or a name is empty, comes twice or holds a slash, a
+                backslash, a colon, a comma or what cannot be printed.
+        """
+        if not isinstance(styles, list | tuple) or len(styles) > MAX_STYLES:
+            raise ValueError(f"styles must be a list of up to {MAX_STYLES} names, got {str(styles)[:80]}")
+        for name in styles:
+            if not isinstance(name, str) or not name.strip() or RESERVED & set(name) or not name.isprintable():
+                raise ValueError(
+                    f"the name of a style must be a text without slash, backslash, colon and comma, got {name!r}"
+                )
+        if len(set(styles)) < len(styles):
+            twice = next(name for name in styles if styles.count(name) > 1)
+            raise ValueError(f"each style must have a name of its own, {twice!r} comes more than once")
+        return {"styles": list(styles)} if styles else {}
+
+    def mixture(self, weights: Mapping[str, float]) -> Tensor:
+        """Lay out weights of styles by name as `forward` takes them: (1, S), of sum 1.
+
+        Raises:
+            ValueError: if a style is unknown, a weight is negative or not finite, or all are 0.
+        """
+        names = self.styles
+        for name, weight in weights.items():
+            if name not in names:
+                nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(name, names, n=1))
+                raise ValueError(f"there is no style {name!r} in the network{nearest}: it has {', '.join(names)}")
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
+        highest = max(weights.values(), default=0)
+        if not highest > 0:
+            raise ValueError("the weights of the styles must not all be 0")
+        shares = {name: weight / highest for name, weight in weights.items()}
+        total = sum(shares.values())
+        return torch.tensor([[shares.get(name, 0.0) / total for name in names]])
+
+    def of_style(self, weights: Mapping[str, float]) -> Self:
+        """Make the network of one style or of a mixture: a copy whose instance norms have its scales and shifts.
+
+        Raises:
+            ValueError: as `shares`.
+        """
+        row = self.mixture(weights)
+        arguments = {key: value for key, value in self.arguments.items() if key != "styles"}
+        plain = type(self)(**arguments | {"norm": "instance"})
+        state = self.state_dict()
+        for key in self.style_parameters:
+            state[key] = (row.T.to(state[key]) * state[key]).sum(0)
+        plain.load_state_dict(state)
+        return plain.to(next(self.parameters()).device).train(self.training)
+
+    def of_style_map(self, styles: Sequence[Mapping[str, float]], shares: Tensor) -> nn.Module:
+        """Make a network whose style differs from place to place: scales and shifts are mixed there, pictures are not.
+
+        Args:
+            styles: K styles or mixtures, weights by name.
+            shares: of each at each place, (1, K, h, w), not negative; only their ratio matters. It lies over the whole
+                picture whatever the size of that.
+
+        Returns:
+            A network to use, not to save.
+
+        Raises:
+            ValueError: if the shares are of another shape, negative or all 0 somewhere, or as `mixture`.
+        """
+        if shares.ndim != 4 or shares.shape[:2] != (1, len(styles)):
+            raise ValueError(f"shares of {len(styles)} styles must be (1, {len(styles)}, H, W), got {shares.shape}")
+        total = shares.sum(1, keepdim=True)
+        if not (shares.min() >= 0 and total.min() > 0):
+            raise ValueError("the shares of styles must not be negative, nor all be 0 anywhere in the picture")
+        mapped = self.of_style(styles[0])
+        device = next(mapped.parameters()).device
+        rows = torch.cat([self.mixture(style) for style in styles]).to(device)  # (K, S)
+        shares = (shares / total).to(device)
+        for name, norm in self.named_modules():
+            if isinstance(norm, ConditionalInstanceNorm):
+                style_map = StyleMap(shares, rows @ norm.weight.detach(), rows @ norm.bias.detach())
+                mapped.set_submodule(name, nn.Sequential(InstanceNorm(norm.weight.shape[1]), style_map))
+        return mapped.train(self.training)
+
+    def with_styles(self, styles: Sequence[str]) -> Self:
+        """Make a network of styles: those that this one has stay as they are, others begin with the mean of all it has.
+
+        Raises:
+            ValueError: if a name cannot be one.
+        """
+        if (norm := self.arguments["norm"]) not in ("instance", "conditional"):
+            raise ValueError(f"a network with norm: {norm} cannot take on styles: their norms are instance norms")
+        other = type(self)(**self.arguments | {"norm": "conditional", "styles": list(styles)})
+        known, state = self.styles, self.state_dict()
+        for key in other.style_parameters:
+            rows = state[key].reshape(-1, state[key].shape[-1])
+            mean = rows.mean(0)
+            state[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
+        other.load_state_dict(state)
+        return other.to(next(self.parameters()).device).train(self.training)
+
+    def padded(self, side: int) -> int:
+        """Round a side up to a multiple of four, at least eight, since reflection pads by up to four pixels."""
+        # max(8, …) without a comparison, which an exporter would settle for good.
+        return 4 * ((side + 3) // 4 + 7 // (side + 3))
+
+    def to_rgb(self, x: Tensor) -> Tensor:
+        """Map what the last layer gives to [0, 1]-space."""
+        return 0.5 + GAIN * x
+
+    def pad(self, images: Tensor) -> Tensor:
+        """Repeat the last row and column of (N, 3, H, W) up to sides that `of_padded` takes."""
+        h, w = images.shape[-2:]
+        pad_h, pad_w = self.padded(h) - h, self.padded(w) - w
+        return F.pad(images, (0, pad_w, 0, pad_h), mode="replicate") if pad_h or pad_w else images
+
+    @abstractmethod
+    def of_padded(self, x: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Stylise (N, 3, H, W) of padded sides."""
+
+    def forward(self, images: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Stylise a batch.
+
+        Args:
+            images: RGB of shape (N, 3, H, W) in [0, 1], H and W at least 1.
+            styles: of a network of several styles the shares of each, (N, S) of sums 1.
+
+        Returns:
+            RGB of the same shape in [0, 1]-space: values may lie a little outside, clamp before writing a file.
+
+        Raises:
+            ValueError: if the network has several styles and is not told which, or has one and is.
+        """
+        if styles is not None and not self.styles:
+            raise ValueError("this network has a single style: leave out the choice of one")
+        h, w = images.shape[-2:]
+        return self.of_padded(self.pad(images), styles)[..., :h, :w]

@@ -1,0 +1,107 @@
+"""Train a network that takes any style image."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from fast_style.compiled import Compiled
+from fast_style.losses import AnyStyleLoss
+from fast_style.networks import AdaIN
+from fast_style.tasks.network_task import NetworkTask
+
+log = logging.getLogger(__name__)
+
+PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
+
+
+class AnyStyle(NetworkTask):
+    """Style transfer for any style image: every photo of a batch has a painting of its own (Huang & Belongie 2017).
+
+    Args:
+        network: whose decoder is trained.
+        loss: see `AnyStyleLoss`; its frozen network stays out of the checkpoints.
+        styles: style images (1, 3, H, W) in [0, 1] by name, in which held-out photos are measured and shown; they are
+            not trained on, unless they are among the paintings as well.
+        optimizer, scheduler, on_nonfinite, checkpoint_activations: see `NetworkTask`, also for what is raised.
+        compile: fuse the training step with `torch.compile`.
+
+    Raises:
+        ValueError: if there is no style to show, or the network has its styles already.
+    """
+
+    network: AdaIN
+    wants_paintings = True  # so that batches hold them, see `PhotoDataModule`
+
+    def __init__(
+        self,
+        network: AdaIN,
+        loss: AnyStyleLoss,
+        styles: Mapping[str, Tensor],
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
+        on_nonfinite: str = "stop",
+        checkpoint_activations: bool = False,
+    ) -> None:
+        if isinstance(styles, Tensor) or not styles:
+            raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
+        if not network.takes_images:
+            raise ValueError("the network has its styles already: give model.network.norm=adaptive")
+        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
+        self.names = list(styles)
+        self.loss = loss.to(memory_format=torch.channels_last)
+        self._shown = {name: image.contiguous(memory_format=torch.channels_last) for name, image in styles.items()}
+        self._training_losses: Callable[[Tensor, Tensor], dict[str, Tensor]]
+        self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
+
+    def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
+        """Stylise photos of shape (N, 3, H, W) in [0, 1] in one of the styles that are shown, by default the first."""
+        return self.network.transfer(photos, self.network.encode(self._painting(style or self.names[0], photos)))[0]
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Return the weighted sum of the losses of a batch {"image", "painting": (N, 3, H, W) in [0, 1]}."""
+        losses = self._training_losses(*(_channels_last(batch[part]) for part in ("image", "painting")))
+        summary = self.loss.summary(losses)
+        if not torch.isfinite(summary["total_loss"]):
+            self.not_finite(losses)
+        for name, value in summary.items():
+            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
+        return summary["total_loss"]
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
+        """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""
+        photos = _channels_last(batch["image"])
+        pictures: dict[str, Tensor] = {}
+        means: dict[str, Tensor] = {}
+        with torch.autocast(photos.device.type, enabled=False):
+            for name in self.names:
+                painting = self._painting(name, photos)
+                pictures[name], losses = self._stylize_and_compare(photos, painting)
+                summary = self.loss.summary(losses)
+                self.log(f"heldout/total_loss/{name}", summary["total_loss"], batch_size=len(photos), sync_dist=True)
+                for term, value in summary.items():
+                    means[term] = means.get(term, 0) + value / len(self.names)
+        for term, value in means.items():
+            self.log(f"heldout/{term}", value, batch_size=len(photos), sync_dist=True)
+        return {"photos": photos, "stylized": pictures}
+
+    def _losses(self, photos: Tensor, paintings: Tensor) -> dict[str, Tensor]:
+        return self._stylize_and_compare(photos, paintings)[1]
+
+    def _stylize_and_compare(self, photos: Tensor, paintings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        with torch.no_grad():
+            encoded = self.network.encode(paintings)
+        pictures, wanted = self.network.transfer(photos, encoded)
+        return pictures, self.loss(pictures, self.network.encode(pictures), wanted, paintings, encoded)
+
+    def _painting(self, style: str, photos: Tensor) -> Tensor:
+        return self._shown[style].to(photos.device)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)

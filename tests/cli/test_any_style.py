@@ -1,0 +1,122 @@
+"""A network for any style, from the command line: trained, and applied with style images."""
+
+import PIL.Image
+import pytest
+import torch
+
+from fast_style import images
+from fast_style.checkpoint import load_network, load_styled, save_network
+from fast_style.cli import evaluate, export
+from fast_style.cli.stylize import main
+from fast_style.networks import AdaIN
+
+
+@pytest.fixture
+def adain(tmp_path):
+    save_network(tmp_path / "adain.safetensors", AdaIN(), {"style": "adain"})
+    return tmp_path / "adain.safetensors"
+
+
+@pytest.fixture
+def stylize(adain, tmp_path, capsys):
+    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
+
+    def run(*arguments):
+        inputs = [] if "--list-styles" in arguments else ["--input", str(tmp_path / "photo.png")]
+        options = ["--device", "cpu", "--precision", "fp32", "--backend", "torch"]
+        try:
+            main(["--model", str(adain), *inputs, *options, *map(str, arguments)])
+        except SystemExit as stop:
+            return stop.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def pixels(path):
+    return images.to_float(images.read(path))
+
+
+def test_a_style_image(stylize, adain, tmp_path, style_folder):
+    waves = style_folder / "waves.png"
+    assert stylize("--style", waves)[0] == 0
+    with torch.inference_mode():
+        expected = load_styled(adain, {str(waves): 1.0})(pixels(tmp_path / "photo.png")[None])[0].clamp(0, 1)
+    assert (pixels(tmp_path / "photo-waves.png") - expected).abs().max() < 1.01 / 255
+
+
+def test_mixtures_maps_masks_strength_and_colour(stylize, tmp_path, style_folder):
+    waves = style_folder / "waves.png"
+    assert stylize("--style", f"{waves}:1,cubist:3")[0] == 0
+    assert (tmp_path / "photo-waves25+cubist75.png").exists()
+    assert stylize("--style", waves, "cubist", "--style-map", "horizontal")[0] == 0
+    assert (tmp_path / "photo-waves-cubist.png").exists()
+    assert stylize("--style", waves, "--strength", "0", "--overwrite")[0] == 0
+    assert torch.equal(pixels(tmp_path / "photo-waves.png"), pixels(tmp_path / "photo.png"))
+    assert stylize("--style", waves, "--preserve-color", "luminance", "--overwrite")[0] == 0
+    mask = tmp_path / "mask.png"
+    PIL.Image.new("L", (40, 24), 255).save(mask)
+    assert stylize("--style", waves, "cubist", "--mask", mask, "--output", tmp_path / "masked.png")[0] == 0
+
+
+def test_list_styles(stylize):
+    code, out, _ = stylize("--list-styles")
+    assert code == 0
+    assert out.startswith("any image, and ")
+    assert "cubist" in out
+
+
+def test_bad_styles(stylize, tmp_path):
+    assert stylize()[::2] == (2, stylize()[2])
+    assert "takes any style: choose an image" in stylize()[2]
+    assert "no image for style 'cubsit'" in stylize("--style", "cubsit")[2]
+    (tmp_path / "notes.txt").write_text("no image")
+    code, _, error = stylize("--style", tmp_path / "notes.txt")
+    assert code == 2
+    assert str(tmp_path / "notes.txt") in error
+    assert error.count("\n") == 1
+
+
+def test_export_and_evaluate(adain, tmp_path, photo_folder, style_folder, vgg_file, capsys):
+    pytest.importorskip("onnxscript")
+    export.main([str(adain), str(tmp_path / "a.onnx"), "--style", "cubist"])
+    assert (tmp_path / "a.onnx").exists()
+    options = ["--size", "32", "--style-size", "32", "--json", str(tmp_path / "e.json")]
+    losses = [f"loss_network.weights={vgg_file}", "loss.style_layers=[relu1_2]", "loss.content_layers=[relu2_1]"]
+    style = str(style_folder / "waves.png")
+    arguments = ["--model", str(adain), "--content", str(photo_folder), "--style", style, *options, "--lbfgs", "0"]
+    evaluate.main([*arguments, "--set", "loss_network=vgg19", *losses])
+    assert "adain" in capsys.readouterr().out
+
+
+def test_train(tiny_adain, train, tmp_path, style_folder, capsys):
+    assert train(tiny_adain, f"data.style_root={style_folder}", "style.names=[cubist,gilded]") == 0
+    out, err = capsys.readouterr()
+    assert "no base ships for" not in err  # init=scratch was asked for
+    assert "--style cubist --input" in out
+    network = load_network(tmp_path / "out.safetensors")
+    assert isinstance(network, AdaIN)
+    assert network.takes_images
+    assert images.read(tmp_path / "out.png").shape[2] > 3 * 32
+    for number, init in enumerate((str(tmp_path / "out.safetensors"), "base")):
+        again = {"init": init, "hydra.run.dir": str(tmp_path / str(number)), "trainer.max_steps": "1"}
+        assert train(tiny_adain | again, "style.names=[cubist]") == 0
+    assert "no base ships for a AdaIN: it starts from scratch" in capsys.readouterr().err
+
+
+def test_resumes_exactly(tiny_adain, train, tmp_path):
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    names = "style.names=[cubist]"
+    assert train(tiny_adain | {"trainer.max_steps": "4", "output": str(one)}, names) == 0
+    again = tiny_adain | {"hydra.run.dir": str(tmp_path / "again"), "output": str(two)}
+    assert train(again | {"trainer.max_steps": "2"}, names, "model.scheduler.total_steps=4") == 0
+    assert train(again | {"trainer.max_steps": "4", "ckpt_path": "last"}, names) == 0
+    first, second = (load_network(path).state_dict() for path in (one, two))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_paintings_are_for_any_style_alone(tiny, train, style_folder, capsys):
+    assert train(tiny, f"data.style_root={style_folder}") == 2
+    assert "data.style_root is for a network that takes any style: give model=adain" in capsys.readouterr().err
+    assert train(tiny, "data.style_root=nowhere") == 2
+    assert "nowhere" in capsys.readouterr().err

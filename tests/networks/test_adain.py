@@ -1,0 +1,188 @@
+"""AdaIN: an encoder, the statistics of a style image, a decoder."""
+
+import json
+import re
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fast_style.checkpoint import load_network, load_styled, save_network, styles_of, takes_style
+from fast_style.functional import adaptive_instance_norm
+from fast_style.networks import VGG, AdaIN
+from fast_style.stylizer import Stylizer
+from fast_style.tiling import stylize_tiled
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return AdaIN().eval()
+
+
+@pytest.fixture(scope="module")
+def paintings():
+    torch.manual_seed(1)
+    return [torch.rand(1, 3, 40, 33) ** 3, torch.rand(1, 3, 1, 1).expand(1, 3, 24, 24) * torch.rand(1, 1, 24, 24)]
+
+
+def test_adaptive_instance_norm_is_the_formula():
+    content, style = torch.randn(2, 5, 6, 7).double(), 3 * torch.randn(2, 5, 4, 9).double() + 1
+    for c, s, y in zip(content, style, adaptive_instance_norm(content, style), strict=True):
+        for channel, other, found in zip(c, s, y, strict=True):
+            deviation, wanted = channel.std(correction=0), other.std(correction=0)
+            expected = wanted * (channel - channel.mean()) / deviation + other.mean()
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_encoder_is_the_loss_network_away_from_the_border(network):
+    image = torch.rand(1, 3, 160, 160)
+    expected = VGG("vgg19", "slim")
+    expected.taps.clear()
+    with torch.inference_mode():
+        wanted, found = expected(image, ["relu4_1"])["relu4_1"], network.encode(image)
+    assert found.shape == wanted.shape
+    torch.testing.assert_close(found[..., 7:-7, 7:-7], wanted[..., 7:-7, 7:-7], rtol=1e-3, atol=1e-3)
+    assert (found - wanted).abs().max() > 1e-2  # theirs pads with zeros
+
+
+def test_the_decoder_mirrors_the_encoder(network):
+    shapes = [tuple(layer.weight.shape[:2]) for layer in network.decoder if hasattr(layer, "weight")]
+    encoder = [tuple(conv.weight.shape[1::-1][::-1]) for conv in network.encoder.values()]
+    assert shapes == [(inputs, outputs) for outputs, inputs in reversed(encoder)]
+    assert network.decoder(torch.rand(1, 128, 2, 3)).shape == (1, 3, 16, 24)
+
+
+def test_only_the_decoder_learns(network):
+    assert all(parameter.requires_grad == name.startswith("decoder.") for name, parameter in network.named_parameters())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 24), (17, 70)])
+def test_a_network_of_images_does_what_training_does(network, paintings, size):
+    photo = torch.rand(1, 3, *size)
+    known = network.of_images(paintings)
+    assert known.styles == ["1", "2"]
+    for number, painting in enumerate(paintings, start=1):
+        with torch.inference_mode():
+            picture, wanted = network.transfer(network.pad(photo), network.encode(painting))
+            plain = known.of_style({str(number): 1})(photo)
+        assert wanted.shape[1] == 128
+        torch.testing.assert_close(plain, picture[..., : size[0], : size[1]], rtol=1e-4, atol=1e-5)
+
+
+def test_each_photo_has_its_style_image(network):
+    photos, paintings = torch.rand(2, 3, 16, 24), torch.rand(2, 3, 16, 16) ** 2
+    with torch.inference_mode():
+        together = network.transfer(photos, network.encode(paintings))[0]
+        alone = network.transfer(photos[1:], network.encode(paintings[1:]))[0]
+    torch.testing.assert_close(together[1:], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_mixture_mixes_statistics(network, paintings):
+    known = network.of_images(paintings)
+    mixed = known.of_style({"1": 1, "2": 3})
+    torch.testing.assert_close(mixed.norm.weight, 0.25 * known.norm.weight[0] + 0.75 * known.norm.weight[1])
+
+
+def test_a_map_of_one_image_is_that_image(network, paintings):
+    photo, known = torch.rand(1, 3, 32, 40), network.of_images(paintings)
+    with torch.inference_mode():
+        mapped = known.of_style_map([{"2": 1}], torch.ones(1, 1, 2, 2))(photo)
+        torch.testing.assert_close(mapped, known.of_style({"2": 1})(photo), rtol=1e-4, atol=1e-5)
+
+
+def test_tiles_give_the_same(network, paintings):
+    plain, photo = network.of_images(paintings[:1]).of_style({"1": 1}), torch.rand(3, 171, 203)
+    with torch.inference_mode():
+        torch.testing.assert_close(stylize_tiled(plain, photo, tile=96), plain(photo[None])[0], atol=1e-4, rtol=0)
+
+
+def test_round_trip(network, paintings, tmp_path):
+    path = tmp_path / "adain.safetensors"
+    save_network(path, network, {})
+    loaded = load_network(path)
+    assert loaded.takes_images
+    assert takes_style(path)
+    assert styles_of(path) == []
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.encode(paintings[0]), network.encode(paintings[0]), rtol=1e-2, atol=5e-2)
+    assert not any(p.requires_grad for p in loaded.encoder.parameters())
+    assert path.stat().st_size < 2e6
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """VGG-19 up to relu4_1 of few channels."""
+    torch.manual_seed(2)
+    state, index = {}, 0
+    for name, conv in VGG("vgg19", None, width=2).convs.items():
+        index += name.endswith("_1") and name != "conv1_1"
+        state |= {f"features.{index}.{key}": value for key, value in conv.state_dict().items()}
+        index += 2
+        if name == "conv4_1":
+            break
+    save_file(state, tmp_path / "encoder.safetensors")
+    return tmp_path / "encoder.safetensors"
+
+
+def test_an_encoder_that_is_not_ours_is_named_and_found(encoder, tmp_path, paintings):
+    network, path = AdaIN(str(encoder)).eval(), tmp_path / "adain.safetensors"
+    save_network(path, network, {}, torch.float32)
+    with safe_open(path, "pt") as file:
+        assert all(key.startswith("decoder.") for key in file.keys())  # noqa: SIM118
+        assert json.loads(file.metadata()["arguments"])["encoder"] == str(encoder)
+    loaded, photo = load_network(path), torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = network.transfer(photo, network.encode(paintings[0]))[0]
+        torch.testing.assert_close(loaded.transfer(photo, loaded.encode(paintings[0]))[0], expected)
+    encoder.unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(f"{str(encoder)!r} are neither a file nor one of")):
+        load_network(path)
+
+
+def test_styles_from_a_file_are_images(network, tmp_path, style_folder):
+    path = tmp_path / "adain.safetensors"
+    save_network(path, network, {}, torch.float32)
+    waves, photo = str(style_folder / "waves.png"), torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        one, other = (load_styled(path, {name: 1.0})(photo) for name in (waves, "cubist"))
+        mixed = load_styled(path, {waves: 1.0, "cubist": 1.0})(photo)
+        side_by_side = load_styled(path, [{waves: 1.0}, {"cubist": 1.0}], torch.ones(1, 2, 1, 1))(photo)
+    assert (one - other).abs().max() > 1e-3
+    torch.testing.assert_close(mixed, side_by_side, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("style", "error", "message"),
+    [
+        (None, ValueError, r"adain\.safetensors takes any style: choose an image, or one of .*cubist"),
+        ({"cubsit": 1.0}, FileNotFoundError, r"no image for style 'cubsit'.*did you mean cubist\?"),
+        ({"nowhere/x.jpg": 1.0}, FileNotFoundError, r"nowhere/x\.jpg"),
+        ({__file__: 1.0}, ValueError, r"test_adain\.py"),
+        ({"cubist": -1.0}, ValueError, "must not be negative"),
+        ({"cubist": 0.0}, ValueError, "must not all be 0"),
+    ],
+)
+def test_bad_styles(network, tmp_path, style, error, message):
+    save_network(tmp_path / "adain.safetensors", network, {})
+    with pytest.raises(error, match=message):
+        load_styled(tmp_path / "adain.safetensors", style)
+
+
+def test_refusals(network, paintings, vgg_file):
+    known = network.of_images(paintings)
+    with pytest.raises(ValueError, match="has its styles: it cannot take on those of images"):
+        known.of_images(paintings)
+    with pytest.raises(ValueError, match=r"takes a style image: network\.of_images"):
+        network(torch.rand(1, 3, 16, 16))
+    with pytest.raises(ValueError, match="takes style images as they are"):
+        network.with_styles(["night"])
+    with pytest.raises(ValueError, match=r"takes style images: take network\.of_images"):
+        Stylizer(network)
+    with pytest.raises(ValueError, match="norm must be one of adaptive, conditional, instance, got 'batch'"):
+        AdaIN(norm="batch")
+    with pytest.raises(ValueError, match="got norm: adaptive and 1 styles"):
+        AdaIN(styles=["night"])
+    with pytest.raises(ValueError, match="end at relu2_1 and lack layer 'relu4_1'"):
+        AdaIN(str(vgg_file))

@@ -1,0 +1,89 @@
+import warnings
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from fast_style.losses import AnyStyleLoss
+from fast_style.networks import VGG, AdaIN
+from fast_style.tasks import AnyStyle, NonFiniteLossError, warmup_constant
+
+OPTIONS = {
+    "optimizer": partial(torch.optim.Adam, lr=1e-2),
+    "scheduler": partial(warmup_constant, warmup_steps=0),
+}
+
+
+@pytest.fixture
+def build():
+    def build(**changes):
+        loss = AnyStyleLoss(VGG("vgg19", "slim"), ["relu1_1", "relu2_1"], 1.0, 10.0)
+        styles = {name: torch.rand(1, 3, 24, 20) for name in ("dots", "waves")}
+        return AnyStyle(**({"network": AdaIN(), "loss": loss, "styles": styles} | OPTIONS | changes))
+
+    return build
+
+
+def batches(count):
+    generator = torch.Generator().manual_seed(1)
+    one = {name: torch.rand(2, 3, 32, 32, generator=generator) for name in ("image", "painting")}
+    return [one] * count
+
+
+def fit(task, data):
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_steps=len(data),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings(action="ignore"):  # there is nothing to validate
+        trainer.fit(task, DataLoader(data, batch_size=None))
+    return task
+
+
+def total(task, batch):
+    with torch.no_grad():
+        return task.loss.summary(task._losses(batch["image"], batch["painting"]))["total_loss"].item()
+
+
+def test_learns_the_decoder_alone(build):
+    task, data = build(), batches(12)
+    before, state = total(task, data[0]), {name: value.clone() for name, value in task.network.state_dict().items()}
+    fit(task, data)
+    assert total(task, data[0]) < 0.7 * before
+    for name, value in task.network.state_dict().items():
+        assert torch.equal(value, state[name]) == name.startswith("encoder.")
+
+
+def test_shows_each_style(build):
+    task, photos = build(), torch.rand(3, 3, 20, 28)
+    logged = {}
+    task.log = lambda name, value, **_: logged.update({name: value.item()})
+    outputs = task.validation_step({"image": photos}, 0)
+    assert list(outputs["stylized"]) == task.names == ["dots", "waves"]
+    each = [logged[f"heldout/total_loss/{name}"] for name in task.names]
+    assert logged["heldout/total_loss"] == pytest.approx(sum(each) / 2)
+    for name, picture in outputs["stylized"].items():
+        assert torch.equal(picture, task(photos, name))
+    assert torch.equal(task(photos), outputs["stylized"]["dots"])
+    plain = task.network.of_images([task._shown["waves"]]).of_style({"1": 1})
+    torch.testing.assert_close(plain(photos), outputs["stylized"]["waves"], rtol=1e-4, atol=1e-4)
+
+
+def test_a_loss_that_is_not_finite_stops(build):
+    data = batches(1)
+    data[0]["painting"] = data[0]["painting"] * float("nan")
+    with pytest.raises(NonFiniteLossError, match="style_loss/relu1_1 = nan"):
+        fit(build(), data)
+
+
+def test_refusals(build):
+    with pytest.raises(ValueError, match="give style=any or style=gallery"):
+        build(styles=torch.rand(1, 3, 16, 16))
+    with pytest.raises(ValueError, match=r"has its styles already: give model\.network\.norm=adaptive"):
+        build(network=AdaIN(norm="instance"))
