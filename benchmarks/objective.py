@@ -38,6 +38,8 @@ from fast_style.optimize import Objective, Style, minimize
 
 PAPER = {256: (0.015, 15.86), 512: (0.05, 54.85), 1024: (0.21, 214.44)}  # seconds: one pass, 500 iterations (table 1)
 
+PAPER_K = (50, 100)  # iterations that one pass equals (section 4.1)
+
 
 def plain_lbfgs(objective: Objective, start: Tensor) -> Iterator[tuple[Tensor, float]]:
     """Yield as `minimize` does, of L-BFGS with steps of one."""
@@ -130,6 +132,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
             steps = range(1, len(row["curve"]) + 1)
             panel.plot(steps, row["curve"], color=f"C{number}", label=f"{row['network']}: L-BFGS")
             panel.axhline(row["objective"]["network"], color=f"C{number}", linestyle="--", label="one pass")
+        panel.axvspan(*PAPER_K, color="gray", alpha=0.2, label="what the paper's networks equal")
         panel.set(title=f"{size} px", xlabel="iterations of L-BFGS", xscale="log", yscale="log")
     panels[0][0].set_ylabel("objective")
     panels[0][0].legend(fontsize=8)

@@ -104,6 +104,8 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="photos, and a row for each network")
     parser.add_argument("settings", nargs="*", help="of all trainings")
     options = parser.parse_args()
+    if not options.variants and not options.existing:
+        parser.error("nothing to compare: give --variants or --existing")
     keep_memory()
     heldout = HeldOut(ImageSource(options.heldout), 256)
     photos = [heldout[index]["image"][None] for index in range(len(heldout))]

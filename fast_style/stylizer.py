@@ -78,7 +78,7 @@ class Stylizer:
             backend: likewise; with a map of styles PyTorch alone.
             tile: likewise.
             compile: likewise.
-            style: of a network of several styles, see `checkpoint.load_styled`.
+            style: of a network of several styles or for any, see `checkpoint.load_styled`.
             style_map: likewise.
 
         Raises:

@@ -38,7 +38,7 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
     Args:
         network: any, on any device.
         dtype: of the weights of the convolutions and of their inputs.
-        norm: builds what takes the place of an instance or batch normalisation; None leaves them.
+        norm: builds what takes the place of a normalisation; None leaves them.
 
     Returns:
         A network in evaluation mode, without gradients.

@@ -77,6 +77,7 @@ def load_network(path: str | Path) -> networks.StyleNetwork:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a complete file of one of these kinds, its weights do not fit the network it names,
             or it holds anything but plain, finite weights. Nothing in the file is executed.
+        FileNotFoundError, RuntimeError: if it names an encoder that is not to be had, see `networks.AdaIN`.
     """
     metadata, state = _read(Path(path))
     network = _build(path, metadata)
@@ -92,7 +93,11 @@ def load_network(path: str | Path) -> networks.StyleNetwork:
         weights["conv1.weight"] *= 255
         weights["conv4.weight"] /= 150
         weights["conv4.bias"] = (weights["conv4.bias"] - 127.5) / 150
-    network.load_state_dict(weights, assign=True, strict=False)  # what is found elsewhere is there already
+    network.load_state_dict(weights, assign=True, strict=False)  # the rest is found
+    try:
+        network.find()
+    except (FileNotFoundError, RuntimeError, ValueError) as error:
+        raise type(error)(f"{path}: {error}") from error
     return network.eval()
 
 

@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="network that training exported")
     parser.add_argument("output", type=Path, metavar="OUT.onnx", help="the file to write")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="of weights and activations")
-    choice = "of a network of several styles the one to export, or a mixture: NAME:0.6,NAME:0.4"
+    choice = "of a network of several styles or for any the one to export, or a mixture: NAME:0.6,NAME:0.4"
     parser.add_argument("--style", metavar="NAME", help=choice)
     options = parser.parse_args(argv)
     try:

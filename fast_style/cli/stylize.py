@@ -108,7 +108,9 @@ def _layers(options: argparse.Namespace) -> list[_Layer]:
             raise ValueError(f"{len(styles)} styles of one network: {advice} or --mask")
         models = several = models * len(styles)
     if len(several) != len(styles):
-        raise ValueError(f"{len(several)} of the networks have several styles, each needs a --style; got {len(styles)}")
+        raise ValueError(
+            f"{len(several)} of the networks have several styles or take any, each needs a --style; got {len(styles)}"
+        )
     chosen = iter(styles)
     layers = []
     for model in models:
@@ -134,7 +136,7 @@ def _list_styles(models: Sequence[Path]) -> None:
         onnx = model.suffix.lower() == ".onnx"
         metadata = read_onnx_metadata(model) if onnx else read_metadata(model)
         if not onnx and takes_style(model) and not styles_of(model):
-            print(f"any image, and {', '.join(shipped_styles())}")
+            print("(any image)", *shipped_styles(), sep="\n")
             continue
         for name in _styles_of(model) or [metadata.get("style", model.stem)]:
             print(repr(name)[1:-1])  # whatever is in the file, nothing happens to the terminal

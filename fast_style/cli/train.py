@@ -99,8 +99,9 @@ def train(config: DictConfig) -> dict[str, Any]:
         )
     if isinstance(task, MultiStyle) and adds and resume is not None:
         task.continue_from(load_network(resume))
-    elif config.init != "scratch":
-        _start_from(config.init, task)
+    note = "" if adds and resume is not None else _start_from(config.init, task)
+    if note and trainer.is_global_zero:
+        print(note, file=sys.stderr)
     if trainer.is_global_zero:
         print(f"TensorBoard: tensorboard --logdir {_relative(run_dir)}", file=sys.stderr)
 
@@ -125,7 +126,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
         task.save(output, metadata)
         _report(output, metadata, data.summary(), duration)
-        _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names))
+        _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names), config.style.get("dir"))
     if exit_code:
         raise Exit(exit_code, f"stopped at step {trainer.global_step}")
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
@@ -154,19 +155,22 @@ def _check_writable(output: Path) -> None:
         raise PermissionError(f"output={output} cannot be written: {output.parent} is read-only")
 
 
-def _start_from(init: str, task: L.LightningModule) -> None:
+def _start_from(init: str, task: L.LightningModule) -> str:
+    """Take over the weights that are asked for; say what else was done."""
+    if init == "scratch":
+        return ""
     if not isinstance(task, NetworkTask):
         message = f"init={init} does not go with {type(task).__name__.lower()}: give init=scratch"
         raise ValueError(message)  # noqa: TRY004 - it is the setting that is wrong
     name = type(task.network).__name__
     if init == "base" and name not in BASES:
-        print(f"no base ships for a {name}: it starts from scratch", file=sys.stderr)
-        return
+        return f"no base ships for {name}: it starts from scratch"
     start = load_network(BASES[name] if init == "base" else init)
     try:
         task.start_from(start)
     except ValueError as error:
         raise ValueError(f"cannot start from init={init}: {error}") from error
+    return ""
 
 
 def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
@@ -178,8 +182,8 @@ def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds:
     print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {output}")
 
 
-def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sample: str) -> None:
-    """Write the contact sheet beside the network and say what to type next."""
+def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
+    """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
     if not isinstance(task, FeedForward | MultiStyle | AnyStyle):
         return
     for callback in callbacks:
@@ -188,7 +192,12 @@ def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sa
             print(f"photo | style | result: {output.with_suffix('.png')}")
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
-    style = f" --style {shlex.quote(task.names[0])}" if isinstance(task, MultiStyle | AnyStyle) else ""
+    style = ""
+    if isinstance(task, MultiStyle | AnyStyle):
+        name = task.names[0]
+        if isinstance(task, AnyStyle) and folder is not None:  # where an image of this name is
+            name = str(next(path for path in sorted(Path(folder).glob("*")) if path.stem == name))
+        style = f" --style {shlex.quote(name)}"
     print(f"next: {command} --model {shlex.quote(str(output))}{style} --input {sample}")
 
 
@@ -216,11 +225,13 @@ def _flat(config: DictConfig) -> dict[str, Any]:
     """Hyperparameters by dotted name, for TensorBoard's table of runs; each part once, where it is its own."""
     parts = ("style", "loss_network", "loss", "model", "data", "trainer")
     flat: dict[str, Any] = {"seed": config.seed, "init": config.init}
-    pending = [(part, _plain(config[part])) for part in parts]
+    own = config.model.get("loss") is not None and config.model.loss.get("_target_") != config.loss._target_
+    pending = [(part, _plain(config[part])) for part in parts if part != "loss" or not own]
+    shared = {*parts, "logger"} - ({"loss"} if own else set())
     while pending:
         prefix, value = pending.pop(0)
         if isinstance(value, dict):
-            pending += [(f"{prefix}.{key}", item) for key, item in value.items() if key not in (*parts, "logger")]
+            pending += [(f"{prefix}.{key}", item) for key, item in value.items() if key not in shared]
         elif not isinstance(value, list) or not any(isinstance(item, dict) for item in value):
             flat[prefix] = value if isinstance(value, (int, float, str)) else str(value)
     return flat

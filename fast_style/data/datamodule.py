@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities import suggested_max_num_workers
 from torch.utils.data import DataLoader
@@ -72,7 +71,8 @@ class PhotoDataModule(LightningDataModule):
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
         style_root: paintings, as root has photos, for a task that learns any style (its `wants_paintings` is true):
-            batches then hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles.
+            batches then hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles, and
+            scenes. No shards.
 
     Attributes:
         skipped: names of the photos found unreadable so far.
@@ -121,7 +121,6 @@ class PhotoDataModule(LightningDataModule):
         self.shards = expand(root) if root is not None and are_shards(root) else []
         if self.shards and heldout is None:
             raise ValueError("shards are read once each, so none is set aside: give data.heldout, photos to measure on")
-        self.style_root = style_root
         self._paintings = StyleCrops(style_root, size, seed) if style_root is not None else None
         self._source = ImageSource(root) if coco is None and root is not None and not self.shards else None
         self._heldout_source = None if heldout is None else ImageSource(heldout)
@@ -144,10 +143,16 @@ class PhotoDataModule(LightningDataModule):
         """Set the held-out photos aside.
 
         Raises:
-            RuntimeError: if none of the photos for training or for validation can be read.
+            ValueError: if there is a `style_root`, and the task does not want paintings.
+            RuntimeError: if none of the photos for training or for validation, or no painting, can be read.
         """
         if hasattr(self, "photos"):
             return
+        if getattr(self.trainer and self.trainer.lightning_module, "wants_paintings", False):
+            self._paintings = self._paintings or StyleCrops(None, self.size, self.seed)
+            self._report(self._paintings[0]["skipped"], [])
+        elif self._paintings is not None:
+            raise ValueError("data.style_root is for a network that takes any style: give model=adain, or leave it out")
         source, heldout = self._source, self._heldout_source
         if self.coco is not None:
             source = ImageSource(download_coco(str(self.root), self.coco))
@@ -170,18 +175,9 @@ class PhotoDataModule(LightningDataModule):
         self.photos = photos
 
     def train_dataloader(self) -> DataLoader:
-        """Return an endless loader that begins at the sample after the last optimizer step.
-
-        Raises:
-            ValueError: if there is a `style_root` and the task does not want it.
-        """
+        """Return an endless loader that begins at the sample after the last optimizer step."""
         trainer, workers = self._trainer, self.num_workers
-        paintings = self._paintings
-        if getattr(trainer.lightning_module, "wants_paintings", False):
-            paintings = paintings or StyleCrops(None, self.size, self.seed)
-        elif paintings is not None:
-            raise ValueError("data.style_root is for a network that takes any style: give model=adain, or leave it out")
-        gather = partial(_collate, paintings=paintings)
+        gather = partial(_collate, paintings=self._paintings)
         if self.shards:
             return _ShardLoader(
                 ShardStream(self.shards, self.size, self.seed, 0, trainer.global_rank, trainer.world_size),
@@ -266,7 +262,9 @@ class PhotoDataModule(LightningDataModule):
 def _collate(samples: Sequence[Sample], paintings: StyleCrops | None) -> Sample:
     batch = collate(samples)
     if paintings is not None:
-        batch["painting"] = torch.stack([paintings[index] for index in batch["index"].tolist()])
+        styles = collate([paintings[index] for index in batch["index"].tolist()])
+        batch["painting"] = styles["image"]
+        batch["skipped"] += styles["skipped"]
     return batch
 
 

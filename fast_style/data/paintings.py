@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from fast_style.control import luma
-from fast_style.data.photos import MAX_ATTEMPTS, generator, permutation, random_crop
+from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
 from fast_style.data.procedural import procedural_image
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.style import SHIPPED
@@ -13,12 +13,12 @@ from fast_style.images import resize_short_side, to_depth, to_float
 DRAW = 2  # lest crops and photos are drawn alike
 
 
-class StyleCrops:
+class StyleCrops(torch.utils.data.Dataset[Sample]):
     """Endless style images: number `index` depends on (seed, index) alone, for any index from 0 on.
 
     The short side of a painting is resized to twice the size, as for use; then it is cropped as photos are
     (`PhotoDataset`). Some get other colours: turned around the grey axis, stronger or weaker, lighter or darker,
-    inverted; so a few paintings make many. A painting that cannot be read is passed over.
+    inverted; so a few paintings make many. A painting that cannot be read is passed over, and named.
 
     Args:
         root: the paintings, as of `ImageSource`. None: half of the images are of the shipped styles, half procedural
@@ -42,35 +42,40 @@ class StyleCrops:
         self.recolored = 1.0 if root is None else recolored
         self.scenes = root is None
 
-    def __getitem__(self, index: int) -> Tensor:
-        """Make image `index`, RGB (3, size, size) in [0, 1].
+    def __getitem__(self, index: int) -> Sample:
+        """Make sample `index`, with an image of shape (3, size, size).
 
         Raises:
             RuntimeError: if no painting can be read, or 100 in a row cannot.
         """
-        draws = generator(self.seed, index, DRAW)
+        draws, skipped = generator(self.seed, index, DRAW), list[str]()
         if self.scenes and index % 2:
             crop = procedural_image(self.seed + DRAW, index, self.size)
         else:
-            pixels = self._read(index // 2 if self.scenes else index)
+            pixels, skipped = self._read(index // 2 if self.scenes else index)
             large = resize_short_side(to_float(pixels)[None], 2 * self.size)
             crop = random_crop(to_depth(large, 8)[0], self.size, draws)
         if torch.rand((), generator=draws) < self.recolored:
             crop = recolor(crop, draws)
-        return crop
+        return {"image": crop, "index": torch.tensor(index), "skipped": skipped, "enlarged": []}
 
-    def _read(self, index: int) -> Tensor:
+    def _read(self, index: int) -> tuple[Tensor, list[str]]:
+        """Read the painting whose turn it is, and name those passed over."""
         epoch, place = divmod(index, len(self.source))
         order = permutation(len(self.source), self.seed, epoch, DRAW)
         attempts = min(MAX_ATTEMPTS, len(self.source))
+        skipped: list[str] = []
         for attempt in range(attempts):
+            painting = int(order[(place + attempt) % len(order)])
             try:
-                return self.source.read(int(order[(place + attempt) % len(order)]), 2 * self.size)
+                return self.source.read(painting, 2 * self.size), skipped
             except ConnectionError:
                 raise
-            except (ValueError, OSError) as error:
-                last = error
-        raise RuntimeError(f"no painting to learn from: {attempts} in a row cannot be read, the last: {last}")
+            except (ValueError, OSError):
+                skipped.append(self.source.names[painting])
+        raise RuntimeError(
+            f"no painting to learn from: {attempts} in a row cannot be read, the last was {skipped[-1]}; check them"
+        )
 
 
 def recolor(image: Tensor, generator: torch.Generator) -> Tensor:

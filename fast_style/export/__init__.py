@@ -16,7 +16,7 @@ def export(
         checkpoint: whatever `checkpoint.load_network` reads.
         output: ends in `.onnx`; what is there is replaced.
         precision: `fp32` or `fp16`, see `backends.export_onnx`.
-        style: of a network of several styles, see `checkpoint.load_styled`.
+        style: of a network of several styles or for any, see `checkpoint.load_styled`.
 
     Returns:
         The largest mean absolute difference between PyTorch in float32 and ONNX Runtime that was found.

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from fast_style.functional import channel_statistics
 from fast_style.losses.perceptual import LayerWeights, layer_weights, summarize
-from fast_style.losses.style import mean_std_loss
 from fast_style.networks import VGG
 
 DEEPEST = "style_loss/encoder"
@@ -84,6 +83,6 @@ def _relative(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _style(features: Tensor, style: Tensor) -> Tensor:
-    mean, std = channel_statistics(style.detach())
-    scale = (mean.square().mean() + std.square().mean()).clamp_min(1e-8)
-    return mean_std_loss(features, mean, std) / scale
+    (mean, std), (wanted_mean, wanted_std) = channel_statistics(features), channel_statistics(style.detach())
+    distance = (mean - wanted_mean).square().mean(1) + (std - wanted_std).square().mean(1)  # (N,)
+    return (distance / (wanted_mean.square().mean(1) + wanted_std.square().mean(1)).clamp_min(1e-8)).mean()

@@ -41,8 +41,7 @@ def mean_std_loss(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
     Args:
         features: features of the stylized images, shape (N, C, H, W).
-        mean: of the style image's features over their positions, shape (1, C), see `functional.channel_statistics`; or
-            of a style image for each, (N, C).
+        mean: of the style image's features over their positions, shape (1, C), see `functional.channel_statistics`.
         std: their standard deviation, likewise.
 
     Returns:
@@ -55,8 +54,7 @@ def mean_std_loss(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     batch normalisation's statistics); Huang & Belongie 2017 (https://arxiv.org/abs/1703.06868), with squared distances.
     """
     for target in (mean, std):
-        rows = len(features) if len(target) == len(features) else 1
-        _check("the target of the statistics", target, (rows, features.shape[1]))
+        _check("the target of the statistics", target, (1, features.shape[1]))
     means, stds = channel_statistics(features)
     return (means - mean).square().mean() + (stds - std).square().mean()
 

@@ -13,9 +13,9 @@ from fast_style.networks.chain import ChainNetwork
 from fast_style.networks.vgg import VGG
 
 NORMS = ("adaptive", "conditional", "instance")
-SHIPPED = "slim"  # the encoder that is ours, and travels in the file
+OURS = "slim"  # the encoder that ships, and travels in the file
 CONVS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1")
-POOLED = ("conv2_1", "conv3_1", "conv4_1")  # after a pooling; of their mirror images in the decoder, before one
+POOLED = ("conv2_1", "conv3_1", "conv4_1")  # of the encoder, after a pooling
 DOUBLED = ("conv3_4", "conv2_2", "conv1_2")  # whose mirror images enlarge
 EPS = 1e-5
 
@@ -33,23 +33,42 @@ class AdaIN(ChainNetwork):
             alone, by which it is found again.
         norm: `adaptive`, for any image; `conditional` or `instance`, for those whose statistics it holds.
         styles: names of these, see `StyleNetwork`.
+        widths: channels of each convolution of the encoder, whose weights are then not read: they are loaded, or found
+            (`find`). None: those of the weights, which are read.
 
     Raises:
-        ValueError: if the norm is none of these, or has styles without being conditional or the other way round, or
-            the weights are not of a VGG-19 up to relu4_1.
+        ValueError: if the norm is none of these, or has styles without being conditional or the other way round, the
+            weights are not of a VGG-19 up to relu4_1, or the widths are not nine numbers from 1 to 512.
         FileNotFoundError, RuntimeError: if the weights are not to be had, see `VGG`.
     """
 
-    def __init__(self, encoder: str = SHIPPED, norm: str = "adaptive", styles: Sequence[str] = ()) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        encoder: str = OURS,
+        norm: str = "adaptive",
+        styles: Sequence[str] = (),
+        widths: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         if norm not in NORMS:
             raise ValueError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
         if (len(styles) > 0) != (norm == "conditional"):
             raise ValueError(f"norm: conditional, and no other, has styles; got norm: {norm} and {len(styles)} styles")
-        self.arguments = {"encoder": str(encoder), "norm": norm} | self.style_arguments(styles)
-        convs = _encoder(str(encoder))
-        self.encoder = nn.ModuleDict(convs).requires_grad_(False)
-        widths = [conv.out_channels for conv in convs.values()]
+        vgg = _read(str(encoder)) if widths is None else None
+        widths = [vgg.convs[name].get_parameter("bias").numel() for name in CONVS] if vgg else list(widths or ())
+        if len(widths) != len(CONVS) or not all(isinstance(width, int) and 1 <= width <= 512 for width in widths):
+            raise ValueError(f"the encoder must have {len(CONVS)} widths of 1 to 512 channels, got {widths}")
+        self.arguments = {"encoder": str(encoder), "norm": norm, "widths": widths} | self.style_arguments(styles)
+        pairs = list(zip(CONVS, [3, *widths], widths, strict=False))
+        self.encoder = nn.ModuleDict({name: ConvLayer(above, width, 3) for name, above, width in pairs})
+        self.register_buffer("mean", torch.zeros(3, 1, 1))
+        self.register_buffer("std", torch.ones(3, 1, 1))
+        if vgg:
+            self._take(vgg)
+        self.encoder.requires_grad_(False)
         self.pool = nn.MaxPool2d(2)
         self.norm: nn.Module = _AnyStyle()
         if norm == "conditional":
@@ -57,8 +76,8 @@ class AdaIN(ChainNetwork):
         elif norm == "instance":
             self.norm = InstanceNorm(widths[-1], affine=True)
         layers: list[nn.Module] = []
-        for name, width, narrower in reversed(list(zip(CONVS, widths, [3, *widths], strict=False))):
-            layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, narrower, 3), nn.ReLU()]
+        for name, above, width in reversed(pairs):
+            layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.ReLU()]
         for conv in layers[:-2:2]:  # without norms, PyTorch's weights would leave next to nothing of what varies
             nn.init.kaiming_normal_(conv.get_parameter("weight"), nonlinearity="relu")
         self.decoder = nn.Sequential(*layers[:-1])
@@ -66,7 +85,19 @@ class AdaIN(ChainNetwork):
     @property
     def elsewhere(self) -> tuple[str, ...]:
         """Beginnings of the names of parameters that files leave out, since the encoder is not ours to ship."""
-        return () if self.arguments["encoder"] == SHIPPED else ("encoder.",)
+        return () if self.arguments["encoder"] == OURS else ("encoder.",)
+
+    def find(self) -> None:
+        """Read the weights of an encoder that files leave out.
+
+        Raises:
+            FileNotFoundError, RuntimeError, ValueError: if they are not to be had, or of another width; see `VGG`.
+        """
+        if self.elsewhere:
+            try:
+                self._take(_read(self.arguments["encoder"]))
+            except (FileNotFoundError, RuntimeError, ValueError) as error:
+                raise type(error)(f"its encoder is not to be had: {error}") from error
 
     @property
     def takes_images(self) -> bool:
@@ -76,7 +107,7 @@ class AdaIN(ChainNetwork):
     @property
     def encoding(self) -> list[Layer]:
         """Layers from the padded picture to relu4_1."""
-        layers: list[Layer] = []
+        layers: list[Layer] = [self._normalize]
         for name, conv in self.encoder.items():
             layers += [self.pool] * (name in POOLED) + [conv, F.relu]
         return layers
@@ -114,16 +145,16 @@ class AdaIN(ChainNetwork):
         """Make the network of some style images, RGB (1, 3, H, W) in [0, 1]: its styles are called 1, 2, 3 and so on.
 
         Raises:
-            ValueError: if it is of some already.
+            ValueError: if it is of some already, or there is no image.
         """
         if not self.takes_images:
             raise ValueError("this network has its styles: it cannot take on those of images")
+        if not images:
+            raise ValueError("there is no style image: give at least one")
         statistics = [channel_statistics(self.encode(image), EPS) for image in images]
         means, deviations = (torch.cat(each) for each in zip(*statistics, strict=True))
         names = [str(number) for number in range(1, len(images) + 1)]
-        other = type(self)(self.arguments["encoder"], "conditional", names)
-        other.load_state_dict(self.state_dict() | {"norm.weight": deviations, "norm.bias": means})
-        return other.to(means.device).train(self.training)
+        return self.rebuilt({"norm": "conditional", "styles": names}, {"norm.weight": deviations, "norm.bias": means})
 
     def with_styles(self, styles: Sequence[str]) -> Self:
         """Refuse: an encoder and a decoder are for any style.
@@ -133,27 +164,32 @@ class AdaIN(ChainNetwork):
         """
         raise ValueError("an AdaIN network takes style images as they are: it learns no styles by name")
 
+    def _normalize(self, images: Tensor) -> Tensor:
+        """Map [0, 1] to what the encoder expects, in float32: what is flat lives on small differences."""
+        return (images.float() - self.mean) / self.std
+
+    @torch.no_grad()
+    def _take(self, vgg: VGG) -> None:
+        """Take over the weights of a loss network."""
+        state = {f"{name}.{key}": value for name in CONVS for key, value in vgg.convs[name].state_dict().items()}
+        for key, value in self.encoder.state_dict().items():
+            if state[key].shape != value.shape:
+                raise ValueError(f"{key} must have shape {tuple(value.shape)}, found {tuple(state[key].shape)}")
+        self.encoder.load_state_dict(state, assign=True)
+        self.mean, self.std = vgg.mean.clone(), vgg.std.clone()
+
 
 class _AnyStyle(nn.Module):
     """Stands where the statistics of a style image belong."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Ask for the style image."""
-        raise ValueError("this network takes a style image: network.of_images([image]), and then its styles")
+        raise ValueError("this network takes style images: train it with model=adain, use network.of_images([IMAGE])")
 
 
-def _encoder(weights: str) -> dict[str, ConvLayer]:
-    """Build VGG-19 up to relu4_1 with reflection padding: with its weights, on whatever device the rest is built."""
-    with torch.device("cpu"), torch.no_grad():
+def _read(weights: str) -> VGG:
+    """Read VGG-19 up to relu4_1, on whatever device the rest is built."""
+    with torch.device("cpu"):
         vgg = VGG("vgg19", weights)
-        vgg.check_layers(["relu4_1"])
-        encoder: dict[str, ConvLayer] = {}
-        for name in CONVS:
-            state = vgg.convs[name].state_dict()
-            channels, inputs = state["weight"].shape[:2]
-            encoder[name] = ConvLayer(inputs, channels, 3)
-            encoder[name].load_state_dict(state)
-        first = encoder[CONVS[0]].state_dict()  # which takes in that its input should be (x − mean) / std
-        first["weight"] /= vgg.std
-        first["bias"] -= (first["weight"] * vgg.mean).sum((1, 2, 3))
-    return encoder
+    vgg.check_layers(["relu4_1"])
+    return vgg

@@ -38,6 +38,9 @@ class StyleNetwork(nn.Module, ABC):
         """Beginnings of the names of parameters that files leave out, since they are found elsewhere."""
         return ()
 
+    def find(self) -> None:
+        """Read what files leave out."""
+
     @property
     def takes_images(self) -> bool:
         """Whether the network is for any style, and waits for style images."""
@@ -93,16 +96,11 @@ class StyleNetwork(nn.Module, ABC):
         """Make the network of one style or of a mixture: a copy whose instance norms have its scales and shifts.
 
         Raises:
-            ValueError: as `shares`.
+            ValueError: as `mixture`.
         """
-        row = self.mixture(weights)
-        arguments = {key: value for key, value in self.arguments.items() if key != "styles"}
-        plain = type(self)(**arguments | {"norm": "instance"})
-        state = self.state_dict()
-        for key in self.style_parameters:
-            state[key] = (row.T.to(state[key]) * state[key]).sum(0)
-        plain.load_state_dict(state)
-        return plain.to(next(self.parameters()).device).train(self.training)
+        row, state = self.mixture(weights), self.state_dict()
+        mixed = {key: (row.T.to(state[key]) * state[key]).sum(0) for key in self.style_parameters}
+        return self.rebuilt({"norm": "instance", "styles": ()}, mixed)
 
     def of_style_map(self, styles: Sequence[Mapping[str, float]], shares: Tensor) -> nn.Module:
         """Make a network whose style differs from place to place: scales and shifts are mixed there, pictures are not.
@@ -141,13 +139,22 @@ class StyleNetwork(nn.Module, ABC):
         """
         if (norm := self.arguments["norm"]) not in ("instance", "conditional"):
             raise ValueError(f"a network with norm: {norm} cannot take on styles: their norms are instance norms")
-        other = type(self)(**self.arguments | {"norm": "conditional", "styles": list(styles)})
-        known, state = self.styles, self.state_dict()
-        for key in other.style_parameters:
+        arguments = {"norm": "conditional", "styles": list(styles)}
+        known, state, changed = self.styles, self.state_dict(), {}
+        with torch.device("meta"):
+            names = type(self)(**self.arguments | arguments).style_parameters
+        for key in names:
             rows = state[key].reshape(-1, state[key].shape[-1])
             mean = rows.mean(0)
-            state[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
-        other.load_state_dict(state)
+            changed[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
+        return self.rebuilt(arguments, changed)
+
+    def rebuilt(self, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
+        """Copy the network with other arguments and some other weights, on its device and in its mode."""
+        with torch.device("meta"):  # nothing is read, and no random numbers are drawn
+            other = type(self)(**self.arguments | arguments)
+        weights = {key: value.detach().clone() for key, value in (self.state_dict() | dict(state)).items()}
+        other.load_state_dict(weights, assign=True)
         return other.to(next(self.parameters()).device).train(self.training)
 
     def padded(self, side: int) -> int:

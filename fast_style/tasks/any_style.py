@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.checkpoint import checkpoint
 
 from fast_style.compiled import Compiled
 from fast_style.losses import AnyStyleLoss
@@ -50,8 +51,9 @@ class AnyStyle(NetworkTask):
     ) -> None:
         if isinstance(styles, Tensor) or not styles:
             raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
-        if not network.takes_images:
-            raise ValueError("the network has its styles already: give model.network.norm=adaptive")
+        if not isinstance(network, AdaIN) or not network.takes_images:
+            # It is the setting that is wrong.
+            raise ValueError(f"the network must take any style: an AdaIN with norm=adaptive, got {_describe(network)}")
         super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
         self.names = list(styles)
         self.loss = loss.to(memory_format=torch.channels_last)
@@ -96,11 +98,18 @@ class AnyStyle(NetworkTask):
     def _stylize_and_compare(self, photos: Tensor, paintings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
             encoded = self.network.encode(paintings)
-        pictures, wanted = self.network.transfer(photos, encoded)
+        if self.again:
+            pictures, wanted = checkpoint(self.network.transfer, photos, encoded, use_reentrant=False)
+        else:
+            pictures, wanted = self.network.transfer(photos, encoded)
         return pictures, self.loss(pictures, self.network.encode(pictures), wanted, paintings, encoded)
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)
+
+
+def _describe(network: nn.Module) -> str:
+    return f"{type(network).__name__} with {getattr(network, 'arguments', None)}"
 
 
 def _channels_last(images: Tensor) -> Tensor:

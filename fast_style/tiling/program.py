@@ -97,7 +97,8 @@ def program_of(network: Tileable, dtype: torch.dtype, statistics: Sequence[Stati
     Args:
         network: what to translate.
         dtype: what convolutions compute in, but for the first, which has few channels: it computes in float32.
-        statistics: of the input of every instance norm, in order; without them each becomes a `Norm`.
+        statistics: of the input of every instance or filter response norm, in order; without them each becomes a
+            `Norm`.
 
     Raises:
         TypeError: if it has a layer that is not known here.
@@ -177,7 +178,9 @@ def _regions(layer: Layer, dtype: torch.dtype) -> Iterator[Region]:
             yield Enlargement(layer, factor, factor**2)
         case nn.PixelUnshuffle(downscale_factor=factor):
             yield Folding(layer, factor, factor**2)
-        case nn.MaxPool2d(kernel_size=int() as factor, stride=stride, padding=0, dilation=1) if stride == factor:
+        case nn.MaxPool2d(kernel_size=int() as factor, padding=0, dilation=1, ceil_mode=False) if (
+            layer.stride == factor
+        ):
             yield Folding(layer, factor)
         case StyleMap():
             yield Modulation(layer)

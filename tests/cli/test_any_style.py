@@ -7,7 +7,9 @@ import torch
 from fast_style import images
 from fast_style.checkpoint import load_network, load_styled, save_network
 from fast_style.cli import evaluate, export
+from fast_style.cli.arguments import parse_style
 from fast_style.cli.stylize import main
+from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN
 
 
@@ -62,12 +64,12 @@ def test_mixtures_maps_masks_strength_and_colour(stylize, tmp_path, style_folder
 def test_list_styles(stylize):
     code, out, _ = stylize("--list-styles")
     assert code == 0
-    assert out.startswith("any image, and ")
-    assert "cubist" in out
+    assert out.startswith("(any image)\n")
+    assert "\ncubist\n" in out
 
 
 def test_bad_styles(stylize, tmp_path):
-    assert stylize()[::2] == (2, stylize()[2])
+    assert stylize()[0] == 2
     assert "takes any style: choose an image" in stylize()[2]
     assert "no image for style 'cubsit'" in stylize("--style", "cubsit")[2]
     (tmp_path / "notes.txt").write_text("no image")
@@ -101,7 +103,7 @@ def test_train(tiny_adain, train, tmp_path, style_folder, capsys):
     for number, init in enumerate((str(tmp_path / "out.safetensors"), "base")):
         again = {"init": init, "hydra.run.dir": str(tmp_path / str(number)), "trainer.max_steps": "1"}
         assert train(tiny_adain | again, "style.names=[cubist]") == 0
-    assert "no base ships for a AdaIN: it starts from scratch" in capsys.readouterr().err
+    assert "no base ships for AdaIN: it starts from scratch" in capsys.readouterr().err
 
 
 def test_resumes_exactly(tiny_adain, train, tmp_path):
@@ -113,6 +115,50 @@ def test_resumes_exactly(tiny_adain, train, tmp_path):
     assert train(again | {"trainer.max_steps": "4", "ckpt_path": "last"}, names) == 0
     first, second = (load_network(path).state_dict() for path in (one, two))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_file_may_hold_a_colon_or_a_comma(stylize, tmp_path, style_folder):
+    for name in ("a:1.png", "a,b.png", "c:waves.png"):
+        (tmp_path / name).write_bytes((style_folder / "waves.png").read_bytes())
+        assert stylize("--style", tmp_path / name, "--output", tmp_path / "out.png", "--overwrite")[0] == 0
+        assert stylize("--style", f"{tmp_path / name}:3", "--output", tmp_path / "out.png", "--overwrite")[0] == (
+            2 if "," in name else 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://example.com/x.jpg", {"https://example.com/x.jpg": 1.0}),
+        ("https://example.com/x.jpg:0.5,night", {"https://example.com/x.jpg": 0.5, "night": 1.0}),
+        ("C:\\p.jpg", {"C:\\p.jpg": 1.0}),
+        ("night:2, day : 1", {"night": 2.0, "day": 1.0}),
+    ],
+)
+def test_what_a_style_is(text, expected):
+    assert parse_style(text) == expected
+
+
+def test_the_next_command_names_the_image(tiny_adain, train, capsys, style_folder):
+    assert train(tiny_adain | {"style.dir": str(style_folder), "trainer.max_steps": "1"}) == 0
+    assert f"--style {style_folder / 'waves.png'} --input" in capsys.readouterr().out
+
+
+def test_paintings_that_cannot_be_read(tiny_adain, train, capsys, style_folder):
+    (style_folder / "waves.png").write_bytes(b"no")
+    assert train(tiny_adain, f"data.style_root={style_folder}") == 1
+    assert "no painting to learn from: 1 in a row cannot be read, the last was waves.png" in capsys.readouterr().err
+
+
+def test_learns_the_paintings_it_is_given(tiny_adain, train, monkeypatch, style_folder):
+    seen = []
+    original = StyleCrops.__getitem__
+    monkeypatch.setattr(
+        StyleCrops, "__getitem__", lambda self, i: seen.append((self.source.names, i)) or original(self, i)
+    )
+    assert train(tiny_adain | {"trainer.max_steps": "2"}, f"data.style_root={style_folder}") == 0
+    assert all(names == ["waves.png"] for names, _ in seen)
+    assert [index for _, index in seen][:5] == [0, 0, 1, 2, 3]  # the first to see whether there is one
 
 
 def test_paintings_are_for_any_style_alone(tiny, train, style_folder, capsys):

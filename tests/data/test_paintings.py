@@ -1,17 +1,18 @@
 import pytest
 import torch
 
-from fast_style.data import StyleCrops, recolor, shipped_styles
+from fast_style.data import StyleCrops, procedural_image, recolor, shipped_styles
+from fast_style.data.paintings import DRAW
 from fast_style.data.photos import generator
 
 
 def test_a_crop_depends_on_seed_and_index_alone(style_folder):
     crops = StyleCrops(style_folder, 32, seed=3)
-    first = [crops[index] for index in range(6)]
+    first = [crops[index]["image"] for index in range(6)]
     again = StyleCrops(style_folder, 32, seed=3)
-    assert all(torch.equal(again[index], first[index]) for index in (5, 2, 0))
+    assert all(torch.equal(again[index]["image"], first[index]) for index in (5, 2, 0))
     assert not torch.equal(first[0], first[1])
-    assert not torch.equal(StyleCrops(style_folder, 32, seed=4)[0], first[0])
+    assert not torch.equal(StyleCrops(style_folder, 32, seed=4)[0]["image"], first[0])
     for crop in first:
         assert crop.shape == (3, 32, 32)
         assert crop.dtype == torch.float32
@@ -20,17 +21,23 @@ def test_a_crop_depends_on_seed_and_index_alone(style_folder):
 
 
 def test_without_paintings_half_are_scenes():
-    crops = StyleCrops(None, 32)
+    crops = StyleCrops(None, 32, seed=5)
     assert len(crops.source) == len(shipped_styles())
-    assert crops.recolored == 1
-    visited = [int(index) for index in torch.arange(4)]
-    assert len({crops[index].sum().item() for index in visited}) == 4
+    read, original = [], crops.source.read
+    crops.source.read = lambda index, size: read.append(index) or original(index, size)
+    for index in range(6):
+        image = crops[index]["image"]
+        assert len(read) == index // 2 + 1
+        if index % 2:
+            draws = generator(5, index, DRAW)
+            torch.rand((), generator=draws)
+            assert torch.equal(image, recolor(procedural_image(5 + DRAW, index, 32), draws))
 
 
 def test_as_many_are_recolored_as_asked_for(style_folder):
     plain, changed = (StyleCrops(style_folder, 32, recolored=share) for share in (0.0, 1.0))
     half = StyleCrops(style_folder, 32, recolored=0.5)
-    kinds = [(torch.equal(half[i], plain[i]), torch.equal(half[i], changed[i])) for i in range(40)]
+    kinds = [[torch.equal(half[i]["image"], other[i]["image"]) for other in (plain, changed)] for i in range(40)]
     assert all(one != other for one, other in kinds)
     assert 8 <= sum(one for one, _ in kinds) <= 32
 
@@ -55,11 +62,12 @@ def test_recolor_turns_hues_and_keeps_greys_grey():
         assert (found - found.mean()).abs().max() < 1e-5
 
 
-def test_unreadable_paintings_are_passed_over(style_folder):
+def test_unreadable_paintings_are_passed_over_and_named(style_folder):
     (style_folder / "broken.png").write_bytes(b"no")
-    assert StyleCrops(style_folder, 32)[1].shape == (3, 32, 32)
+    samples = [StyleCrops(style_folder, 32)[index] for index in range(2)]
+    assert [sample["skipped"] for sample in samples].count(["broken.png"]) == 1
     (style_folder / "waves.png").write_bytes(b"no")
-    with pytest.raises(RuntimeError, match="no painting to learn from: 2 in a row cannot be read"):
+    with pytest.raises(RuntimeError, match="no painting to learn from: 2 in a row cannot be read, the last was"):
         StyleCrops(style_folder, 32)[0]
 
 

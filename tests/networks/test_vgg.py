@@ -88,6 +88,23 @@ def test_gradient_reaches_the_images():
     assert images.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+def test_recomputing_changes_what_is_kept_alone(pooling):
+    network, image = VGG("vgg19", None, width=4, pooling=pooling), torch.rand(1, 3, 40, 48)
+    layers = ["conv1_2", "relu2_1", "relu3_3"]
+    results, kept = [], []
+    for recompute in (False, True):
+        pixels, seen = image.clone().requires_grad_(), []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, seen=seen: seen.append(x.numel()) or x, lambda x: x):
+            features = network(pixels, layers, recompute)
+        kept.append(sum(seen))
+        sum(feature.square().mean() for feature in features.values()).backward()
+        results.append([*(features[layer] for layer in layers), pixels.grad])
+    for plain, again in zip(*results, strict=True):
+        assert torch.equal(plain, again)
+    assert kept[1] < 0.5 * kept[0]
+
+
 def test_file_cut_off_below_the_layers_asked_for(reference, tmp_path):
     state = {k: v for k, v in reference["vgg19"].state_dict().items() if int(k.split(".")[0]) <= 5}
     save_file(state, tmp_path / "short.safetensors")

@@ -38,6 +38,24 @@ def test_objective_of_one_style_is_the_loss_of_training(make_loss):
     assert objective.losses == pytest.approx({name: value.item() for name, value in expected.items()}, rel=1e-5)
 
 
+def test_large_pictures_are_recomputed(make_loss, monkeypatch):
+    style, photo, picture = torch.rand(3, 1, 3, 24, 32)
+    objective, values = Objective(make_loss, [Style(style)], photo), []
+    asked = []
+    network = type(make_loss(style).loss_network)
+    forward = network.forward
+    monkeypatch.setattr(
+        network, "forward", lambda *args, **more: asked.append(more.get("recompute")) or forward(*args, **more)
+    )
+    for large in (24 * 32, 24 * 32 - 1):
+        monkeypatch.setattr("fast_style.optimize.objective.LARGE", large)
+        pixels = picture.clone().requires_grad_()
+        objective(pixels).backward()
+        values.append(pixels.grad)
+    assert asked == [False, True]
+    assert torch.equal(*values)
+
+
 def test_objective_of_several_styles_is_their_weighted_mean(make_loss):
     first, second, photo, picture = torch.rand(4, 1, 3, 24, 32)
     losses = [make_loss(style) for style in (first, second)]
