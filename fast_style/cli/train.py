@@ -217,7 +217,8 @@ def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: d
         "heldout_before": before,
         "heldout_after": after,
         "license_note": config.license_note,
-        "config": {part: _plain(config[part]) for part in ("style", "model", "data")} | {"seed": config.seed},
+        "config": {part: _plain(config[part]) for part in ("style", "model", "data")}
+        | {"seed": config.seed, "init": str(config.init)},
     }
 
 
