@@ -11,7 +11,7 @@ import lightning
 import pytest
 import torch
 
-from fast_style.data import HeldOutScenes, ImageSource, PhotoDataModule, PhotoDataset, ProceduralImages
+from fast_style.data import HeldOutScenes, ImageSource, PhotoDataModule, PhotoDataset, ProceduralImages, StyleCrops
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The '.*' does not have many workers"),
@@ -57,6 +57,7 @@ def fit(
     photos: PhotoDataModule,
     ckpt_path: Path | None = None,
     early: bool = False,
+    recorder: Recorder | None = None,
     **changes: Any,
 ) -> tuple[Recorder, Path]:
     """Train and return the recorder and a checkpoint of the last step."""
@@ -75,11 +76,25 @@ def fit(
         "default_root_dir": folder,
     }
     trainer = lightning.Trainer(**settings | changes)
-    recorder = Recorder(early)
+    recorder = recorder or Recorder(early)
     trainer.fit(recorder, photos, ckpt_path=ckpt_path, weights_only=True)
     checkpoint = folder / f"step={trainer.global_step}.ckpt"
     trainer.save_checkpoint(checkpoint, weights_only=False)
     return recorder, checkpoint
+
+
+class Painter(Recorder):
+    """Wants paintings, and remembers them."""
+
+    wants_paintings = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paintings: list[torch.Tensor] = []
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
+        self.paintings += batch.pop("painting")
+        return super().training_step(batch, batch_idx)
 
 
 def expected(photos: PhotoDataModule, count: int) -> list[torch.Tensor]:
@@ -107,6 +122,32 @@ def test_resumed_run_sees_what_an_uninterrupted_one_would(photo_folder, tmp_path
     assert len(first.seen) == 8
     assert_equal(first.seen + second.seen, expected(photos, 20))
     assert first.numbers + second.numbers == list(range(20))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_sample_has_its_painting(photo_folder, style_folder, tmp_path, workers):
+    first, second = Painter(), Painter()
+    _, checkpoint = fit(tmp_path, 2, data(photo_folder, style_root=style_folder, num_workers=1), recorder=first)
+    photos = data(photo_folder, style_root=style_folder, num_workers=workers, batch_size=4)
+    fit(tmp_path, 4, photos, checkpoint, recorder=second, accumulate_grad_batches=1)
+    crops = StyleCrops(style_folder, 16)
+    assert first.numbers + second.numbers == list(range(16))
+    assert_equal(first.paintings + second.paintings, [crops[index]["image"] for index in range(16)])
+    assert_equal(first.seen + second.seen, expected(photos, 16))
+
+
+def test_without_a_folder_paintings_are_those_that_ship(photo_folder, tmp_path):
+    painter = Painter()
+    fit(tmp_path, 1, data(photo_folder), recorder=painter)
+    assert_equal(painter.paintings, [StyleCrops(None, 16)[index]["image"] for index in range(4)])
+
+
+def test_unreadable_paintings_are_named(photo_folder, style_folder, tmp_path, caplog):
+    (style_folder / "broken.png").write_bytes(b"no")
+    photos = data(photo_folder, style_root=style_folder)
+    fit(tmp_path, 2, photos, recorder=Painter())
+    assert photos.skipped == {"broken.png"}
+    assert "skipped broken.png" in caplog.text
 
 
 def test_resumes_with_a_limited_number_of_batches(photo_folder, tmp_path):

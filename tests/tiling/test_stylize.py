@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fast_style.checkpoint import load_network
 from fast_style.data import procedural_image
-from fast_style.layers import ConvLayer, TransposedConv, UpsampleConv
+from fast_style.layers import ConvLayer, FilterResponseNorm, TransposedConv, UpsampleConv
 from fast_style.networks import VGG, TransformerNetwork
 from fast_style.tiling import smallest_tile, stylize_tiled, untiled_bytes
 
@@ -27,6 +27,9 @@ def randomised(network: nn.Module) -> nn.Module:
             if norm.running_mean is not None:
                 norm.running_mean.normal_()
                 norm.running_var.uniform_(0.5, 2)
+        elif isinstance(norm, FilterResponseNorm):
+            norm.weight.uniform_(0.5, 1.5)
+            norm.bias.normal_()
     return network.eval().requires_grad_(False)
 
 
@@ -79,6 +82,8 @@ NETWORKS = {
     "transposed, tanh": TransformerNetwork(width=3, blocks=1, upsampling="transposed", output="tanh"),
     "batch": TransformerNetwork(width=4, blocks=1, norm="batch"),
     "batch, transposed": TransformerNetwork(width=4, blocks=1, norm="batch", upsampling="transposed"),
+    "filter response": TransformerNetwork(width=4, blocks=2, norm="filter_response"),
+    "no norm": TransformerNetwork(width=4, blocks=1, norm="none"),
     "no blocks": TransformerNetwork(width=4, blocks=0),
     "slim": Slim(),
 }
