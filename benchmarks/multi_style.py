@@ -158,8 +158,8 @@ def main() -> None:
         table.add_row(label, *(f"{values[name]:.3f}" if name in values else "" for name in (*names, options.added)))
     Console(width=120).print(table)
     print(f"bytes a style: {sizes}\nmilliseconds: {once}")
-    for path in paths:
-        print(f"from {path['from']} to {path['to']}: {'monotone' if path['monotone'] else 'not monotone'}")
+    for way in paths:
+        print(f"from {way['from']} to {way['to']}: {'monotone' if way['monotone'] else 'not monotone'}")
     if options.output:
         about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
         result = {**about, "steps": steps, "objective": rows, "bytes_a_style": sizes, "milliseconds": once}

@@ -152,7 +152,7 @@ class StyleNetwork(nn.Module, ABC):
     def rebuilt(self, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
         """Copy the network with other arguments and some other weights, on its device and in its mode."""
         with torch.device("meta"):  # nothing is read, and no random numbers are drawn
-            other = type(self)(**self.arguments | arguments)
+            other = type(self)(**self.arguments | dict(arguments))
         weights = {key: value.detach().clone() for key, value in (self.state_dict() | dict(state)).items()}
         other.load_state_dict(weights, assign=True)
         return other.to(next(self.parameters()).device).train(self.training)
