@@ -1,12 +1,13 @@
 """Iterations of L-BFGS per second, against gordicaleksa/pytorch-neural-style-transfer written out.
 
-    python benchmarks/optimize.py [--size 400x600] [--iterations 10] [--rounds 5] [--weights VGG19_FILE]
+    python benchmarks/optimize.py [--size 400x600] [--iterations 30] [--rounds 3] [--weights VGG19_FILE]
         [--output FILE.json]
 
 Theirs: VGG-19 with style layers relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and content layer conv4_2, weights 1e5,
 3e4 and 1, `torch.optim.LBFGS(max_iter=…, line_search_fn="strong_wolfe")`, from the photo. Ours: `fast_style.optimize`
 with the same layers, network and optimizer. The two take turns of so many iterations each in one process; a row gives
-the median over rounds of seconds an iteration and of the ratio. Without weights they are random: the same arithmetic.
+the median over rounds of seconds an iteration, of evaluations an iteration (the line search takes more of them in the
+first ones) and of the ratio of seconds. Without weights they are random: the same arithmetic.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from fast_style.optimize import Objective, Style, minimize
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "conv4_2"
 CONTENT, STYLE, TV = 1e5, 3e4, 1.0
+Run = Callable[[], tuple[float, float]]
 
 
 def gram_matrix(x: Tensor) -> Tensor:
@@ -49,13 +51,13 @@ def total_variation(y: Tensor) -> Tensor:
     )
 
 
-def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Callable[[], float]:
-    """Return what runs so many iterations and gives the seconds of each."""
+def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Run:
+    """Return what runs so many iterations and gives the seconds and the evaluations of each."""
     layers = [*STYLE_LAYERS, CONTENT_LAYER]
     target_content = network(photo, layers)[CONTENT_LAYER].squeeze(0)
     target_style = [gram_matrix(network(style, layers)[layer]) for layer in STYLE_LAYERS]
 
-    def run() -> float:
+    def run() -> tuple[float, float]:
         optimizing_img = photo.clone().requires_grad_(True)
         optimizer = torch.optim.LBFGS((optimizing_img,), max_iter=iterations, line_search_fn="strong_wolfe")
 
@@ -74,27 +76,33 @@ def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Calla
 
         started = time.perf_counter()
         optimizer.step(closure)
-        done = optimizer.state[optimizer._params[0]]["n_iter"]
-        return (time.perf_counter() - started) / done
+        state = optimizer.state[optimizer._params[0]]
+        return (time.perf_counter() - started) / state["n_iter"], state["func_evals"] / state["n_iter"]
 
     return run
 
 
-def ours(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Callable[[], float]:
-    """Return what runs so many iterations and gives the seconds of each."""
+def ours(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Run:
+    """Return what runs so many iterations and gives the seconds and the evaluations of each."""
     network = network.to(memory_format=torch.channels_last)
 
     def make_loss(image: Tensor) -> PerceptualLoss:
         return PerceptualLoss(network, image, [CONTENT_LAYER], STYLE_LAYERS, CONTENT, STYLE / 5, TV, relative=False)
 
-    objective = Objective(make_loss, [Style(style)], photo)
+    objective, evaluations = Objective(make_loss, [Style(style)], photo), list[float]()
 
-    def run() -> float:
+    def evaluate(picture: Tensor) -> Tensor:
+        total: Tensor = objective(picture)
+        evaluations.append(total.item())
+        return total
+
+    def run() -> tuple[float, float]:
+        evaluations.clear()
         started = time.perf_counter()
-        for number, _ in enumerate(minimize(objective, photo), start=1):
+        for number, _ in enumerate(minimize(evaluate, photo), start=1):
             if number == iterations:
                 break
-        return (time.perf_counter() - started) / number
+        return (time.perf_counter() - started) / number, len(evaluations) / number
 
     return run
 
@@ -103,8 +111,8 @@ def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="400x600", metavar="HxW", help="of the picture; theirs is 400 high")
-    parser.add_argument("--iterations", type=int, default=10, help="of each turn")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each")
+    parser.add_argument("--iterations", type=int, default=30, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each")
     parser.add_argument("--weights", type=Path, help="a whole VGG-19")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
@@ -118,20 +126,22 @@ def main() -> None:
         "fast_style": ours(VGG("vgg19", options.weights), photo, style, options.iterations),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
+    evaluations: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(options.rounds + 1):
         for name, run in runs.items():
-            value = run()
+            duration, count = run()
             if number:  # the first round is not counted
-                seconds[name].append(value)
+                seconds[name].append(duration)
+                evaluations[name].append(count)
     rows: list[dict[str, Any]] = []
-    table = Table(
-        "", "seconds an iteration", "times as fast", title=f"{width}×{height}, {torch.get_num_threads()} threads"
-    )
+    title = f"{width}×{height}, {torch.get_num_threads()} threads"
+    table = Table("", "seconds an iteration", "evaluations an iteration", "times as fast", title=title)
     for name, values in seconds.items():
         ratios = [first / own for first, own in zip(seconds["gordicaleksa"], values, strict=True)]
         row = {
             "run": name,
             "seconds": round(statistics.median(values), 3),
+            "evaluations": round(statistics.median(evaluations[name]), 2),
             "ratio": round(statistics.median(ratios), 2),
         }
         rows.append(row)
@@ -139,7 +149,13 @@ def main() -> None:
     Console(width=100).print(table)
     if options.output:
         machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        result = {"size": options.size, "rounds": options.rounds, **machine, "rows": rows}
+        result = {
+            "size": options.size,
+            "iterations": options.iterations,
+            "rounds": options.rounds,
+            **machine,
+            "rows": rows,
+        }
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
