@@ -1,6 +1,7 @@
 """Minimise a function of a picture, iteration by iteration."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 OPTIMIZERS = ("lbfgs", "adam")
 HISTORY = 100  # pairs of vectors that L-BFGS remembers, as far as they fit into HISTORY_BYTES, at least 5
 HISTORY_BYTES = 2**30
+KNOWN = 3  # evaluations that are remembered: a line search may end where it was before the last
 LEARNING_RATE = 0.02  # of Adam, on pixels in [0, 1]
 
 Function = Callable[[Tensor], Tensor]
@@ -72,26 +74,31 @@ def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Ite
 
 
 class _Evaluation:
-    """The function and its gradient at the pixels as they are; not computed again if they have not changed."""
+    """The function and its gradient at the pixels as they are; not computed again where a search comes back to."""
 
     def __init__(self, function: Function, pixels: Tensor) -> None:
         self.function, self.pixels = function, pixels
         self.picture = pixels.detach().clamp(0, 1)
         self.value = math.inf
-        self._point: Tensor | None = None
-        self._loss = pixels.new_tensor(math.inf)
+        self._known: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=KNOWN)  # points, losses, gradients
 
     def __call__(self) -> Tensor:
-        if self._point is not None and torch.equal(self._point, self.pixels):
-            return self._loss
-        self._point = self.pixels.detach().clone()
+        known = next((each for each in self._known if torch.equal(each[0], self.pixels)), None)
+        if known is None:
+            known = self._evaluate()
+            self._known.appendleft(known)
+        point, loss, gradient = known
+        self.picture, self.value = point.clamp(0, 1), loss.item()
+        self.pixels.grad = gradient.clone()
+        return loss
+
+    def _evaluate(self) -> tuple[Tensor, Tensor, Tensor]:
+        point = self.pixels.detach().clone()
         with torch.enable_grad():
-            picture = self._point.clamp(0, 1).requires_grad_()
+            picture = point.clamp(0, 1).requires_grad_()
             loss = self.function(picture)
             (gradient,) = torch.autograd.grad(loss, picture)
-        self.picture, self.value, self._loss = picture.detach(), loss.item(), loss.detach()
-        if not (math.isfinite(self.value) and torch.isfinite(gradient).all()):
-            raise NonFiniteError(f"the loss became {self.value}, or its gradient is not finite")
-        outwards = ((self._point < 0) & (gradient > 0)) | ((self._point > 1) & (gradient < 0))
-        self.pixels.grad = gradient.masked_fill(outwards, 0).contiguous()  # as L-BFGS wants it
-        return self._loss
+        if not (math.isfinite(loss.item()) and torch.isfinite(gradient).all()):
+            raise NonFiniteError(f"the loss became {loss.item()}, or its gradient is not finite")
+        outwards = ((point < 0) & (gradient > 0)) | ((point > 1) & (gradient < 0))
+        return point, loss.detach(), gradient.masked_fill(outwards, 0).contiguous()  # as L-BFGS wants it

@@ -61,6 +61,20 @@ def test_lbfgs_takes_about_one_evaluation_an_iteration():
     assert count < 60
 
 
+def test_no_picture_is_evaluated_twice_in_a_row_of_searches():
+    seen = []
+    target = torch.rand(1, 3, 4, 4) * 2 - 0.5
+
+    def function(picture):
+        seen.append(picture.detach().clone())
+        mixed = picture + 0.9 * picture.roll(1, 3)
+        return (mixed - target).square().sum() + 0.3 * (9 * picture).sin().sum()
+
+    steps = run(function, torch.full((1, 3, 4, 4), 0.5), "lbfgs", 60)
+    assert len(steps) > 8
+    assert not any(torch.equal(one, other) for n, one in enumerate(seen) for other in seen[max(0, n - 3) : n])
+
+
 def test_lbfgs_equals_torch_where_nothing_leaves_the_range():
     target = torch.rand(1, 3, 4, 4) * 0.5 + 0.25
     scale = torch.logspace(0, 1, 48).view(1, 3, 4, 4)
