@@ -17,8 +17,6 @@ from fast_style.tasks.network_task import NetworkTask
 
 log = logging.getLogger(__name__)
 
-PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
-
 
 class AnyStyle(NetworkTask):
     """Style transfer for any style image: every photo of a batch has a painting of its own (Huang & Belongie 2017).
@@ -68,12 +66,7 @@ class AnyStyle(NetworkTask):
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image", "painting": (N, 3, H, W) in [0, 1]}."""
         losses = self._training_losses(*(_channels_last(batch[part]) for part in ("image", "painting")))
-        summary = self.loss.summary(losses)
-        if not torch.isfinite(summary["total_loss"]):
-            self.not_finite(losses)
-        for name, value in summary.items():
-            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
-        return summary["total_loss"]
+        return self.log_step(losses, self.loss.summary(losses))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
         """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""

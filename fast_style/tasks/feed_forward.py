@@ -15,8 +15,6 @@ from fast_style.tasks.network_task import NetworkTask
 
 log = logging.getLogger(__name__)
 
-PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
-
 
 class FeedForward(NetworkTask):
     """Feed-forward style transfer: minimise the perceptual loss of network(photo) (Johnson et al. 2016).
@@ -52,12 +50,7 @@ class FeedForward(NetworkTask):
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}."""
         losses = self._training_losses(batch["image"])
-        summary = self.loss.summary(losses)
-        if not torch.isfinite(summary["total_loss"]):
-            self.not_finite(losses)
-        for name, value in summary.items():
-            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
-        return summary["total_loss"]
+        return self.log_step(losses, self.loss.summary(losses))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """Log the losses on held-out photos, in float32 whatever the training's precision; return the pictures."""

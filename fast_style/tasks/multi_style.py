@@ -20,7 +20,6 @@ from fast_style.tasks.network_task import NetworkTask
 log = logging.getLogger(__name__)
 
 ORDER = 1  # lest the styles come in the order of as many photos
-PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
 Features = tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]
 
 
@@ -154,13 +153,9 @@ class MultiStyle(NetworkTask):
             totals.setdefault(self.names[style], []).append(summary["total_loss"].detach())
             for name, value in summary.items():
                 means[name] = means.get(name, 0) + value / len(chosen)
-        if not torch.isfinite(means["total_loss"]):
-            self.not_finite(means)
-        for name, value in means.items():
-            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
         for name, values in totals.items():
             self.log(f"train/total_loss/{name}", torch.stack(values).mean())
-        return means["total_loss"]
+        return self.log_step(means, means)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step; whatever the optimizer does, the styles that the network had stay as they are."""

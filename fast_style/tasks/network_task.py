@@ -18,6 +18,7 @@ from fast_style.checkpoint import save_network
 
 log = logging.getLogger(__name__)
 
+PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
 PATIENCE = 20  # steps skipped in a row until on_nonfinite=skip gives up
 
 
@@ -142,6 +143,14 @@ class NetworkTask(L.LightningModule):
     def stylize(self, *inputs: Tensor) -> Tensor:
         """Apply the network in training, with or without keeping its activations."""
         return checkpoint(self.network, *inputs, use_reentrant=False) if self.again else self.network(*inputs)
+
+    def log_step(self, losses: Mapping[str, Tensor], summary: Mapping[str, Tensor]) -> Tensor:
+        """Log the losses of a training step, raw and weighted, and return their sum; see `not_finite`."""
+        if not torch.isfinite(summary["total_loss"]):
+            self.not_finite(losses)
+        for name, value in summary.items():
+            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
+        return summary["total_loss"]
 
     def not_finite(self, values: Mapping[str, Tensor]) -> None:
         """Stop the training, unless the step is to be skipped once its gradient is known."""

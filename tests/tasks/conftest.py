@@ -1,7 +1,10 @@
+import warnings
 from functools import partial
 
+import lightning as L
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
@@ -19,3 +22,24 @@ def loss():
         style_weight=5.0,
         tv_weight=1.0,
     )
+
+
+@pytest.fixture
+def fit():
+    """Train a task on batches."""
+
+    def fit(task, data, accumulate=1):
+        trainer = L.Trainer(
+            accelerator="cpu",
+            max_steps=len(data) // accumulate,
+            accumulate_grad_batches=accumulate,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        with warnings.catch_warnings(action="ignore"):  # there is nothing to validate
+            trainer.fit(task, DataLoader(data, batch_size=None))
+        return task
+
+    return fit

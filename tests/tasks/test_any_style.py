@@ -1,10 +1,7 @@
-import warnings
 from functools import partial
 
-import lightning as L
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from fast_style.losses import AnyStyleLoss
 from fast_style.networks import VGG, AdaIN, TransformerNetwork
@@ -32,26 +29,12 @@ def batches(count):
     return [one] * count
 
 
-def fit(task, data):
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_steps=len(data),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings(action="ignore"):  # there is nothing to validate
-        trainer.fit(task, DataLoader(data, batch_size=None))
-    return task
-
-
 def total(task, batch):
     with torch.no_grad():
         return task.loss.summary(task._losses(batch["image"], batch["painting"]))["total_loss"].item()
 
 
-def test_learns_the_decoder_alone(build):
+def test_learns_the_decoder_alone(build, fit):
     task, data = build(), batches(12)
     before, state = total(task, data[0]), {name: value.clone() for name, value in task.network.state_dict().items()}
     fit(task, data)
@@ -75,7 +58,7 @@ def test_shows_each_style(build):
     torch.testing.assert_close(plain(photos), outputs["stylized"]["waves"], rtol=1e-4, atol=1e-4)
 
 
-def test_a_loss_that_is_not_finite_stops(build):
+def test_a_loss_that_is_not_finite_stops(build, fit):
     data = batches(1)
     data[0]["painting"] = data[0]["painting"] * float("nan")
     with pytest.raises(NonFiniteLossError, match="style_loss/relu1_1 = nan"):

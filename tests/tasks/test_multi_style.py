@@ -1,10 +1,7 @@
-import warnings
 from functools import partial
 
-import lightning as L
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from fast_style.data.photos import permutation
 from fast_style.networks import TransformerNetwork
@@ -30,20 +27,6 @@ def batches(count, size=3):
         {"image": torch.rand(size, 3, 16, 16, generator=generator), "index": torch.arange(size) + size * step}
         for step in range(count)
     ]
-
-
-def fit(task, data):
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_steps=len(data),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings(action="ignore"):  # there is nothing to validate
-        trainer.fit(task, DataLoader(data, batch_size=None))
-    return task
 
 
 def objective(task, photos):
@@ -72,7 +55,7 @@ def test_the_loss_is_the_mean_of_each_image_under_its_style(build):
     assert task.training_step(batch, 0).item() == pytest.approx(torch.stack(expected).mean().item(), rel=1e-4)
 
 
-def test_training_makes_every_style_better(build):
+def test_training_makes_every_style_better(build, fit):
     task, photos = build(optimizer=partial(torch.optim.Adam, lr=2e-3)), batches(1)[0]["image"]
     before = objective(task, photos)
     fit(task, batches(40))
@@ -91,7 +74,7 @@ def test_photos_do_not_keep_their_style(build):
     assert len(set(order)) == 9
 
 
-def test_one_style_is_as_a_network_of_its_own(build, loss):
+def test_one_style_is_as_a_network_of_its_own(build, loss, fit):
     image = torch.rand(1, 3, 16, 20)
     several = build(styles=image)
     assert several.names == ["waves"]
@@ -104,7 +87,7 @@ def test_one_style_is_as_a_network_of_its_own(build, loss):
 
 
 @pytest.mark.parametrize("optimizer", [ADAM, partial(torch.optim.AdamW, lr=1e-2, weight_decay=0.5)])
-def test_a_style_is_added_and_the_others_stay_to_the_bit(build, optimizer):
+def test_a_style_is_added_and_the_others_stay_to_the_bit(build, optimizer, fit):
     first = fit(build(), batches(3)).network.eval()
     task = build(styles=torch.rand(1, 3, 16, 16), name="new", train_only="style", optimizer=optimizer)
     task.start_from(first)
@@ -149,7 +132,7 @@ def test_misuse(build):
         build(styles={"a/b": torch.rand(1, 3, 16, 16)})
 
 
-def test_a_loss_that_is_not_finite_stops(build):
+def test_a_loss_that_is_not_finite_stops(build, fit):
     data = batches(2)
     data[1]["image"] = torch.full_like(data[1]["image"], float("nan"))
     with pytest.raises(NonFiniteLossError, match="training stopped at step 1"):

@@ -1,11 +1,8 @@
 import copy
-import warnings
 from functools import partial
 
-import lightning as L
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from fast_style.checkpoint import load_network, read_metadata
 from fast_style.networks import TransformerNetwork
@@ -30,27 +27,12 @@ def batches(count):
     return [{"image": torch.rand(2, 3, 16, 16, generator=generator)} for _ in range(count)]
 
 
-def fit(task, data, accumulate=1):
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_steps=len(data) // accumulate,
-        accumulate_grad_batches=accumulate,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings(action="ignore"):  # there is nothing to validate
-        trainer.fit(task, DataLoader(data, batch_size=None))
-    return task
-
-
 def weights(network):
     return [parameter.detach().clone() for parameter in network.parameters()]
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_the_base_follows_by_the_formula(build, accumulate):
+def test_the_base_follows_by_the_formula(build, accumulate, fit):
     task = build()
     network = copy.deepcopy(task.network)
     data = batches(7 * accumulate)
@@ -76,7 +58,7 @@ def test_the_base_follows_by_the_formula(build, accumulate):
     assert any(not torch.equal(a, b) for a, b in zip(task._base, weights(task.network), strict=True))
 
 
-def test_turns_of_one_step_and_the_whole_way_are_plain_training(build, loss):
+def test_turns_of_one_step_and_the_whole_way_are_plain_training(build, loss, fit):
     network, style = TransformerNetwork(2, 0), torch.rand(1, 3, 16, 20)
     plain = fit(FeedForward(copy.deepcopy(network), loss(style=style), SGD, CONSTANT), batches(4))
     turns = fit(build(network, styles={"only": style}, inner_steps=1, outer_rate=1.0), batches(4))
@@ -84,7 +66,7 @@ def test_turns_of_one_step_and_the_whole_way_are_plain_training(build, loss):
         assert torch.equal(found, expected)
 
 
-def test_the_base_is_what_is_saved(build, tmp_path):
+def test_the_base_is_what_is_saved(build, tmp_path, fit):
     task = fit(build(), batches(5))
     base = [value.clone() for value in task._base]
     task.save(tmp_path / "base.safetensors", {"steps": 5})
