@@ -1,6 +1,6 @@
 """Iterations of L-BFGS per second, against gordicaleksa/pytorch-neural-style-transfer written out.
 
-    python benchmarks/optimize.py [--size 400x600] [--iterations 30] [--rounds 3] [--weights VGG19_FILE]
+    python benchmarks/optimize.py [--size 400x600] [--iterations 30] [--rounds 3] [--tv 1] [--weights VGG19_FILE]
         [--output FILE.json]
 
 Theirs: VGG-19 with style layers relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and content layer conv4_2, weights 1e5,
@@ -51,7 +51,7 @@ def total_variation(y: Tensor) -> Tensor:
     )
 
 
-def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Run:
+def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int, tv: float) -> Run:
     """Return what runs so many iterations and gives the seconds and the evaluations of each."""
     layers = [*STYLE_LAYERS, CONTENT_LAYER]
     target_content = network(photo, layers)[CONTENT_LAYER].squeeze(0)
@@ -70,7 +70,7 @@ def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Run:
                 gram_hat = gram_matrix(current[layer])
                 style_loss = style_loss + torch.nn.MSELoss(reduction="sum")(gram_gt[0], gram_hat[0])
             style_loss = style_loss / len(target_style)
-            total = CONTENT * content_loss + STYLE * style_loss + TV * total_variation(optimizing_img)
+            total = CONTENT * content_loss + STYLE * style_loss + tv * total_variation(optimizing_img)
             total.backward()
             return total
 
@@ -82,12 +82,12 @@ def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Run:
     return run
 
 
-def ours(network: VGG, photo: Tensor, style: Tensor, iterations: int) -> Run:
+def ours(network: VGG, photo: Tensor, style: Tensor, iterations: int, tv: float) -> Run:
     """Return what runs so many iterations and gives the seconds and the evaluations of each."""
     network = network.to(memory_format=torch.channels_last)
 
     def make_loss(image: Tensor) -> PerceptualLoss:
-        return PerceptualLoss(network, image, [CONTENT_LAYER], STYLE_LAYERS, CONTENT, STYLE / 5, TV, relative=False)
+        return PerceptualLoss(network, image, [CONTENT_LAYER], STYLE_LAYERS, CONTENT, STYLE / 5, tv, relative=False)
 
     objective, evaluations = Objective(make_loss, [Style(style)], photo), list[float]()
 
@@ -113,6 +113,8 @@ def main() -> None:
     parser.add_argument("--size", default="400x600", metavar="HxW", help="of the picture; theirs is 400 high")
     parser.add_argument("--iterations", type=int, default=30, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each")
+    tv = "weight of total variation (1, theirs), whose formulas differ: with 0 both minimise the same"
+    parser.add_argument("--tv", type=float, default=TV, help=tv)
     parser.add_argument("--weights", type=Path, help="a whole VGG-19")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
@@ -122,8 +124,8 @@ def main() -> None:
     coarse = torch.rand(2, 3, 8, 8)
     photo, style = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1).split(1)
     runs = {
-        "gordicaleksa": theirs(VGG("vgg19", options.weights), photo, style, options.iterations),
-        "fast_style": ours(VGG("vgg19", options.weights), photo, style, options.iterations),
+        "gordicaleksa": theirs(VGG("vgg19", options.weights), photo, style, options.iterations, options.tv),
+        "fast_style": ours(VGG("vgg19", options.weights), photo, style, options.iterations, options.tv),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     evaluations: dict[str, list[float]] = {name: [] for name in runs}
