@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from heldout import seconds
 from inference import ROOT
 from rich.console import Console
 from rich.table import Table
@@ -65,12 +66,7 @@ def flat(picture: Tensor, photo: Tensor) -> float:
 @torch.inference_mode()
 def milliseconds(network: nn.Module) -> float:
     """Median of five passes at 512 px."""
-    image, seconds = torch.rand(1, 3, 512, 512), []
-    for _ in range(6):
-        started = time.perf_counter()
-        network(image)
-        seconds.append(time.perf_counter() - started)
-    return 1000 * statistics.median(seconds[1:])
+    return 1000 * seconds(network)
 
 
 def measure(
@@ -123,9 +119,9 @@ def main() -> None:
             name, _, path = existing.partition("=")
             files.append((name, None, Path(path)))
         for name, settings, path in files:
-            seconds = None if settings is None else train(settings, options, path)
+            took = None if settings is None else train(settings, options, path)
             row, pictures = measure(name, path, photos, loss, style, options.style)
-            rows.append(row | {"training_seconds": seconds and round(seconds), "settings": settings})
+            rows.append(row | {"training_seconds": took and round(took), "settings": settings})
             sheet.append(torch.cat(pictures[:6], dim=3))
             print(rows[-1], file=sys.stderr, flush=True)
     columns = [key for key in rows[0] if key != "settings"]

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from fast_style.compiled import Compiled
 from fast_style.losses import AnyStyleLoss
 from fast_style.networks import AdaIN
-from fast_style.tasks.network_task import NetworkTask
+from fast_style.tasks.network_task import NetworkTask, describe
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class AnyStyle(NetworkTask):
             raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
         if not isinstance(network, AdaIN) or not network.takes_images:
             # It is the setting that is wrong.
-            raise ValueError(f"the network must take any style: an AdaIN with norm=adaptive, got {_describe(network)}")
+            raise ValueError(f"the network must take any style: an AdaIN with norm=adaptive, got {describe(network)}")
         super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
         self.names = list(styles)
         self.loss = loss.to(memory_format=torch.channels_last)
@@ -72,17 +72,12 @@ class AnyStyle(NetworkTask):
         """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""
         photos = _channels_last(batch["image"])
         pictures: dict[str, Tensor] = {}
-        means: dict[str, Tensor] = {}
+        summaries: dict[str, dict[str, Tensor]] = {}
         with torch.autocast(photos.device.type, enabled=False):
             for name in self.names:
-                painting = self._painting(name, photos)
-                pictures[name], losses = self._stylize_and_compare(photos, painting)
-                summary = self.loss.summary(losses)
-                self.log(f"heldout/total_loss/{name}", summary["total_loss"], batch_size=len(photos), sync_dist=True)
-                for term, value in summary.items():
-                    means[term] = means.get(term, 0) + value / len(self.names)
-        for term, value in means.items():
-            self.log(f"heldout/{term}", value, batch_size=len(photos), sync_dist=True)
+                pictures[name], losses = self._stylize_and_compare(photos, self._painting(name, photos))
+                summaries[name] = self.loss.summary(losses)
+        self.log_heldout(summaries, len(photos))
         return {"photos": photos, "stylized": pictures}
 
     def _losses(self, photos: Tensor, paintings: Tensor) -> dict[str, Tensor]:
@@ -99,10 +94,6 @@ class AnyStyle(NetworkTask):
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)
-
-
-def _describe(network: nn.Module) -> str:
-    return f"{type(network).__name__} with {getattr(network, 'arguments', None)}"
 
 
 def _channels_last(images: Tensor) -> Tensor:

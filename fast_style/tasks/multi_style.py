@@ -166,18 +166,13 @@ class MultiStyle(NetworkTask):
         """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""
         photos = batch["image"]
         pictures: dict[str, Tensor] = {}
-        means: dict[str, Tensor] = {}
+        summaries: dict[str, dict[str, Tensor]] = {}
         with torch.autocast(photos.device.type, enabled=False):
             targets = self._loss(0).targets(photos)
             for style, name in enumerate(self.names):
                 pictures[name] = self(photos, name)
-                features = self._features(pictures[name])
-                summary = self._compare(style, pictures[name], features, photos, targets)
-                self.log(f"heldout/total_loss/{name}", summary["total_loss"], batch_size=len(photos), sync_dist=True)
-                for term, value in summary.items():
-                    means[term] = means.get(term, 0) + value / len(self.names)
-        for term, value in means.items():
-            self.log(f"heldout/{term}", value, batch_size=len(photos), sync_dist=True)
+                summaries[name] = self._compare(style, pictures[name], self._features(pictures[name]), photos, targets)
+        self.log_heldout(summaries, len(photos))
         return {"photos": photos, "stylized": pictures}
 
     def _add_to(self, network: StyleNetwork) -> None:

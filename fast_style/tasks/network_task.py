@@ -76,7 +76,7 @@ class NetworkTask(L.LightningModule):
         Raises:
             ValueError: if it has another architecture.
         """
-        described, wanted = _describe(start), _describe(self.network)
+        described, wanted = describe(start), describe(self.network)
         if described != wanted:
             raise ValueError(
                 f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
@@ -152,6 +152,14 @@ class NetworkTask(L.LightningModule):
             self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
         return summary["total_loss"]
 
+    def log_heldout(self, summaries: Mapping[str, Mapping[str, Tensor]], count: int) -> None:
+        """Log the losses on so many held-out photos: the sum of each style, and the means of all terms over styles."""
+        for style, summary in summaries.items():
+            self.log(f"heldout/total_loss/{style}", summary["total_loss"], batch_size=count, sync_dist=True)
+        for term in next(iter(summaries.values())):
+            mean = torch.stack([summary[term] for summary in summaries.values()]).mean()
+            self.log(f"heldout/{term}", mean, batch_size=count, sync_dist=True)
+
     def not_finite(self, values: Mapping[str, Tensor]) -> None:
         """Stop the training, unless the step is to be skipped once its gradient is known."""
         if self.on_nonfinite == "stop" or self._skipped_in_a_row >= PATIENCE:
@@ -170,5 +178,6 @@ class NetworkTask(L.LightningModule):
         )
 
 
-def _describe(network: nn.Module) -> str:
+def describe(network: nn.Module) -> str:
+    """Name a network and its arguments."""
     return f"{type(network).__name__}({getattr(network, 'arguments', None)})"
