@@ -3,9 +3,9 @@
     python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--losses-of NETWORK]
         [--output FILE.json] NETWORK …
 
-For each network: the weighted content, style and total variation losses and their sum, the objective, in float32, of
-the same network untrained (with the seed of its training), of the exported file, and, as control, of the photos
-themselves.
+For each network, and each of its styles if it has several: the weighted content, style and total variation losses and
+their sum, the objective, in float32, of the same network untrained (with the seed of its training), of the exported
+file, and, as control, of the photos themselves.
 The photos are resized to 256 px on the short side and cropped to the middle square. Beside them, the seconds of one
 network alone on a 512 px image, median of five.
 """
@@ -29,6 +29,7 @@ from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
 
 TERMS = ("content_loss", "style_loss", "tv_loss")
+NOT_OF_LOSS = ("_target_", "_partial_", "loss_network", "style")
 
 
 def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos: HeldOut) -> dict[str, float]:
@@ -43,32 +44,30 @@ def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos:
     return dict(zip((*TERMS, "total_loss"), means, strict=True))
 
 
-def loss_of(path: Path, styles: str, weights: str) -> tuple[str, PerceptualLoss]:
-    """Rebuild the loss of a network from its metadata, under VGG-19; return the style's name as well."""
+def loss_of(path: Path, name: str, styles: str, weights: str) -> PerceptualLoss:
+    """Rebuild the loss of a network for one of its styles from its metadata, under VGG-19."""
     config = read_metadata(path)["config"]
-    style, settings = config["style"], dict(config["model"]["loss"])
-    image = load_style(style["name"], dir=styles, size=style["size"])
-    settings = {key: value for key, value in settings.items() if key not in ("_target_", "loss_network", "style")}
-    return style["name"], PerceptualLoss(VGG("vgg19", weights), image, **settings)
+    image = load_style(name, dir=styles, size=config["style"]["size"])
+    settings = {key: value for key, value in config["model"]["loss"].items() if key not in NOT_OF_LOSS}
+    return PerceptualLoss(VGG("vgg19", weights), image, **settings)
 
 
-def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Rebuild the loss from the metadata of a network, and measure."""
-    metadata = read_metadata(path)
-    name, loss = loss_of(options.losses_of or path, options.styles, options.weights)
+def measure(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rebuild the losses of a network from its metadata, and measure each of its styles."""
+    metadata, judge = read_metadata(path), options.losses_of or path
     photos = HeldOut(ImageSource(options.photos), 256)
-    network = load_network(path)
+    trained = load_network(path)
     torch.manual_seed(metadata["config"]["seed"])
-    untrained = type(network)(**metadata["arguments"])
-    return {
-        "file": path.stem,
-        "style": name,
-        "steps": metadata["steps"],
-        "photos": len(photos),
-        "untrained": objective(loss, untrained, photos),
-        "trained": objective(loss, network, photos),
-        "photo itself": objective(loss, nn.Identity(), photos),
-    }
+    untrained = type(trained)(**metadata["arguments"])
+    rows = []
+    for name in trained.styles or [None]:
+        style = name or read_metadata(judge)["config"]["style"]["name"]
+        loss = loss_of(judge, style, options.styles, options.weights)
+        row = {"file": path.stem, "style": style, "steps": metadata["steps"], "photos": len(photos)}
+        for label, network in (("untrained", untrained), ("trained", trained)):
+            row[label] = objective(loss, network.of_style({name: 1.0}) if name else network, photos)
+        rows.append(row | {"photo itself": objective(loss, nn.Identity(), photos)})
+    return rows
 
 
 def seconds(network: nn.Module) -> float:
@@ -92,14 +91,18 @@ def main() -> None:
     parser.add_argument("--losses-of", type=Path, help="take style and losses of this network for all")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
-    rows = [measure(path, options) for path in options.networks]
-    table = Table("file", "steps", "network", "content", "style loss", "tv", "objective")
+    rows = [row for path in options.networks for row in measure(path, options)]
+    table = Table("file", "style", "steps", "network", "content", "style loss", "tv", "objective")
     for row in rows:
         for name in ("untrained", "trained", "photo itself"):
-            table.add_row(row["file"], str(row["steps"]), name, *(f"{value:.3f}" for value in row[name].values()))
+            table.add_row(
+                row["file"], row["style"], str(row["steps"]), name, *(f"{value:.3f}" for value in row[name].values())
+            )
     console = Console(width=100)
     console.print(table)
-    console.print(f"one pass at 512 px: {seconds(load_network(options.networks[0])):.2f} s")
+    first = load_network(options.networks[0])
+    first = first.of_style({first.styles[0]: 1.0}) if first.styles else first
+    console.print(f"one pass at 512 px: {seconds(first):.2f} s")
     if options.output:
         options.output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

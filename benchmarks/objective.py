@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from fast_style.checkpoint import load_network
+from fast_style.checkpoint import load_network, read_metadata
 from fast_style.cli.memory import keep_memory
 from fast_style.data import HeldOut, ImageSource
 from fast_style.losses import PerceptualLoss
@@ -76,8 +76,8 @@ def descend(
 
 def measure(path: Path, size: int, count: int, iterations: int, options: argparse.Namespace) -> dict[str, Any]:
     """Compare a network with L-BFGS at one size."""
-    name, loss = loss_of(path, options.styles, options.weights)
-    loss = loss.to(memory_format=torch.channels_last)
+    name = read_metadata(path)["config"]["style"]["name"]
+    loss = loss_of(path, name, options.styles, options.weights).to(memory_format=torch.channels_last)
     heldout = HeldOut(ImageSource(options.photos), size)
     network = load_network(path).eval().to(memory_format=torch.channels_last)
     chosen = [index * len(heldout) // count for index in range(count)]

@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--existing", nargs="*", default=[], metavar="NAME=NETWORK", help="what is trained already")
     parser.add_argument("--steps", type=int, default=400, help="of each training")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
-    parser.add_argument("--sheet", type=Path, help="photos, and a row for each network")
+    parser.add_argument("--sheet", type=Path, help="pictures of six of the photos, a row for each network")
     parser.add_argument("settings", nargs="*", help="of all trainings")
     options = parser.parse_args()
     if not options.variants and not options.existing:
@@ -109,7 +109,7 @@ def main() -> None:
     style = load_style("painting", options.style, size=256)
     loss = build(config.loss, loss_network=build(config.loss_network), style=style)
     rows: list[dict[str, Any]] = []
-    sheet = [torch.cat(photos[:6], dim=3)]
+    sheet: list[Tensor] = []
     with tempfile.TemporaryDirectory() as folder:
         files: list[tuple[str, list[str] | None, Path]] = []
         for number, variant in enumerate(options.variants):

@@ -5,8 +5,8 @@
 `docs/styles.jpg`: the styles that ship. `docs/before_after.jpg`: the painted scene and what each network makes of it.
 `docs/controls.jpg`: the same with half the strength, its own colours, its own colours as a whole; with strokes twice as
 large, stylized to the right, and with two networks.
-With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; with networks of your own,
-`docs/paintings.jpg`: the same for these, smaller.
+With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; `docs/multi_style.jpg`: one row each
+style of the network of several, smaller; with networks of your own, `docs/paintings.jpg`: the same for these.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fast_style import Stylizer, images
+from fast_style.checkpoint import styles_of
 from fast_style.control import Control
 from fast_style.data import load_style, shipped_styles
 
@@ -23,6 +24,7 @@ DOCS = Path(__file__).resolve().parent
 NETWORKS = [
     DOCS.parent / f"checkpoints/pretrained/{n}.safetensors" for n in ("starry_night", "the_scream", "composition_vii")
 ]
+SEVERAL = DOCS.parent / "checkpoints/pretrained/gallery.safetensors"
 PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
 WIDTH, HEIGHT, GAP = 640, 427, 8
 
@@ -88,9 +90,12 @@ def main() -> None:
     images.write(DOCS / "controls.jpg", images.resize_long_side(picture, 1500), quality=88)
     if options.photos:
         images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
+        sheets = {"multi_style": [Stylizer.from_checkpoint(SEVERAL, style={name: 1.0}) for name in styles_of(SEVERAL)]}
         if options.networks:
-            picture = gallery([Stylizer.from_checkpoint(path) for path in options.networks], options.photos)[None]
-            images.write(DOCS / "paintings.jpg", images.resize_long_side(picture, 2200), quality=88)
+            sheets["paintings"] = [Stylizer.from_checkpoint(path) for path in options.networks]
+        for name, each in sheets.items():
+            picture = gallery(each, options.photos)[None]
+            images.write(DOCS / f"{name}.jpg", images.resize_long_side(picture, 2200), quality=88)
 
 
 if __name__ == "__main__":

@@ -77,20 +77,20 @@ def test_data_procedural_needs_no_photos(tiny, train):
 
 
 @pytest.mark.parametrize("option", options("experiment"))
-def test_experiment(option, tiny, tiny_distillation, train):
-    run = tiny_distillation if option == "distill_vgg19" else tiny
+def test_experiment(option, tiny, tiny_distillation, tiny_multi_style, tiny_adain, train):
+    runs = {"distill_vgg19": tiny_distillation, "gallery": tiny_multi_style, "adain": tiny_adain}
     changes = FULL | {
         "model": None,
         "callbacks": None,
         "experiment": option,
         "style": None,
-        "style.image": f"{tiny['style.dir']}/waves.png",
+        "style.image": None if option in ("gallery", "adain") else f"{tiny['style.dir']}/waves.png",
         "data.heldout": tiny["data.root"],
         "trainer.max_steps": "1",
         "init": "scratch",
         "model.compile": "false",
     }
-    assert train(choose(run, changes)) == 0
+    assert train(choose(runs.get(option, tiny), changes)) == 0
 
 
 @pytest.mark.parametrize("option", options("experiment"))

@@ -1,5 +1,6 @@
 """The networks that ship."""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from fast_style import Stylizer, images
-from fast_style.checkpoint import load_network, read_metadata
+from fast_style.checkpoint import load_network, read_metadata, styles_of
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained"
 STYLES = ["starry_night", "the_scream", "composition_vii"]
@@ -28,6 +29,30 @@ def test_file(name):
     assert "license_note" in metadata
     for place in ("/home", "/root", "/work", "/tmp", "../"):
         assert place not in str(metadata)
+
+
+def test_file_of_several_styles():
+    path = PRETRAINED / "gallery.safetensors"
+    assert path.stat().st_size <= 5_000_000
+    names, metadata = styles_of(path), read_metadata(path)
+    assert len(names) >= 8
+    for name in names:
+        before, after = (metadata[key][f"heldout/total_loss/{name}"] for key in ("heldout_before", "heldout_after"))
+        assert after < before
+        assert after < 2.6
+    for place in ("/home", "/root", "/work", "/tmp", "../"):
+        assert place not in str(metadata)
+
+
+def test_styles_of_one_network(root):
+    scene = images.to_float(images.read(root / "docs" / "scene.jpg"))[None]
+    scene = images.resize_long_side(scene, 320)
+    network = load_network(PRETRAINED / "gallery.safetensors")
+    pictures = {name: Stylizer(network.of_style({name: 1.0}), "cpu").stylize(scene) for name in network.styles}
+    for picture in pictures.values():
+        check(scene, picture)
+    for one, other in combinations(pictures, 2):
+        assert (pictures[one] - pictures[other]).abs().mean() > 0.05, f"{one} looks as {other}"
 
 
 @pytest.mark.parametrize("name", NAMES)

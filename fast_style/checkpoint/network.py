@@ -1,5 +1,6 @@
 """Networks out of and into files."""
 
+import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,8 @@ def save_network(
         path: the `.safetensors` file; what is there is replaced, missing folders are made.
         network: one of `fast_style.networks`.
         metadata: values by name, each kept as JSON. `format`, `network` (import path), `arguments` (of its
-            constructor), `fast_style` and `torch` (versions) are set here.
+            constructor), `fast_style` and `torch` (versions) are set here; `elsewhere` (SHA-256) where weights are left
+            out, see `StyleNetwork.elsewhere`.
         dtype: type of the floating-point weights in the file.
 
     Raises:
@@ -42,7 +44,8 @@ def save_network(
     """
     path = Path(path)
     name = type(network).__name__
-    if name not in LOADABLE or getattr(networks, name) is not type(network):
+    known = {getattr(networks, name) for name in LOADABLE}
+    if not isinstance(network, networks.StyleNetwork) or type(network) not in known:
         raise TypeError(f"cannot save a {name}: the network must be one of {', '.join(LOADABLE)}")
     if any(isinstance(layer, StyleMap) for layer in network.modules()):
         raise TypeError("cannot save a network of a map of styles: save the one that it was made of")
@@ -57,7 +60,7 @@ def save_network(
         "arguments": network.arguments,
         "fast_style": _version(),
         "torch": torch.__version__,
-    }
+    } | _digest(network)
     try:
         texts = {key: json.dumps(value) for key, value in described.items()}
     except (TypeError, ValueError) as error:
@@ -76,7 +79,8 @@ def load_network(path: str | Path) -> networks.StyleNetwork:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a complete file of one of these kinds, its weights do not fit the network it names,
-            or it holds anything but plain, finite weights. Nothing in the file is executed.
+            it holds anything but plain, finite weights, or names an encoder that is no longer that of the training.
+            Nothing in the file is executed.
         FileNotFoundError, RuntimeError: if it names an encoder that is not to be had, see `networks.AdaIN`.
     """
     metadata, state = _read(Path(path))
@@ -98,6 +102,9 @@ def load_network(path: str | Path) -> networks.StyleNetwork:
         network.find()
     except (FileNotFoundError, RuntimeError, ValueError) as error:
         raise type(error)(f"{path}: {error}") from error
+    if metadata.get("elsewhere", digest := _digest(network).get("elsewhere")) != digest:
+        encoder = metadata["arguments"]["encoder"]
+        raise ValueError(f"{path}: its encoder {encoder} is not the one it was trained with: put that in its place")
     return network.eval()
 
 
@@ -213,10 +220,19 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return metadata, state
 
 
-def _own(network: nn.Module) -> dict[str, Tensor]:
+def _own(network: networks.StyleNetwork) -> dict[str, Tensor]:
     """What a file of a network holds."""
-    elsewhere = network.elsewhere if isinstance(network, networks.StyleNetwork) else ()
-    return {key: value for key, value in network.state_dict().items() if not key.startswith(elsewhere)}
+    return {key: value for key, value in network.state_dict().items() if not key.startswith(network.elsewhere)}
+
+
+def _digest(network: networks.StyleNetwork) -> dict[str, str]:
+    """Tell by which weights what a file leaves out is recognised."""
+    digest, found = hashlib.sha256(), False
+    for key, value in network.state_dict().items():
+        if key.startswith(network.elsewhere):
+            digest.update(value.detach().cpu().contiguous().numpy())
+            found = True
+    return {"elsewhere": digest.hexdigest()} if found else {}
 
 
 def _build(path: str | Path, metadata: Mapping[str, Any]) -> networks.StyleNetwork:

@@ -104,6 +104,19 @@ def test_two_processes_learn_what_one_learns(two, twenty, start, train, tmp_path
     assert_close(weights(tmp_path / "run", 20), weights(tmp_path / "two", 20))
 
 
+def test_a_network_for_any_style_in_two_processes(tiny_adain, start, train, tmp_path):
+    run = tiny_adain | {"trainer.max_steps": "4", "trainer.precision": "32-true", "data.size": "32"}
+    run |= {"model.optimizer._target_": "torch.optim.SGD", "model.optimizer.lr": "3e-4"}
+    run |= {"trainer.val_check_interval": "4", "callbacks.checkpoint.every_n_train_steps": "1"}
+    run |= {"callbacks.checkpoint.keep": "4"}
+    assert train(run) == 0
+    devices = {"trainer": "ddp", "trainer.accelerator": "cpu", "trainer.devices": "2", "data.batch_size": "1"}
+    finish(start(run | devices | {"hydra.run.dir": str(tmp_path / "two")}))
+    first, last = weights(tmp_path / "run", 1), weights(tmp_path / "run", 4)
+    assert max((first[key] - last[key]).abs().max() for key in first) > 1e-4
+    assert_close(last, weights(tmp_path / "two", 4))
+
+
 def test_accumulated_batches_are_one_batch(twenty, train, tmp_path):
     twenty = twenty | {"model.optimizer._target_": "torch.optim.SGD", "model.optimizer.lr": "1e-5"}
     assert train(twenty) == 0

@@ -150,8 +150,8 @@ def test_an_encoder_that_is_not_ours_is_named_and_found(encoder, tmp_path, paint
     with torch.inference_mode():
         expected = network.transfer(photo, network.encode(paintings[0]))[0]
         torch.testing.assert_close(loaded.transfer(photo, loaded.encode(paintings[0]))[0], expected)
+    kept = encoder.rename(tmp_path / "kept.safetensors")
     for content in ("none", "h", "another"):
-        encoder.unlink()
         assert takes_style(path)  # which needs no encoder
         assert styles_of(path) == []
         if content == "another":
@@ -163,6 +163,13 @@ def test_an_encoder_that_is_not_ours_is_named_and_found(encoder, tmp_path, paint
             encoder.write_text("")
         with pytest.raises(ValueError, match=re.escape(f"{path}: its encoder is not to be had: ")):
             load_network(path)
+    with safe_open(kept, "pt") as file:
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    save_file(state | {"features.0.bias": state["features.0.bias"] + 1}, encoder)
+    with pytest.raises(ValueError, match=re.escape(f"its encoder {encoder} is not the one it was trained with")):
+        load_network(path)
+    kept.rename(encoder)
+    load_network(path)
     encoder.unlink()
     with pytest.raises(FileNotFoundError, match=re.escape(f"{str(encoder)!r} are neither a file nor one of")):
         load_network(path)

@@ -65,6 +65,17 @@ def test_a_loss_that_is_not_finite_stops(build, fit):
         fit(build(), data)
 
 
+def test_compiled_gives_the_same(build, caplog):
+    plain, compiled = build(), build(compile=True)
+    compiled.network.load_state_dict(plain.network.state_dict())
+    for task in (plain, compiled):
+        task.log = lambda *_, **__: None
+    batch = batches(1)[0]
+    values = [task.training_step(batch, 0).item() for task in (plain, compiled)]
+    assert values[0] == pytest.approx(values[1], rel=1e-3)
+    assert not [record for record in caplog.records if record.name.startswith("fast_style")], "not compiled"
+
+
 def test_refusals(build):
     with pytest.raises(ValueError, match="give style=any or style=gallery"):
         build(styles=torch.rand(1, 3, 16, 16))
