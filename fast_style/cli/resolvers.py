@@ -18,7 +18,7 @@ BYTES_PER_PIXEL = 10_000
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf, in this process."""
-    for resolver in (batch_size, batches, compile_pays, default_steps, networks, per_style, precision, seconds):
+    for resolver in (batch_size, batches, compile_pays, default_steps, either, networks, per_style, precision, seconds):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -52,6 +52,11 @@ def seconds(max_time: Time) -> float | None:
 def default_steps(max_time: Time) -> int:
     """Count the steps of a run unless told otherwise: unlimited, -1, where the time is limited."""
     return STEPS if max_time is None else -1
+
+
+def either(condition: object, yes: float, no: float) -> float:
+    """Choose by whether a value is given."""
+    return no if condition is None else yes
 
 
 def batch_size(accelerator: str, size: int) -> int:

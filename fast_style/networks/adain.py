@@ -18,15 +18,18 @@ CONVS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv
 POOLED = ("conv2_1", "conv3_1", "conv4_1")  # of the encoder, after a pooling
 DOUBLED = ("conv3_4", "conv2_2", "conv1_2")  # whose mirror images enlarge
 EPS = 1e-5
+SLOPE = 0.2  # of the decoder below 0
 
 
 class AdaIN(ChainNetwork):
     """Encoder – statistics of the style image – decoder: Huang & Belongie 2017 (https://arxiv.org/abs/1703.06868).
 
     The encoder is VGG-19 up to relu4_1, frozen; the decoder mirrors it, without norms, with nearest-neighbour
-    upsampling. All convolutions are padded by reflection. Between the two the features of the photo get the means and
-    the standard deviations of those of the style image. Once the style images are known (`of_images`) this is a
-    conditional instance norm, and whatever `StyleNetwork` does with styles can be done with theirs.
+    upsampling. Unlike theirs it has leaky ReLUs: what it decodes has a large mean, and a few steps of Adam at a rate of
+    1e-3 left plain ones at 0, where nothing is learned. All convolutions are padded by reflection. Between
+    the two the features of the photo get the means and the standard deviations of those of the style image. Once the
+    style images are known (`of_images`) this is a conditional instance norm, and whatever `StyleNetwork` does with
+    styles can be done with theirs.
 
     Args:
         encoder: its weights, as of `VGG`: `slim`, which ships, so that files hold it; of any other, files hold the name
@@ -77,9 +80,9 @@ class AdaIN(ChainNetwork):
             self.norm = InstanceNorm(widths[-1], affine=True)
         layers: list[nn.Module] = []
         for name, above, width in reversed(pairs):
-            layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.ReLU()]
+            layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.LeakyReLU(SLOPE)]
         for conv in layers[:-2:2]:  # without norms, PyTorch's weights would leave next to nothing of what varies
-            nn.init.kaiming_normal_(conv.get_parameter("weight"), nonlinearity="relu")
+            nn.init.kaiming_normal_(conv.get_parameter("weight"), a=SLOPE)
         self.decoder = nn.Sequential(*layers[:-1])
 
     @property

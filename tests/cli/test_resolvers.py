@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fast_style.cli.resolvers import batch_size, batches, compile_pays, default_steps, seconds
+from fast_style.cli.resolvers import batch_size, batches, compile_pays, default_steps, either, seconds
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,11 @@ def test_steps_and_batches():
     assert batches(800, 2) == 1600
     assert default_steps("00:10:00") == -1
     assert batches(-1, 2) == 1.0
+
+
+def test_one_value_or_the_other():
+    assert either("style", 1e-2, 1e-3) == 1e-2
+    assert either(None, 1e-2, 1e-3) == 1e-3
 
 
 def test_compiling_pays_for_long_runs():

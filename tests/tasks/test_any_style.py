@@ -8,7 +8,7 @@ from fast_style.networks import VGG, AdaIN, TransformerNetwork
 from fast_style.tasks import AnyStyle, NonFiniteLossError, warmup_constant
 
 OPTIONS = {
-    "optimizer": partial(torch.optim.Adam, lr=1e-2),
+    "optimizer": partial(torch.optim.Adam, lr=1e-3),
     "scheduler": partial(warmup_constant, warmup_steps=0),
 }
 
