@@ -59,8 +59,9 @@ def measure(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     trained = load_network(path)
     torch.manual_seed(metadata["config"]["seed"])
     untrained = type(trained)(**metadata["arguments"])
+    names: list[str | None] = [*trained.styles] or [None]
     rows = []
-    for name in trained.styles or [None]:
+    for name in names:
         style = name or read_metadata(judge)["config"]["style"]["name"]
         loss = loss_of(judge, style, options.styles, options.weights)
         row = {"file": path.stem, "style": style, "steps": metadata["steps"], "photos": len(photos)}
