@@ -99,7 +99,7 @@ def main() -> None:
             table.add_row(
                 row["file"], row["style"], str(row["steps"]), name, *(f"{value:.3f}" for value in row[name].values())
             )
-    console = Console(width=100)
+    console = Console(width=120)
     console.print(table)
     first = load_network(options.networks[0])
     first = first.of_style({first.styles[0]: 1.0}) if first.styles else first

@@ -102,7 +102,8 @@ def load_network(path: str | Path) -> networks.StyleNetwork:
         network.find()
     except (FileNotFoundError, RuntimeError, ValueError) as error:
         raise type(error)(f"{path}: {error}") from error
-    if metadata.get("elsewhere", digest := _digest(network).get("elsewhere")) != digest:
+    digest = _digest(network).get("elsewhere")
+    if digest and metadata.get("elsewhere", digest) != digest:
         encoder = metadata["arguments"]["encoder"]
         raise ValueError(f"{path}: its encoder {encoder} is not the one it was trained with: put that in its place")
     return network.eval()

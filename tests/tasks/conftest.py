@@ -43,3 +43,18 @@ def fit():
         return task
 
     return fit
+
+
+@pytest.fixture
+def compiled_alike(caplog):
+    """Check that a compiled task, given the weights of a plain one, has the same loss for a batch."""
+
+    def check(plain, compiled, batch):
+        compiled.network.load_state_dict(plain.network.state_dict())
+        for task in (plain, compiled):
+            task.log = lambda *_, **__: None
+        values = [task.training_step(batch, 0).item() for task in (plain, compiled)]
+        assert values[0] == pytest.approx(values[1], rel=1e-3)
+        assert not [record for record in caplog.records if record.name.startswith("fast_style")], "not compiled"
+
+    return check
