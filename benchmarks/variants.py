@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--existing", nargs="*", default=[], metavar="NAME=NETWORK", help="what is trained already")
     parser.add_argument("--steps", type=int, default=400, help="of each training")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
-    parser.add_argument("--sheet", type=Path, help="pictures of six of the photos, a row for each network")
+    parser.add_argument("--sheet", type=Path, help="pictures of four of the photos, a row for each network")
     parser.add_argument("settings", nargs="*", help="of all trainings")
     options = parser.parse_args()
     if not options.variants and not options.existing:
@@ -122,7 +122,7 @@ def main() -> None:
             took = None if settings is None else train(settings, options, path)
             row, pictures = measure(name, path, photos, loss, style, options.style)
             rows.append(row | {"training_seconds": took and round(took), "settings": settings})
-            sheet.append(torch.cat(pictures[:6], dim=3))
+            sheet.append(torch.cat(pictures[:4], dim=3))
             print(rows[-1], file=sys.stderr, flush=True)
     columns = [key for key in rows[0] if key != "settings"]
     table = Table(*columns, title=f"{Path(options.style).stem}, {options.steps} steps")

@@ -1,12 +1,13 @@
 """Make the pictures of the README with the shipped networks.
 
-    python docs/pictures.py [--photos FOLDER [NETWORK …]]
+    python docs/pictures.py [--photos FOLDER [--paintings FOLDER] [NETWORK …]]
 
 `docs/styles.jpg`: the styles that ship. `docs/before_after.jpg`: the painted scene and what each network makes of it.
 `docs/controls.jpg`: the same with half the strength, its own colours, its own colours as a whole; with strokes twice as
 large, stylized to the right, and with two networks.
 With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; `docs/multi_style.jpg`: one row each
-style of the network of several, smaller; with networks of your own, `docs/paintings.jpg`: the same for these.
+style of the network of several, smaller; with a folder of paintings, `docs/any_style.jpg`: one row each of them by the
+network for any style; with networks of your own, `docs/paintings.jpg`: the same for these.
 """
 
 import argparse
@@ -25,6 +26,7 @@ NETWORKS = [
     DOCS.parent / f"checkpoints/pretrained/{n}.safetensors" for n in ("starry_night", "the_scream", "composition_vii")
 ]
 SEVERAL = DOCS.parent / "checkpoints/pretrained/gallery.safetensors"
+ANY = DOCS.parent / "checkpoints/pretrained/adain.safetensors"
 PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
 WIDTH, HEIGHT, GAP = 640, 427, 8
 
@@ -79,6 +81,9 @@ def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, help="folder with the held-out photos")
+    parser.add_argument(
+        "--paintings", type=Path, help="folder of paintings that the network for any style has not seen"
+    )
     parser.add_argument("networks", type=Path, nargs="*", metavar="NETWORK", help="networks for docs/paintings.jpg")
     options = parser.parse_args()
     images.write(DOCS / "styles.jpg", styles(), quality=88)
@@ -91,6 +96,9 @@ def main() -> None:
     if options.photos:
         images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
         sheets = {"multi_style": [Stylizer.from_checkpoint(SEVERAL, style={name: 1.0}) for name in styles_of(SEVERAL)]}
+        if options.paintings:
+            paintings = sorted(path for path in options.paintings.iterdir() if path.suffix == ".jpg")
+            sheets["any_style"] = [Stylizer.from_checkpoint(ANY, style={str(path): 1.0}) for path in paintings]
         if options.networks:
             sheets["paintings"] = [Stylizer.from_checkpoint(path) for path in options.networks]
         for name, each in sheets.items():

@@ -61,8 +61,8 @@ def channel_statistics(features: Tensor, eps: float = 1e-8) -> tuple[Tensor, Ten
         features: feature maps of shape (N, C, H, W).
         eps: added to the variance, so that the gradient of its root stays finite where a channel is constant.
     """
-    flat = features.flatten(2).float()
-    return flat.mean(2), (flat.var(2, correction=0) + eps).sqrt()
+    first, _, mean, variance = _moments(features)
+    return (first + mean).flatten(1), (variance + eps).sqrt().flatten(1)
 
 
 def adaptive_instance_norm(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
@@ -170,8 +170,7 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     """Instance normalisation, y = w (x − μ) / √(σ² + ε) + b, whose sums `torch.compile` makes fast in channels last.
 
     As `torch.nn.functional.instance_norm`, whose gradient is slower in a compiled step on a CPU
-    (`benchmarks/training.md`). μ and σ² come from one pass over x − k and its square in float32; k, the first pixel of
-    each channel, keeps the difference of the two exact where a channel is nearly constant.
+    (`benchmarks/training.md`).
 
     Args:
         x: of shape (N, C, H, W).
@@ -184,11 +183,21 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
 
     Source: Ulyanov et al. 2016 (https://arxiv.org/abs/1607.08022).
     """
-    shifted = x.float() - x[:, :, :1, :1].detach().float()
-    mean = shifted.mean((2, 3), keepdim=True)
-    variance = (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)
+    _, shifted, mean, variance = _moments(x)
     scale = (variance + eps).rsqrt() * weight[..., None, None]
     return (shifted * scale + (bias[..., None, None] - mean * scale)).to(x.dtype)
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return k, x − k, and the mean and the variance of x − k over the positions of (N, C, H, W), in float32.
+
+    Both come from one pass over x − k and its square; k, the first pixel of each channel, keeps the difference of the
+    two exact where a channel is nearly constant.
+    """
+    first = x[:, :, :1, :1].detach().float()
+    shifted = x.float() - first
+    mean = shifted.mean((2, 3), keepdim=True)
+    return first, shifted, mean, (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)
 
 
 def thin_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -10,20 +10,27 @@ from fast_style.losses.perceptual import LayerWeights, layer_weights, summarize
 from fast_style.networks import VGG
 
 DEEPEST = "style_loss/encoder"
+IDENTITY = "identity_loss"
+FLAT = 1e-3  # variance below which a photo counts as flat
 
 
 class AnyStyleLoss(nn.Module):
-    """Content and style losses of Huang & Belongie 2017, eq. 11–13 (https://arxiv.org/abs/1703.06868).
+    """Content, style and identity losses for any style image.
 
-    Content: ‖f − t‖² / ‖t‖² with the features f that the network's encoder finds in the picture, and those t that it
-    was decoded from. Style: Σ over layers of (‖μ − μ_s‖² + ‖σ − σ_s‖²) / (‖μ_s‖² + ‖σ_s‖²) with the means and standard
-    deviations of the features of the picture and of the style image, under a loss network, and of the encoder's
-    (`style_loss/encoder`). The denominators are ours: they make the weights those of any loss network and painting.
+    The first two are those of Huang & Belongie 2017 (https://arxiv.org/abs/1703.06868, eq. 11–13), the third is the
+    pixels' part of that of Park & Lee 2019 (https://arxiv.org/abs/1812.02342) for photos.
+
+    Content: ‖f − t‖² / ‖t − μ(t)‖² with the features f that the network's encoder finds in the picture, and those t
+    that it was decoded from. Style: Σ over layers of (‖μ − μ_s‖² + ‖σ − σ_s‖²) / (‖μ_s‖² + ‖σ_s‖²) with the means and
+    standard deviations of the features of the picture and of the style image, under a loss network, and of the
+    encoder's (`style_loss/encoder`). Identity: ‖d − p‖² / ‖p − μ(p)‖² with the pixels p of a photo and those d that are
+    decoded from its own features. The denominators are ours: content and identity are 1 where there is nothing but the
+    mean of each channel, and the weights are those of any loss network and painting.
 
     Args:
         loss_network: the frozen VGG.
         style_layers: its layers, of equal weight or each with its own.
-        content_weight, style_weight: weights of the losses.
+        content_weight, style_weight, identity_weight: weights of the losses, 0 leaves a loss out.
         encoder_weight: of the encoder's layer among those of the style.
 
     Raises:
@@ -37,6 +44,7 @@ class AnyStyleLoss(nn.Module):
         content_weight: float,
         style_weight: float,
         encoder_weight: float = 1.0,
+        identity_weight: float = 0.0,
     ) -> None:
         super().__init__()
         styles = layer_weights("style", style_layers, style_weight)
@@ -46,11 +54,23 @@ class AnyStyleLoss(nn.Module):
         self.weights = layer_weights("content", {"content_loss": 1.0}, content_weight)
         self.weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
         self.weights |= layer_weights("style", {DEEPEST: encoder_weight}, style_weight)
+        self.weights |= layer_weights("identity", {IDENTITY: 1.0}, identity_weight)
         if not self.weights:
             raise ValueError("every loss weight is 0: nothing to train")
 
+    @property
+    def wants_identity(self) -> bool:
+        """Whether photos are to be decoded as they are."""
+        return IDENTITY in self.weights
+
     def forward(
-        self, pictures: Tensor, found: Tensor, wanted: Tensor, paintings: Tensor, encoded: Tensor
+        self,
+        pictures: Tensor,
+        found: Tensor,
+        wanted: Tensor,
+        paintings: Tensor,
+        encoded: Tensor,
+        identity: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Compare pictures with what they should show.
 
@@ -60,11 +80,15 @@ class AnyStyleLoss(nn.Module):
             wanted: what they were decoded from, of the same shape.
             paintings: the style of each, RGB of shape (N, 3, h, w) in [0, 1].
             encoded: what the encoder finds in these, (N, C, h/8, w/8).
+            identity: where it `wants_identity`, what is decoded from photos as they are, and these: twice (N, 3, H, W).
 
         Returns:
-            Unweighted float32 scalars by name: `content_loss`, `style_loss/LAYER`, `style_loss/encoder`.
+            Unweighted float32 scalars by name: `content_loss`, `style_loss/LAYER`, `style_loss/encoder`,
+            `identity_loss`.
         """
         losses = {"content_loss": _relative(found, wanted), DEEPEST: _style(found, encoded)}
+        if identity:
+            losses[IDENTITY] = _relative(*identity)
         features = self.loss_network(pictures, self.style_layers)
         with torch.no_grad():
             targets = self.loss_network(paintings, self.style_layers)
@@ -78,8 +102,8 @@ class AnyStyleLoss(nn.Module):
 
 def _relative(found: Tensor, wanted: Tensor) -> Tensor:
     wanted = wanted.float()
-    each = (found.float() - wanted).square().mean((1, 2, 3)) / wanted.square().mean((1, 2, 3)).clamp_min(1e-8)
-    return each.mean()
+    variance = (wanted - wanted.mean((2, 3), keepdim=True)).square().mean((1, 2, 3))
+    return ((found.float() - wanted).square().mean((1, 2, 3)) / variance.clamp_min(FLAT)).mean()
 
 
 def _style(features: Tensor, style: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ class AdaIN(ChainNetwork):
     """Encoder – statistics of the style image – decoder: Huang & Belongie 2017 (https://arxiv.org/abs/1703.06868).
 
     The encoder is VGG-19 up to relu4_1, frozen; the decoder mirrors it, without norms, with nearest-neighbour
-    upsampling. Unlike theirs it has leaky ReLUs: what it decodes has a large mean, and a few steps of Adam at a rate of
-    1e-3 left plain ones at 0, where nothing is learned. All convolutions are padded by reflection. Between
+    upsampling. Unlike theirs it has leaky ReLUs and sees standardised features (`standardize`): a few steps of Adam at
+    a rate of 1e-3 left plain ReLUs at 0, where nothing is learned. All convolutions are padded by reflection. Between
     the two the features of the photo get the means and the standard deviations of those of the style image. Once the
     style images are known (`of_images`) this is a conditional instance norm, and whatever `StyleNetwork` does with
     styles can be done with theirs.
@@ -36,23 +36,28 @@ class AdaIN(ChainNetwork):
             alone, by which it is found again.
         norm: `adaptive`, for any image; `conditional` or `instance`, for those whose statistics it holds.
         styles: names of these, see `StyleNetwork`.
+        decoder_width: how many times the channels of the encoder the decoder has.
         widths: channels of each convolution of the encoder, whose weights are then not read: they are loaded, or found
             (`find`). None: those of the weights, which are read.
 
     Raises:
         ValueError: if the norm is none of these, or has styles without being conditional or the other way round, the
-            weights are not of a VGG-19 up to relu4_1, or the widths are not nine numbers from 1 to 512.
+            weights are not of a VGG-19 up to relu4_1, the widths are not nine numbers from 1 to 512, or the decoder is
+            not 1 to 8 times as wide.
         FileNotFoundError, RuntimeError: if the weights are not to be had, see `VGG`.
     """
 
     mean: Tensor
     std: Tensor
+    center: Tensor
+    spread: Tensor
 
     def __init__(
         self,
         encoder: str = OURS,
         norm: str = "adaptive",
         styles: Sequence[str] = (),
+        decoder_width: int = 1,
         widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
@@ -64,7 +69,10 @@ class AdaIN(ChainNetwork):
         widths = [vgg.convs[name].get_parameter("bias").numel() for name in CONVS] if vgg else list(widths or ())
         if len(widths) != len(CONVS) or not all(isinstance(width, int) and 1 <= width <= 512 for width in widths):
             raise ValueError(f"the encoder must have {len(CONVS)} widths of 1 to 512 channels, got {widths}")
-        self.arguments = {"encoder": str(encoder), "norm": norm, "widths": widths} | self.style_arguments(styles)
+        if not (isinstance(decoder_width, int) and 1 <= decoder_width <= 8):
+            raise ValueError(f"decoder_width must be a whole number from 1 to 8, got {decoder_width!r}")
+        self.arguments = {"encoder": str(encoder), "norm": norm, "decoder_width": decoder_width, "widths": widths}
+        self.arguments |= self.style_arguments(styles)
         pairs = list(zip(CONVS, [3, *widths], widths, strict=False))
         self.encoder = nn.ModuleDict({name: ConvLayer(above, width, 3) for name, above, width in pairs})
         self.register_buffer("mean", torch.zeros(3, 1, 1))
@@ -78,8 +86,11 @@ class AdaIN(ChainNetwork):
             self.norm = ConditionalInstanceNorm(widths[-1], len(styles))
         elif norm == "instance":
             self.norm = InstanceNorm(widths[-1], affine=True)
+        self.register_buffer("center", torch.zeros(widths[-1], 1, 1))
+        self.register_buffer("spread", torch.ones(widths[-1], 1, 1))
         layers: list[nn.Module] = []
-        for name, above, width in reversed(pairs):
+        sides = [3, *(decoder_width * width for width in widths[:-1]), widths[-1]]
+        for name, above, width in zip(reversed(CONVS), sides[-2::-1], sides[::-1], strict=False):
             layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.LeakyReLU(SLOPE)]
         for conv in layers[:-2:2]:  # without norms, PyTorch's weights would leave next to nothing of what varies
             nn.init.kaiming_normal_(conv.get_parameter("weight"), a=SLOPE)
@@ -116,9 +127,14 @@ class AdaIN(ChainNetwork):
         return layers
 
     @property
+    def decoding(self) -> list[Layer]:
+        """Layers from what relu4_1 should be to a picture, before `to_rgb`."""
+        return [self._standardize, *self.decoder]
+
+    @property
     def chain(self) -> list[Layer]:
         """All layers in order."""
-        return [*self.encoding, self.norm, *self.decoder]
+        return [*self.encoding, self.norm, *self.decoding]
 
     def padded(self, side: int) -> int:
         """Round a side up to a multiple of eight, at least 16, so that relu4_1 can be padded by reflection."""
@@ -141,7 +157,27 @@ class AdaIN(ChainNetwork):
         h, w = photos.shape[-2:]
         with torch.no_grad():
             wanted = adaptive_instance_norm(self.encode(photos), encoded, EPS)
-        return self.to_rgb(self.decoder(wanted))[..., :h, :w], wanted
+        return self.decode(wanted)[..., :h, :w], wanted
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Map relu4_1 (N, C, h, w) to pictures (N, 3, 8h, 8w) in [0, 1]-space."""
+        return self.to_rgb(apply(self.decoding, features))
+
+    @property
+    def standardized(self) -> bool:
+        """Whether `standardize` was called, on this network or on the one in whose file its weights were."""
+        return bool((self.spread != 1).any())
+
+    @torch.no_grad()
+    def standardize(self, images: Tensor) -> None:
+        """Let the decoder see features of mean 0 and deviation 1 in each channel over images (N, 3, H, W) in [0, 1].
+
+        As they are, a few channels are large and a third is always 0, from which it learns slowly.
+        """
+        features = self.encode(images).float()
+        deviation, mean = torch.std_mean(features, (0, 2, 3), keepdim=True)
+        self.center.copy_(mean[0])
+        self.spread.copy_(deviation[0].clamp_min(0.1 * deviation.mean()))  # some channels are 0 whatever the image
 
     @torch.no_grad()
     def of_images(self, images: Sequence[Tensor]) -> Self:
@@ -170,6 +206,10 @@ class AdaIN(ChainNetwork):
     def _normalize(self, images: Tensor) -> Tensor:
         """Map [0, 1] to what the encoder expects, in float32: what is flat lives on small differences."""
         return (images.float() - self.mean) / self.std
+
+    def _standardize(self, features: Tensor) -> Tensor:
+        """Map relu4_1 to what the decoder expects."""
+        return (features - self.center) / self.spread
 
     @torch.no_grad()
     def _take(self, vgg: VGG) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,15 +12,20 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.checkpoint import checkpoint
 
 from fast_style.compiled import Compiled
+from fast_style.data import procedural_image
 from fast_style.losses import AnyStyleLoss
 from fast_style.networks import AdaIN
 from fast_style.tasks.network_task import NetworkTask, describe
 
 log = logging.getLogger(__name__)
 
+SCENES, SCENE = 16, 128  # from which the decoder's input is standardised: their number and their side in pixels
+
 
 class AnyStyle(NetworkTask):
     """Style transfer for any style image: every photo of a batch has a painting of its own (Huang & Belongie 2017).
+
+    What the decoder of a new network sees is standardised by procedural scenes, see `AdaIN.standardize`.
 
     Args:
         network: whose decoder is trained.
@@ -53,6 +59,8 @@ class AnyStyle(NetworkTask):
             # It is the setting that is wrong.
             raise ValueError(f"the network must take any style: an AdaIN with norm=adaptive, got {describe(network)}")
         super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
+        if not network.standardized:
+            network.standardize(torch.stack([procedural_image(0, index, SCENE) for index in range(SCENES)]))
         self.names = list(styles)
         self.loss = loss.to(memory_format=torch.channels_last)
         self._shown = {name: image.contiguous(memory_format=torch.channels_last) for name, image in styles.items()}
@@ -86,11 +94,13 @@ class AnyStyle(NetworkTask):
     def _stylize_and_compare(self, photos: Tensor, paintings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
             encoded = self.network.encode(paintings)
-        if self.again:
-            pictures, wanted = checkpoint(self.network.transfer, photos, encoded, use_reentrant=False)
-        else:
-            pictures, wanted = self.network.transfer(photos, encoded)
-        return pictures, self.loss(pictures, self.network.encode(pictures), wanted, paintings, encoded)
+            own = self.network.encode(photos) if self.loss.wants_identity else None
+        transfer = (
+            partial(checkpoint, self.network.transfer, use_reentrant=False) if self.again else self.network.transfer
+        )
+        pictures, wanted = transfer(photos, encoded)
+        identity = None if own is None else (transfer(photos, own)[0], photos)
+        return pictures, self.loss(pictures, self.network.encode(pictures), wanted, paintings, encoded, identity)
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)

@@ -68,6 +68,41 @@ def test_the_decoder_mirrors_the_encoder(network):
     assert network.decoder(torch.rand(1, 128, 2, 3)).shape == (1, 3, 16, 24)
 
 
+def test_a_wider_decoder(tmp_path):
+    network = AdaIN(decoder_width=2).eval()
+    shapes = [tuple(layer.weight.shape[:2]) for layer in network.decoder if hasattr(layer, "weight")]
+    assert shapes[0] == (2 * network.arguments["widths"][-2], 128)
+    assert shapes[-1] == (3, 2 * network.arguments["widths"][0])
+    assert network.decoder(torch.rand(1, 128, 2, 3)).shape == (1, 3, 16, 24)
+    save_network(tmp_path / "wide.safetensors", network, {})
+    assert load_network(tmp_path / "wide.safetensors").arguments == network.arguments
+
+
+@torch.inference_mode()
+def test_the_decoder_sees_standardised_features(paintings, tmp_path):
+    network, images = AdaIN().eval(), torch.rand(4, 3, 32, 32)
+    assert not network.standardized
+    network.standardize(images)
+    assert network.standardized
+    seen = []
+    features = network.encode(images)
+    network.decoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    picture = network.decode(features)
+    deviation, mean = torch.std_mean(seen[0], (0, 2, 3))
+    torch.testing.assert_close(mean, torch.zeros(128), atol=1e-3, rtol=0)
+    alive = features.std((0, 2, 3)) > 0.2 * features.std((0, 2, 3)).mean()
+    torch.testing.assert_close(deviation[alive], torch.ones(int(alive.sum())), atol=1e-3, rtol=0)
+    assert deviation.max() < 1.001
+    save_network(tmp_path / "adain.safetensors", network, {}, torch.float32)
+    loaded = load_network(tmp_path / "adain.safetensors")
+    assert loaded.standardized
+    torch.testing.assert_close(loaded.decode(features), picture)
+    # A photo in its own style is decoded from its own features.
+    own = network.of_images(paintings[:1]).of_style({"1": 1})(paintings[0])
+    h, w = paintings[0].shape[2:]
+    torch.testing.assert_close(own, network.decode(network.encode(paintings[0]))[..., :h, :w], atol=1e-4, rtol=1e-3)
+
+
 def test_only_the_decoder_learns(network):
     assert all(parameter.requires_grad == name.startswith("decoder.") for name, parameter in network.named_parameters())
 
@@ -246,5 +281,8 @@ def test_refusals(network, paintings, vgg_file):
         AdaIN(styles=["night"])
     with pytest.raises(ValueError, match=r"must have 9 widths of 1 to 512 channels, got \[1, 2\]"):
         AdaIN(widths=[1, 2])
+    for width in (0, 1.5, "2", 9):
+        with pytest.raises(ValueError, match=f"decoder_width must be a whole number from 1 to 8, got {width!r}"):
+            AdaIN(decoder_width=width)
     with pytest.raises(ValueError, match="end at relu2_1 and lack layer 'relu4_1'"):
         AdaIN(str(vgg_file))
