@@ -125,13 +125,14 @@ def main() -> None:
             sheet.append(torch.cat(pictures[:4], dim=3))
             print(rows[-1], file=sys.stderr, flush=True)
     columns = [key for key in rows[0] if key != "settings"]
-    table = Table(*columns, title=f"{Path(options.style).stem}, {options.steps} steps")
+    steps = options.steps if options.variants else None
+    table = Table(*columns, title=f"{Path(options.style).stem}, {steps or 'no'} steps")
     for row in rows:
         table.add_row(*(str(row[key]) for key in columns))
     Console(width=140).print(table)
     if options.output:
         about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        about |= {"style": Path(options.style).stem, "steps": options.steps, "settings": options.settings}
+        about |= {"style": Path(options.style).stem, "steps": steps, "settings": options.settings}
         options.output.write_text(json.dumps(about | {"rows": rows}, indent=2) + "\n", encoding="utf-8")
     if options.sheet:
         images.write(options.sheet, torch.cat(sheet, dim=2))

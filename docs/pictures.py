@@ -86,6 +86,8 @@ def main() -> None:
     )
     parser.add_argument("networks", type=Path, nargs="*", metavar="NETWORK", help="networks for docs/paintings.jpg")
     options = parser.parse_args()
+    if options.paintings and not options.photos:
+        parser.error("--paintings needs --photos")
     images.write(DOCS / "styles.jpg", styles(), quality=88)
     stylizers = [Stylizer.from_checkpoint(path) for path in NETWORKS]
     scene = load(DOCS / "scene.jpg")
@@ -97,7 +99,7 @@ def main() -> None:
         images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
         sheets = {"multi_style": [Stylizer.from_checkpoint(SEVERAL, style={name: 1.0}) for name in styles_of(SEVERAL)]}
         if options.paintings:
-            paintings = sorted(path for path in options.paintings.iterdir() if path.suffix == ".jpg")
+            paintings = sorted(options.paintings.iterdir())
             sheets["any_style"] = [Stylizer.from_checkpoint(ANY, style={str(path): 1.0}) for path in paintings]
         if options.networks:
             sheets["paintings"] = [Stylizer.from_checkpoint(path) for path in options.networks]

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.functional import gram_matrix, instance_norm, padded, thin_conv, total_variation, upsampled_conv
+from fast_style.functional import (
+    channel_statistics,
+    gram_matrix,
+    instance_norm,
+    padded,
+    thin_conv,
+    total_variation,
+    upsampled_conv,
+)
 
 
 def test_gram_matrix_equals_explicit_sum():
@@ -127,6 +135,16 @@ def test_instance_norm_of_nearly_constant_channels():
     assert (ours - exact).abs().max() < 0.02
     flat = torch.full((1, 2, 8, 8), 7.0)
     torch.testing.assert_close(instance_norm(flat, torch.ones(2), torch.ones(2)), torch.ones(1, 2, 8, 8))
+
+
+def test_channel_statistics_of_nearly_constant_channels():
+    x = 1000 + 1e-2 * torch.randn(1, 2, 16, 16)
+    mean, deviation = channel_statistics(x)
+    torch.testing.assert_close(mean, x.double().mean((2, 3)).float())
+    torch.testing.assert_close(deviation.double(), x.double().std((2, 3), correction=0), rtol=2e-2, atol=0)
+    flat = torch.full((1, 2, 8, 8), 7.0, requires_grad=True)
+    torch.stack(channel_statistics(flat)).sum().backward()
+    torch.testing.assert_close(flat.grad, torch.full_like(flat, 1 / 64))
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 9, 9), (1, 2, 5, 5), (4, 3, 7, 7)])

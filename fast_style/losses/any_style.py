@@ -11,7 +11,7 @@ from fast_style.networks import VGG
 
 DEEPEST = "style_loss/encoder"
 IDENTITY = "identity_loss"
-FLAT = 1e-3  # variance below which a photo counts as flat
+FLAT = 0.05  # share of the mean square below which a variance counts as this, lest one flat crop outweigh a batch
 
 
 class AnyStyleLoss(nn.Module):
@@ -25,7 +25,8 @@ class AnyStyleLoss(nn.Module):
     standard deviations of the features of the picture and of the style image, under a loss network, and of the
     encoder's (`style_loss/encoder`). Identity: ‖d − p‖² / ‖p − μ(p)‖² with the pixels p of a photo and those d that are
     decoded from its own features. The denominators are ours: content and identity are 1 where there is nothing but the
-    mean of each channel, and the weights are those of any loss network and painting.
+    mean of each channel (of crops that are nearly flat less: the denominator is at least a twentieth of ‖t‖² or ‖p‖²),
+    and the weights are those of any loss network and painting.
 
     Args:
         loss_network: the frozen VGG.
@@ -85,9 +86,14 @@ class AnyStyleLoss(nn.Module):
         Returns:
             Unweighted float32 scalars by name: `content_loss`, `style_loss/LAYER`, `style_loss/encoder`,
             `identity_loss`.
+
+        Raises:
+            ValueError: if it wants an identity and there is none.
         """
         losses = {"content_loss": _relative(found, wanted), DEEPEST: _style(found, encoded)}
-        if identity:
+        if self.wants_identity:
+            if identity is None:
+                raise ValueError("with an identity_weight, what is decoded from photos as they are must be given")
             losses[IDENTITY] = _relative(*identity)
         features = self.loss_network(pictures, self.style_layers)
         with torch.no_grad():
@@ -103,7 +109,8 @@ class AnyStyleLoss(nn.Module):
 def _relative(found: Tensor, wanted: Tensor) -> Tensor:
     wanted = wanted.float()
     variance = (wanted - wanted.mean((2, 3), keepdim=True)).square().mean((1, 2, 3))
-    return ((found.float() - wanted).square().mean((1, 2, 3)) / variance.clamp_min(FLAT)).mean()
+    floor = (FLAT * wanted.square().mean((1, 2, 3))).clamp_min(1e-8)
+    return ((found.float() - wanted).square().mean((1, 2, 3)) / variance.maximum(floor)).mean()
 
 
 def _style(features: Tensor, style: Tensor) -> Tensor:

@@ -25,8 +25,9 @@ class AdaIN(ChainNetwork):
     """Encoder – statistics of the style image – decoder: Huang & Belongie 2017 (https://arxiv.org/abs/1703.06868).
 
     The encoder is VGG-19 up to relu4_1, frozen; the decoder mirrors it, without norms, with nearest-neighbour
-    upsampling. Unlike theirs it has leaky ReLUs and sees standardised features (`standardize`): a few steps of Adam at
-    a rate of 1e-3 left plain ReLUs at 0, where nothing is learned. All convolutions are padded by reflection. Between
+    upsampling. Unlike theirs it sees standardised features, (t − center) / spread in each channel (`standardize`), and
+    has leaky ReLUs: of features as they are, whose mean is large, a few steps of Adam at a rate of 1e-3 left plain ones
+    at 0, where nothing is learned. All convolutions are padded by reflection. Between
     the two the features of the photo get the means and the standard deviations of those of the style image. Once the
     style images are known (`of_images`) this is a conditional instance norm, and whatever `StyleNetwork` does with
     styles can be done with theirs.
@@ -36,9 +37,9 @@ class AdaIN(ChainNetwork):
             alone, by which it is found again.
         norm: `adaptive`, for any image; `conditional` or `instance`, for those whose statistics it holds.
         styles: names of these, see `StyleNetwork`.
-        decoder_width: how many times the channels of the encoder the decoder has.
         widths: channels of each convolution of the encoder, whose weights are then not read: they are loaded, or found
             (`find`). None: those of the weights, which are read.
+        decoder_width: how many times the channels of the encoder the decoder has: in the paper once.
 
     Raises:
         ValueError: if the norm is none of these, or has styles without being conditional or the other way round, the
@@ -57,8 +58,8 @@ class AdaIN(ChainNetwork):
         encoder: str = OURS,
         norm: str = "adaptive",
         styles: Sequence[str] = (),
-        decoder_width: int = 1,
         widths: Sequence[int] | None = None,
+        decoder_width: int = 1,
     ) -> None:
         super().__init__()
         if norm not in NORMS:
@@ -71,7 +72,7 @@ class AdaIN(ChainNetwork):
             raise ValueError(f"the encoder must have {len(CONVS)} widths of 1 to 512 channels, got {widths}")
         if not (isinstance(decoder_width, int) and 1 <= decoder_width <= 8):
             raise ValueError(f"decoder_width must be a whole number from 1 to 8, got {decoder_width!r}")
-        self.arguments = {"encoder": str(encoder), "norm": norm, "decoder_width": decoder_width, "widths": widths}
+        self.arguments = {"encoder": str(encoder), "norm": norm, "widths": widths, "decoder_width": decoder_width}
         self.arguments |= self.style_arguments(styles)
         pairs = list(zip(CONVS, [3, *widths], widths, strict=False))
         self.encoder = nn.ModuleDict({name: ConvLayer(above, width, 3) for name, above, width in pairs})
@@ -144,19 +145,20 @@ class AdaIN(ChainNetwork):
         """Map RGB (N, 3, H, W) in [0, 1] to relu4_1, (N, C, H/8, W/8)."""
         return apply(self.encoding, self.pad(images))
 
-    def transfer(self, photos: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    def transfer(self, photos: Tensor, encoded: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Give photos the styles of style images.
 
         Args:
             photos: RGB of shape (N, 3, H, W) in [0, 1].
             encoded: what `encode` makes of one style image, or of one for each photo.
+            own: what it makes of the photos, where that is known.
 
         Returns:
             Pictures (N, 3, H, W) in [0, 1]-space, and the features relu4_1 that they should have.
         """
         h, w = photos.shape[-2:]
         with torch.no_grad():
-            wanted = adaptive_instance_norm(self.encode(photos), encoded, EPS)
+            wanted = adaptive_instance_norm(self.encode(photos) if own is None else own, encoded, EPS)
         return self.decode(wanted)[..., :h, :w], wanted
 
     def decode(self, features: Tensor) -> Tensor:
@@ -172,12 +174,13 @@ class AdaIN(ChainNetwork):
     def standardize(self, images: Tensor) -> None:
         """Let the decoder see features of mean 0 and deviation 1 in each channel over images (N, 3, H, W) in [0, 1].
 
-        As they are, a few channels are large and a third is always 0, from which it learns slowly.
+        As they are it learns slowly from them: some channels are large, others small. Those whose deviation is below a
+        tenth of the mean one, as where a channel is 0 whatever the image, are divided by that tenth.
         """
-        features = self.encode(images).float()
+        features = self.encode(images.to(self.center.device)).float()
         deviation, mean = torch.std_mean(features, (0, 2, 3), keepdim=True)
         self.center.copy_(mean[0])
-        self.spread.copy_(deviation[0].clamp_min(0.1 * deviation.mean()))  # some channels are 0 whatever the image
+        self.spread.copy_(deviation[0].clamp_min((0.1 * deviation.mean()).clamp_min(1e-4)))
 
     @torch.no_grad()
     def of_images(self, images: Sequence[Tensor]) -> Self:

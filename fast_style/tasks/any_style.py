@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -94,13 +93,16 @@ class AnyStyle(NetworkTask):
     def _stylize_and_compare(self, photos: Tensor, paintings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
             encoded = self.network.encode(paintings)
-            own = self.network.encode(photos) if self.loss.wants_identity else None
-        transfer = (
-            partial(checkpoint, self.network.transfer, use_reentrant=False) if self.again else self.network.transfer
-        )
-        pictures, wanted = transfer(photos, encoded)
-        identity = None if own is None else (transfer(photos, own)[0], photos)
+            own = self.network.encode(photos)
+        pictures, wanted = self._run(self.network.transfer, photos, encoded, own)
+        identity = None
+        if self.loss.wants_identity:
+            h, w = photos.shape[-2:]
+            identity = self._run(self.network.decode, own)[..., :h, :w], photos
         return pictures, self.loss(pictures, self.network.encode(pictures), wanted, paintings, encoded, identity)
+
+    def _run(self, function: Callable[..., Any], *inputs: Tensor) -> Any:
+        return checkpoint(function, *inputs, use_reentrant=False) if self.again else function(*inputs)
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)

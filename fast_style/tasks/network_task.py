@@ -136,8 +136,8 @@ class NetworkTask(L.LightningModule):
         save_network(path, self.network, metadata, torch.float16 if self.fits_half() else torch.float32)
 
     def fits_half(self) -> bool:
-        """Tell whether no weight is beyond the range of half precision."""
-        largest = max(parameter.abs().max().item() for parameter in self.network.parameters())
+        """Tell whether no weight or buffer is beyond the range of half precision."""
+        largest = max(each.abs().max().item() for each in self.network.state_dict().values())
         return largest <= torch.finfo(torch.float16).max
 
     def stylize(self, *inputs: Tensor) -> Tensor:

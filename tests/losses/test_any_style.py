@@ -22,7 +22,7 @@ def test_against_numpy(network):
     assert loss.wants_identity
     pictures, paintings = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16) ** 2
     found, wanted, encoded = (torch.randn(2, 5, 2, 2) for _ in range(3))
-    wanted[1] += 3  # which no loss of contents sees, but in what was found
+    wanted[1] += 3  # which does not change what it is divided by
     photos, decoded = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
     losses = loss(pictures, found, wanted, paintings, encoded, (decoded, photos))
     expected = {}
@@ -57,8 +57,23 @@ def test_a_mean_alone_is_a_loss_of_one(network):
     losses = loss(image, nothing[0], features, image, features, (nothing[1], image))
     assert losses["content_loss"].item() == pytest.approx(1, rel=1e-4)
     assert losses["identity_loss"].item() == pytest.approx(1, rel=1e-4)
-    flat = torch.full((1, 3, 16, 16), 0.5)  # no division by 0
-    assert loss(flat, features, features, flat, features, (flat, flat))["identity_loss"].item() == 0
+
+
+def test_a_flat_photo_does_not_outweigh_the_others(network):
+    loss = AnyStyleLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
+    image, flat = torch.rand(1, 3, 16, 16), torch.full((1, 3, 16, 16), 0.5)
+    losses = loss(image, image, flat, image, image, (image, flat))
+    expected = (image - flat).square().mean().item() / (0.05 * 0.5**2)
+    assert losses["content_loss"].item() == pytest.approx(expected, rel=1e-4)
+    assert losses["identity_loss"].item() == pytest.approx(expected, rel=1e-4)
+    black = torch.zeros(1, 3, 16, 16)
+    assert loss(black, black, black, black, black, (black, black))["identity_loss"].item() == 0
+
+
+def test_the_identity_must_be_given(network):
+    image = torch.rand(1, 3, 16, 16)
+    with pytest.raises(ValueError, match="with an identity_weight, what is decoded from photos as they are must be"):
+        AnyStyleLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)(image, image, image, image, image)
 
 
 @pytest.mark.parametrize(

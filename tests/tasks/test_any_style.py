@@ -35,10 +35,10 @@ def total(task, batch):
 
 
 def test_learns_the_decoder_alone(build, fit):
-    task, data = build(), batches(12)
+    task, data = build(), batches(24)
     before, state = total(task, data[0]), {name: value.clone() for name, value in task.network.state_dict().items()}
     fit(task, data)
-    assert total(task, data[0]) < 0.85 * before
+    assert total(task, data[0]) < 0.7 * before
     for name, value in task.network.state_dict().items():
         assert torch.equal(value, state[name]) != name.startswith("decoder.")
 
@@ -52,8 +52,8 @@ def test_a_new_network_is_standardised_once(build):
 
 def test_photos_as_they_are_cost_nothing_where_they_have_no_weight(build):
     task, decoded = build(), []
-    transfer = task.network.transfer
-    task.network.transfer = lambda *arguments: decoded.append(1) or transfer(*arguments)
+    decode = task.network.decode
+    task.network.decode = lambda features: decoded.append(1) or decode(features)
     batch = batches(1)[0]
     assert task._losses(batch["image"], batch["painting"])["identity_loss"] > 0
     assert len(decoded) == 2
