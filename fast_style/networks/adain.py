@@ -27,10 +27,9 @@ class AdaIN(ChainNetwork):
     The encoder is VGG-19 up to relu4_1, frozen; the decoder mirrors it, without norms, with nearest-neighbour
     upsampling. Unlike theirs it sees standardised features, (t − center) / spread in each channel (`standardize`), and
     has leaky ReLUs: of features as they are, whose mean is large, a few steps of Adam at a rate of 1e-3 left plain ones
-    at 0, where nothing is learned. All convolutions are padded by reflection. Between
-    the two the features of the photo get the means and the standard deviations of those of the style image. Once the
-    style images are known (`of_images`) this is a conditional instance norm, and whatever `StyleNetwork` does with
-    styles can be done with theirs.
+    at 0, where nothing is learned. All convolutions are padded by reflection. Between the two the features of the photo
+    get the means and the standard deviations of those of the style image. Once the style images are known (`of_images`)
+    this is a conditional instance norm, and whatever `StyleNetwork` does with styles can be done with theirs.
 
     Args:
         encoder: its weights, as of `VGG`: `slim`, which ships, so that files hold it; of any other, files hold the name
@@ -145,25 +144,25 @@ class AdaIN(ChainNetwork):
         """Map RGB (N, 3, H, W) in [0, 1] to relu4_1, (N, C, H/8, W/8)."""
         return apply(self.encoding, self.pad(images))
 
-    def transfer(self, photos: Tensor, encoded: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def decode(self, features: Tensor, size: Sequence[int]) -> Tensor:
+        """Map features, as `encode` makes of images of a size (H, W), to pictures (N, 3, H, W) in [0, 1]-space."""
+        h, w = size
+        return self.to_rgb(apply(self.decoding, features))[..., :h, :w]
+
+    def transfer(self, features: Tensor, style: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Give photos the styles of style images.
 
         Args:
-            photos: RGB of shape (N, 3, H, W) in [0, 1].
-            encoded: what `encode` makes of one style image, or of one for each photo.
-            own: what it makes of the photos, where that is known.
+            features: what `encode` makes of N photos.
+            style: what it makes of one style image, or of one for each photo.
+            size: (H, W) of the photos.
 
         Returns:
             Pictures (N, 3, H, W) in [0, 1]-space, and the features relu4_1 that they should have.
         """
-        h, w = photos.shape[-2:]
         with torch.no_grad():
-            wanted = adaptive_instance_norm(self.encode(photos) if own is None else own, encoded, EPS)
-        return self.decode(wanted)[..., :h, :w], wanted
-
-    def decode(self, features: Tensor) -> Tensor:
-        """Map relu4_1 (N, C, h, w) to pictures (N, 3, 8h, 8w) in [0, 1]-space."""
-        return self.to_rgb(apply(self.decoding, features))
+            wanted = adaptive_instance_norm(features, style, EPS)
+        return self.decode(wanted, size), wanted
 
     @property
     def standardized(self) -> bool:

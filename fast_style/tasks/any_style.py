@@ -68,7 +68,8 @@ class AnyStyle(NetworkTask):
 
     def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1] in one of the styles that are shown, by default the first."""
-        return self.network.transfer(photos, self.network.encode(self._painting(style or self.names[0], photos)))[0]
+        painting = self._painting(style or self.names[0], photos)
+        return self.network.transfer(self.network.encode(photos), self.network.encode(painting), photos.shape[-2:])[0]
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image", "painting": (N, 3, H, W) in [0, 1]}."""
@@ -94,14 +95,12 @@ class AnyStyle(NetworkTask):
         with torch.no_grad():
             encoded = self.network.encode(paintings)
             own = self.network.encode(photos)
-        pictures, wanted = self._run(self.network.transfer, photos, encoded, own)
-        identity = None
-        if self.loss.wants_identity:
-            h, w = photos.shape[-2:]
-            identity = self._run(self.network.decode, own)[..., :h, :w], photos
+        size = photos.shape[-2:]
+        pictures, wanted = self._run(self.network.transfer, own, encoded, size)
+        identity = (self._run(self.network.decode, own, size), photos) if self.loss.wants_identity else None
         return pictures, self.loss(pictures, self.network.encode(pictures), wanted, paintings, encoded, identity)
 
-    def _run(self, function: Callable[..., Any], *inputs: Tensor) -> Any:
+    def _run(self, function: Callable[..., Any], *inputs: Any) -> Any:
         return checkpoint(function, *inputs, use_reentrant=False) if self.again else function(*inputs)
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:

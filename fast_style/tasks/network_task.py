@@ -137,7 +137,10 @@ class NetworkTask(L.LightningModule):
 
     def fits_half(self) -> bool:
         """Tell whether no weight or buffer is beyond the range of half precision."""
-        largest = max(each.abs().max().item() for each in self.network.state_dict().values())
+        values = [
+            each for each in self.network.state_dict().values() if each.is_floating_point()
+        ]  # counters stay whole
+        largest = max(each.abs().max().item() for each in values)
         return largest <= torch.finfo(torch.float16).max
 
     def stylize(self, *inputs: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def test_a_new_network_is_standardised_once(build):
 def test_photos_as_they_are_cost_nothing_where_they_have_no_weight(build):
     task, decoded = build(), []
     decode = task.network.decode
-    task.network.decode = lambda features: decoded.append(1) or decode(features)
+    task.network.decode = lambda *arguments: decoded.append(1) or decode(*arguments)
     batch = batches(1)[0]
     assert task._losses(batch["image"], batch["painting"])["identity_loss"] > 0
     assert len(decoded) == 2
@@ -119,3 +119,11 @@ def test_each_pair_counts_alike(build):
         alone = [task._losses(batch["image"][i : i + 1], batch["painting"][i : i + 1]) for i in range(2)]
     for name, value in together.items():
         assert value.item() == pytest.approx(sum(each[name].item() for each in alone) / 2, rel=1e-3)
+
+
+def test_what_half_precision_does_not_hold(build):
+    task = build()
+    task.network.register_buffer("steps", torch.tensor(10**6))  # as batch normalisation counts them
+    assert task.fits_half()
+    task.network.spread[0] = 1e5
+    assert not task.fits_half()
