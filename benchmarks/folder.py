@@ -3,8 +3,8 @@
     python benchmarks/folder.py --photos FOLDER [--model NETWORK] [--count 48] [--rounds 3] [--output FILE.json]
 
 Both read, stylize with the fastest backend there is and write JPEG, in one process each and by turns; start and
-compilation are left out: of the sequential loop by starting the clock later, of `fast_style.cli.pipeline` by calling it
-with a network that is ready.
+compilation are left out: of the sequential loop by starting the clock later, of `fast_style.inference.pipeline`
+by calling it with a network that is ready.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from fast_style import Stylizer, images
-from fast_style.cli.jobs import plan
-from fast_style.cli.pipeline import Settings, run
+from fast_style.inference.jobs import plan
+from fast_style.inference.pipeline import Settings, run
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -30,8 +30,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from fast_style.backends import choose, multiplies_bf16
 from fast_style.checkpoint import load_network
+from fast_style.inference.backends import choose, multiplies_bf16
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = "pytorch/examples"

@@ -24,7 +24,7 @@ from fast_style.cli.memory import keep_memory
 from fast_style.data import ImageSource, PhotoDataset, load_style
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG, TransformerNetwork
-from fast_style.tasks import FeedForward, warmup_constant
+from fast_style.training import FeedForward, warmup_constant
 
 Result = tuple[float, float, float]
 

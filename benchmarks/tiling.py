@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from fast_style.checkpoint import load_network
 from fast_style.data import procedural_image
-from fast_style.tiling import MEMORY, stylize_tiled, untiled_bytes
+from fast_style.inference.tiling import MEMORY, stylize_tiled, untiled_bytes
 
 NETWORK = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained" / "starry_night.safetensors"
 SCENE = 1024  # side that scenes are painted at; larger ones are mirrored beside each other
@@ -45,7 +45,7 @@ import json, re, sys, time
 from pathlib import Path
 import torch
 from fast_style.checkpoint import load_network
-from fast_style.tiling import MEMORY, stylize_tiled
+from fast_style.inference.tiling import MEMORY, stylize_tiled
 
 def peak_mb():
     return round(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024 / 1e6)

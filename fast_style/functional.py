@@ -83,87 +83,35 @@ def adaptive_instance_norm(content: Tensor, style: Tensor, eps: float = 1e-5) ->
     return instance_norm(content, std, mean, eps)
 
 
-def padded(images: Tensor, padding: int, mode: str) -> Tensor:
-    """Pad all four sides: (N, C, H, W) → (N, C, H + 2·padding, W + 2·padding).
-
-    As `torch.nn.functional.pad`, but `torch.compile` leaves the gradient to PyTorch's own kernel: its own is a sum of
-    nine masked copies, slow on a CPU (`benchmarks/training.md`).
+def total_variation(images: Tensor, circular: bool = False) -> Tensor:
+    """Mean squared difference of neighbouring pixels, horizontally plus vertically.
 
     Args:
-        images: of shape (N, C, H, W).
-        padding: pixels on each side; for `reflect` less than H and W.
-        mode: `reflect` or `replicate`.
-    """
-    return _Pad.apply(images, padding, mode)
-
-
-class _Pad(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, padding: int, mode: str) -> Tensor:
-        ctx.padding, ctx.mode = padding, mode
-        return F.pad(images, (padding,) * 4, mode=mode)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _pad_backward(gradient, ctx.padding, ctx.mode), None, None
-
-
-@torch.library.custom_op("fast_style::pad_backward", mutates_args=())
-def _pad_backward(gradient: Tensor, padding: int, mode: str) -> Tensor:
-    operators = {
-        "reflect": torch.ops.aten.reflection_pad2d_backward,
-        "replicate": torch.ops.aten.replication_pad2d_backward,
-    }
-    return operators[mode](gradient, _inner(gradient, padding, mode), [padding] * 4)
-
-
-@_pad_backward.register_fake
-def _inner(gradient: Tensor, padding: int, _mode: str) -> Tensor:
-    """Make an empty tensor of the size without padding."""
-    n, c, h, w = gradient.shape
-    shape = (n, c, h - 2 * padding, w - 2 * padding)
-    last = gradient.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout)
-
-
-def upsampled_weight(weight: Tensor) -> Tensor:
-    """Weight of a convolution that does nearest-neighbour upsampling by two and then a 3×3 convolution.
-
-    A 3×3 window of the upsampled picture sees only 2×2 different pixels: 4 products for each pixel of the output in
-    place of 9, and the upsampled picture is never made.
-
-    Args:
-        weight: of the 3×3 convolution, (C', C, 3, 3).
+        images: images of shape (N, C, H, W).
+        circular: whether the first row and column follow the last ones, as in a tile.
 
     Returns:
-        Weight of shape (2, 2, C', C, 2, 2): at the window of inputs (i, j), (i+1, j+1), [a, b] gives the output
-        (2i+1+a, 2j+1+b).
+        A float32 scalar, mean (x[h, w+1] − x[h, w])² + mean (x[h+1, w] − x[h, w])²; a direction in which the images
+        are one pixel wide contributes 0.
+
+    Source: the total variation regulariser of Johnson et al. 2016, section 3.2, as a mean instead of a sum so that
+    its weight does not depend on the size of the images.
     """
-    # Of the three taps of an output 2i+1, two fall on input i and one on i+1; of those of 2i+2, one and two.
-    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
-    return torch.einsum("ayk,bxl,ockl->abocyx", taps, taps, weight)
+    images = images.float()
+    total = images.new_zeros(())
+    for axis in (2, 3):
+        if images.shape[axis] > 1:
+            difference = images.roll(-1, axis) - images if circular else images.diff(dim=axis)
+            total = total + difference.square().mean()
+    return total
 
 
-def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Nearest-neighbour upsampling by two, padding by reflection, then a 3×3 convolution, computed at the small size.
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
-    See `upsampled_weight`. Reflected at the large size is repeated at the small one.
 
-    Args:
-        x: of shape (N, C, H, W).
-        weight: (C', C, 3, 3).
-        bias: (C'), or None.
-
-    Returns:
-        (N, C', 2H, 2W), the same up to the order of summation.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        small = upsampled_weight(weight).flatten(0, 2)  # (2·2·C', C, 2, 2)
-    y = F.conv2d(padded(x, 1, "replicate"), small, None if bias is None else bias.repeat(4))
-    # The pixels of a window lie apart, each with all its channels, so that channels last they are moved as they are.
-    y = y.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (N, H + 1, 2, W + 1, 2, C')
-    return y.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)[..., 1:-1, 1:-1]
+def luma(images: Tensor) -> Tensor:
+    """Weigh RGB (N, 3, H, W) as ITU-R BT.601 does: (N, 1, H, W)."""
+    return F.conv2d(images, images.new_tensor(LUMA).view(1, 3, 1, 1))
 
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
@@ -198,48 +146,3 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     shifted = x.float() - first
     mean = shifted.mean((2, 3), keepdim=True)
     return first, shifted, mean, (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)
-
-
-def thin_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolution of stride one without padding, for large kernels and few outputs.
-
-    Each row of the kernel becomes outputs of its own, of a convolution with a kernel one row high; a second
-    convolution, of zeros and ones, adds up what they give, each a row lower than the one before. Where a processor
-    multiplies 16 or 32 outputs at once, three outputs leave most of it idle (`benchmarks/training.md`).
-
-    Args:
-        x: of shape (N, C, H, W).
-        weight: (C', C, K, K).
-        bias: (C'), or None.
-
-    Returns:
-        (N, C', H − K + 1, W − K + 1), the same up to the order of summation and, in bfloat16, the rounding of each row.
-    """
-    out, channels, rows, columns = weight.shape
-    each_row = weight.permute(2, 0, 1, 3).reshape(rows * out, channels, 1, columns)
-    one, row = torch.eye(out, device=x.device), torch.eye(rows, device=x.device)
-    add = torch.einsum("ok,pr->opkr", one, row).reshape(out, rows * out, rows, 1)
-    return F.conv2d(F.conv2d(x, each_row), add.to(x.dtype), bias)
-
-
-def total_variation(images: Tensor, circular: bool = False) -> Tensor:
-    """Mean squared difference of neighbouring pixels, horizontally plus vertically.
-
-    Args:
-        images: images of shape (N, C, H, W).
-        circular: whether the first row and column follow the last ones, as in a tile.
-
-    Returns:
-        A float32 scalar, mean (x[h, w+1] − x[h, w])² + mean (x[h+1, w] − x[h, w])²; a direction in which the images
-        are one pixel wide contributes 0.
-
-    Source: the total variation regulariser of Johnson et al. 2016, section 3.2, as a mean instead of a sum so that
-    its weight does not depend on the size of the images.
-    """
-    images = images.float()
-    total = images.new_zeros(())
-    for axis in (2, 3):
-        if images.shape[axis] > 1:
-            difference = images.roll(-1, axis) - images if circular else images.diff(dim=axis)
-            total = total + difference.square().mean()
-    return total

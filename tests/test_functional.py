@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.functional import (
-    channel_statistics,
-    gram_matrix,
-    instance_norm,
-    padded,
-    thin_conv,
-    total_variation,
-    upsampled_conv,
-)
+from fast_style.functional import channel_statistics, gram_matrix, instance_norm, total_variation
+from fast_style.layers.kernels import padded, thin_conv, upsampled_conv
 
 
 def test_gram_matrix_equals_explicit_sum():

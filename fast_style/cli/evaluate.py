@@ -22,9 +22,9 @@ from fast_style.cli.memory import keep_memory
 from fast_style.data import HeldOut, ImageSource, find_style
 from fast_style.evaluate import Scores, evaluate
 from fast_style.files import replacing
+from fast_style.inference.stylizer import Stylizer
 from fast_style.losses import PerceptualLoss
 from fast_style.optimize import Objective, Style, minimize
-from fast_style.stylizer import Stylizer
 
 PICTURES = 6  # photos on the contact sheet
 
@@ -125,7 +125,7 @@ def _print(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(
-        prog="python -m fast_style.evaluate",
+        prog="python -m fast_style evaluate",
         description="Measure networks on photos: losses, similarity to the photo, colours of the style, time.",
         epilog="The identity is always measured too: it keeps all content and has no style.",
     )

@@ -1,16 +1,16 @@
-"""The exporting command: `python -m fast_style.export CKPT OUT.onnx [--precision fp32|fp16]`."""
+"""The exporting command: `python -m fast_style export CKPT OUT.onnx [--precision fp32|fp16]`."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from fast_style.cli.arguments import Parser, note_of, parse_style
-from fast_style.export import export
+from fast_style.inference.export import export
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 for misuse, 1 if the export failed."""
-    parser = Parser(prog="python -m fast_style.export", description="Export a trained network as ONNX.")
+    parser = Parser(prog="python -m fast_style export", description="Export a trained network as ONNX.")
     parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="network that training exported")
     parser.add_argument("output", type=Path, metavar="OUT.onnx", help="the file to write")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="of weights and activations")

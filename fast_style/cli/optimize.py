@@ -17,14 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from fast_style import images
-from fast_style.backends import find_device
 from fast_style.cli.arguments import Parser, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.control import COLOURS, luma, match_colours, with_colours_of
 from fast_style.data import find_style
 from fast_style.errors import first_line
+from fast_style.functional import luma
+from fast_style.inference.backends import find_device
+from fast_style.inference.control import COLOURS, match_colours, with_colours_of
 from fast_style.optimize import MARGIN, OPTIMIZERS, NonFiniteError, Size, Step, Style, optimize, resize, scales
 
 MAX_SIDE = 8192
@@ -204,7 +205,7 @@ def _read(path: str | Path) -> Tensor:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(
-        prog="python -m fast_style.optimize",
+        prog="python -m fast_style optimize",
         description="Optimise a picture: the content of one image in the style of others, or a texture.",
         epilog=EPILOG,
     )

@@ -14,7 +14,7 @@ from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import read_write
 
-from fast_style.callbacks import Processes
+from fast_style.training.callbacks import Processes
 
 LOST = re.compile(
     r"connection (was )?(closed|reset)|remote process exited|broken pipe|other side closed", re.IGNORECASE

@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from fast_style.backends import find_device, multiplies_bf16
+from fast_style.inference.backends import find_device, multiplies_bf16
 
 STEPS = 800  # of a run that limits neither steps nor time
 # A step under VGG-19 keeps 4,420 bytes a pixel for the backward pass in float32 (sum over

@@ -12,14 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
-from fast_style.backends import read_onnx_metadata
 from fast_style.checkpoint import read_metadata, styles_of, takes_style
 from fast_style.cli.arguments import Parser, note_of, parse_style
-from fast_style.cli.jobs import plan
-from fast_style.cli.pipeline import Settings, one_line, run
-from fast_style.control import COLOURS, Control, luma
 from fast_style.data import shipped_styles
-from fast_style.stylizer import Stylizer
+from fast_style.functional import luma
+from fast_style.inference.backends import read_onnx_metadata
+from fast_style.inference.control import COLOURS, Control
+from fast_style.inference.jobs import plan
+from fast_style.inference.pipeline import Settings, one_line, run
+from fast_style.inference.stylizer import Stylizer
 
 MAX_SIDE = 65_500  # of a JPEG file
 DIRECTIONS = ("horizontal", "vertical")

@@ -19,7 +19,6 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fast_style import images
-from fast_style.callbacks import PictureLogger, find_checkpoint
 from fast_style.checkpoint import load_network
 from fast_style.cli import multirun
 from fast_style.cli.config import CONFIGS, PACKAGE, build
@@ -28,7 +27,8 @@ from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
-from fast_style.tasks import AnyStyle, FeedForward, MultiStyle, NetworkTask
+from fast_style.training import AnyStyle, FeedForward, MultiStyle, NetworkTask
+from fast_style.training.callbacks import PictureLogger, find_checkpoint
 
 # Where init=base starts, by the class of the network.
 BASES = {

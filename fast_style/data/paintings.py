@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from fast_style.control import luma
 from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
 from fast_style.data.procedural import procedural_image
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.style import SHIPPED
+from fast_style.functional import luma
 from fast_style.images import resize_short_side, to_depth, to_float
 
 DRAW = 2  # lest crops and photos are drawn alike

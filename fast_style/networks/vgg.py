@@ -54,7 +54,7 @@ class VGG(nn.Module):
 
     A file of a distilled network also holds a square matrix `taps.LAYER.weight` for some layers: what `forward` returns
     of such a layer is multiplied by it, so that distances of features and of Gram matrices are the teacher's (see
-    `fast_style.tasks.Distillation`).
+    `fast_style.training.Distillation`).
 
     Raises:
         ValueError: if the name, the pooling or the padding is unknown, a file is not VGG weights, a width is below 1 or

@@ -15,7 +15,7 @@ from PIL import Image
 from fast_style import images
 from fast_style.cli import optimize as command
 from fast_style.cli.config import CONFIGS
-from fast_style.control import luma
+from fast_style.functional import luma
 
 TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
 

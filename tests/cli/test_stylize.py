@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from fast_style import images
 from fast_style.checkpoint import save_network
 from fast_style.cli.stylize import main
+from fast_style.inference.stylizer import Stylizer
 from fast_style.networks import TransformerNetwork
-from fast_style.stylizer import Stylizer
 
 ON_CPU = ("--device", "cpu", "--precision", "fp32", "--backend", "torch")
 

@@ -17,7 +17,7 @@ from fast_style.checkpoint import load_network, read_metadata, save_network
 from fast_style.cli import train as command
 from fast_style.images import read, to_float
 from fast_style.networks import TransformerNetwork
-from fast_style.tasks import FeedForward
+from fast_style.training import FeedForward
 
 
 def events(run: Path) -> EventAccumulator:

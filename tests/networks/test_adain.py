@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 from fast_style.checkpoint import load_network, load_styled, save_network, styles_of, takes_style
 from fast_style.functional import adaptive_instance_norm
+from fast_style.inference.stylizer import Stylizer
+from fast_style.inference.tiling import stylize_tiled
 from fast_style.networks import VGG, AdaIN
-from fast_style.stylizer import Stylizer
-from fast_style.tiling import stylize_tiled
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 import torch
 
 from fast_style.checkpoint import load_network, save_network
+from fast_style.inference.tiling import stylize_tiled
 from fast_style.networks import ResnetGenerator
-from fast_style.tiling import stylize_tiled
 
 
 def test_has_the_parameters_of_the_published_generator():

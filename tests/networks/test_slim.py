@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from fast_style.checkpoint import load_network, save_network
+from fast_style.inference.tiling import stylize_tiled
 from fast_style.networks import SlimNetwork
-from fast_style.tiling import stylize_tiled
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (2, 3), (5, 5), (8, 8), (17, 30), (31, 33), (64, 48)])

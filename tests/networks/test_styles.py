@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from fast_style.checkpoint import load_network, load_styled, save_network
 from fast_style.functional import instance_norm
+from fast_style.inference.tiling import stylize_tiled
 from fast_style.layers import ConditionalInstanceNorm, StyleMap
 from fast_style.networks import SlimNetwork, TransformerNetwork
-from fast_style.tiling import stylize_tiled
 
 STYLES = ["cubist", "waves", "night"]
 KINDS = [TransformerNetwork, SlimNetwork]

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from fast_style.checkpoint import load_network, save_network
+from fast_style.inference.stylizer import Stylizer
 from fast_style.networks import UNet
-from fast_style.stylizer import Stylizer
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 9), (21, 30), (64, 48)])

@@ -1,0 +1,1 @@
+"""Trained networks at work: on a picture (`stylizer`), on many files (`pipeline`), elsewhere (`backends`, `export`)."""

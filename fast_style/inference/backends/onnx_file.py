@@ -1,0 +1,220 @@
+"""Networks in ONNX files: written with everything that is known of them, and told from others."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fast_style.errors import first_line
+from fast_style.files import replacing
+from fast_style.inference.backends.interface import Clamped
+from fast_style.inference.backends.precision import PRECISIONS, float32_norm, lowered
+from fast_style.layers import frozen
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+FORMAT = "fast_style/onnx/1"
+OPSET = 18  # as old as the exporter writes, for old runtimes
+INPUT, OUTPUT = "photos", "stylized"
+DOC = (
+    "photos: float32 RGB of shape (n, 3, h, w) in [0, 1], of any size; "
+    "stylized: float32 RGB of the same shape, clamped to [0, 1]"
+)
+TRACED = (2, 3, 67, 79)  # odd, so that the padding is part of what is traced
+CHECKED = ((1, 3, 37, 53), (2, 3, 64, 48), (1, 3, 5, 9), (1, 3, 1, 1))
+TOLERANCE = {"fp32": 0.5 / 255, "fp16": 1.5 / 255}  # mean absolute difference
+METADATA_PROPS = 14  # number of ModelProto.metadata_props
+
+
+def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any], precision: str = "fp32") -> float:
+    """Write a network as ONNX, of dynamic batch size, height and width; what is there is replaced.
+
+    The file appears under its name only once ONNX's checker has accepted it and ONNX Runtime has computed with it what
+    PyTorch computes, at sizes other than the traced one. Photos go in and pictures come out in float32 whatever the
+    precision, since few clients have a type for 16 bits; with `fp16` the convolutions, their weights and what lies
+    between layers are float16, normalisations are computed in float32.
+
+    Args:
+        path: the `.onnx` file.
+        network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape.
+        metadata: values by name, each kept as JSON in `metadata_props`; `format`, `precision` and `torch` are set here.
+        precision: `fp32` or `fp16`.
+
+    Returns:
+        The largest mean absolute difference to PyTorch in float32 that was found.
+
+    Raises:
+        ValueError: if the precision is another, or a package of the extra `onnx` is missing.
+        RuntimeError: if the export fails, or what it computes differs; nothing is written.
+        OSError: if the file cannot be written; nothing is left behind.
+    """
+    if precision not in TOLERANCE:
+        raise ValueError(f"the precision of an ONNX file must be one of {', '.join(TOLERANCE)}, got {precision!r}")
+    require_onnx()
+    described = {**metadata, "format": FORMAT, "precision": precision, "torch": torch.__version__}
+    network = Clamped(frozen(network)).cpu().eval()
+    try:
+        with _quiet():
+            content = _build(network, precision, {key: json.dumps(value) for key, value in described.items()})
+            difference = _difference(content, network)
+    except Exception as error:  # the exporter's, the checker's and the runtime's have no common class
+        raise RuntimeError(f"cannot export {path}: {first_line(error)}") from error
+    if not difference <= TOLERANCE[precision]:  # nor NaN
+        raise RuntimeError(
+            f"cannot export {path}: in ONNX Runtime it differs from PyTorch by {difference * 255:.3g}/255 on average, "
+            f"more than {TOLERANCE[precision] * 255:g}/255 in {precision}"
+        )
+    with replacing(path) as file:
+        file.write(content)
+    return difference
+
+
+def require_onnx() -> None:
+    """Raise ValueError if a package that writes or checks ONNX files is missing."""
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise ValueError(f"{package} is not installed, which writing ONNX takes: pip install 'fast-style[onnx]'")
+
+
+def read_onnx_metadata(path: str | Path) -> dict[str, Any]:
+    """Read what a file that `export_onnx` wrote says of itself; needs no ONNX package.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no complete ONNX file, or was not written by `export_onnx`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no network at {path}")
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file: name an .onnx file")
+    content = path.read_bytes()
+    try:
+        fields = [dict(_fields(value)) for number, value in _fields(content) if number == METADATA_PROPS]
+        texts = {entry[1].decode(): entry[2].decode() for entry in fields}
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is not a complete ONNX file") from error
+    try:
+        metadata = {key: json.loads(text) for key, text in texts.items()}
+    except (ValueError, RecursionError):
+        metadata = {}
+    if metadata.get("format") != FORMAT or metadata.get("precision") not in TOLERANCE:
+        raise ValueError(f"{path} was not exported by fast_style: make it with python -m fast_style export")
+    return metadata
+
+
+def _build(network: nn.Module, precision: str, texts: Mapping[str, str]) -> bytes:
+    import onnx
+
+    if precision != "fp32":
+        network = lowered(network, PRECISIONS[precision], float32_norm)
+    n, h, w = (torch.export.Dim(name) for name in "nhw")
+    program = torch.onnx.export(
+        network,
+        (torch.rand(TRACED),),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes=({0: n, 2: h, 3: w},),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None  # for mypy: None is what the exporter before dynamo returns  # noqa: S101
+    model = program.model_proto
+    # Shapes within are formulas in h and w, by whose text runtimes share buffers; theirs are as good.
+    del model.graph.value_info[:]
+    for dimension, name in zip(model.graph.output[0].type.tensor_type.shape.dim, ("n", 3, "h", "w"), strict=True):
+        dimension.Clear()
+        if isinstance(name, int):
+            dimension.dim_value = name
+        else:
+            dimension.dim_param = name
+    model.producer_name, model.producer_version, model.doc_string = "fast_style", "", DOC
+    onnx.helper.set_model_props(model, dict(texts))
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+@torch.inference_mode()
+def _difference(content: bytes, network: nn.Module) -> float:
+    """Run it beside PyTorch in float32; the largest mean absolute difference."""
+    session = session_of(content)
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for shape in CHECKED:
+        photos = torch.rand(shape, generator=generator)
+        differences.append((run(session, photos) - network(photos)).abs().mean())
+    return torch.stack(differences).max().item()
+
+
+def session_of(model: bytes | Path) -> Any:
+    """Open a session of ONNX Runtime on the CPU, with as many threads as PyTorch has."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what fails is raised, too
+    source = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def run(session: Any, photos: Tensor) -> Tensor:
+    """Run a session on photos (N, 3, H, W); RuntimeError if it fails."""
+    array = photos.detach().cpu().contiguous().numpy()
+    try:
+        return torch.from_numpy(session.run([OUTPUT], {INPUT: array})[0])
+    except Exception as error:  # ONNX Runtime's have no common class
+        raise RuntimeError(f"ONNX Runtime cannot run the network ({first_line(error)})") from error
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of each field of a protocol buffer; ValueError if it is none, or incomplete."""
+    view = BytesIO(message)
+    while key := _varint(view, end=True):
+        kind, length = key & 7, 0
+        if kind == 0:
+            _varint(view)
+        elif kind in (1, 2, 5):
+            length = _varint(view) if kind == 2 else 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        content = view.read(length)
+        if len(content) < length:
+            raise ValueError("truncated")
+        yield key >> 3, content
+
+
+def _varint(view: BytesIO, end: bool = False) -> int:
+    """Read a number of seven bits a byte; 0 at the end, if it may end here."""
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = view.read(1)
+        if not byte:
+            if end and shift == 0:
+                return 0
+            raise ValueError("truncated")
+        value |= (byte[0] & 127) << shift
+        if byte[0] < 128:
+            break
+    if end and value < 8:
+        raise ValueError("field number 0")
+    return value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the exporter and its passes say of their own code from the user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,197 @@
+"""What a network says of itself, as regions between the norms that need statistics of the whole picture."""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from math import prod
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from fast_style.inference.tiling.regions import (
+    PADDINGS,
+    Convolution,
+    Enlargement,
+    Folding,
+    Modulation,
+    Normalisation,
+    Pointwise,
+    Region,
+    Residual,
+    Size,
+    TransposedConvolution,
+    UpsampledConvolution,
+)
+from fast_style.layers import FilterResponseNorm, Layer, StyleMap, UpsampleConv
+
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity)
+Statistics = tuple[Tensor, Tensor]  # mean and variance, each (C,)
+
+
+@runtime_checkable
+class Tileable(Protocol):
+    """A network that says what it does: it pads to `padded` by replication, applies `chain`, crops, applies `to_rgb`.
+
+    `chain` holds, in order: convolutions, transposed ones, `UpsampleConv`, nearest-neighbour `nn.Upsample`,
+    `nn.PixelShuffle`, `nn.PixelUnshuffle`, `nn.MaxPool2d` of squares side by side; batch, instance and filter response
+    norms, whose `weight` and `bias` are of shape (C,) or None; activations, and functions of each pixel;
+    `nn.Sequential` of these; and residual blocks of any type, which add to their input what the layers of their
+    `branch` make of it.
+    """
+
+    @property
+    def chain(self) -> Sequence[Layer]:
+        """All layers in order."""
+        ...
+
+    def padded(self, side: int) -> int:
+        """Side that the chain is given for a side of the picture."""
+        ...
+
+    def to_rgb(self, x: Tensor) -> Tensor:
+        """Map what the last layer gives to [0, 1]-space, pixel by pixel."""
+        ...
+
+
+class Norm:
+    """A norm that waits for the statistics of its input over the whole picture."""
+
+    def __init__(self, norm: nn.InstanceNorm2d | FilterResponseNorm) -> None:
+        self.norm = norm
+
+    def __call__(self, statistics: Statistics) -> Normalisation:
+        """Bind the statistics."""
+        mean, variance = statistics
+        if isinstance(self.norm, FilterResponseNorm):  # which divides by the root of the mean square
+            mean, variance = torch.zeros_like(mean), variance + mean.square()
+        return Normalisation(self.norm, mean, variance)
+
+
+class Mark(Enum):
+    """Where a residual block with a `Norm` inside begins, and where the branch is added to the identity."""
+
+    FORK = "fork"
+    JOIN = "join"
+
+
+Item = Region | Norm | Mark
+
+
+def tileable(network: nn.Module) -> Tileable:
+    """Let a network pass that can run in tiles.
+
+    Raises:
+        TypeError: if it does not describe itself.
+        ValueError: if it is in training mode.
+    """
+    if not isinstance(network, Tileable):
+        raise TypeError(f"cannot run a {type(network).__name__} in tiles: it does not describe its layers as a chain")
+    if network.training:
+        raise ValueError("cannot run a network in training mode in tiles: call its eval() first")
+    return network
+
+
+def program_of(network: Tileable, dtype: torch.dtype, statistics: Sequence[Statistics] = ()) -> list[Item]:
+    """Translate the chain of a network.
+
+    Args:
+        network: what to translate.
+        dtype: what convolutions compute in, but for the first, which has few channels: it computes in float32.
+        statistics: of the input of every instance or filter response norm, in order; without them each becomes a
+            `Norm`.
+
+    Raises:
+        TypeError: if it has a layer that is not known here.
+    """
+    program = list(_items(network.chain, dtype, iter(statistics) if statistics else None))
+    for position, item in enumerate(program):
+        if isinstance(item, Convolution):
+            # Pixels rounded to bfloat16 lose the gradients of smooth areas, which norms amplify.
+            program[position] = item.in_float32()
+            break
+    return program
+
+
+def input_size(network: Tileable, height: int, width: int) -> Size:
+    """Size of what the chain is given for a picture."""
+    return 3, network.padded(height), network.padded(width)
+
+
+def sizes_of(program: Sequence[Item], size: Size) -> list[Size]:
+    """Size of the input of each item, and of the last output."""
+    sizes = [size]
+    for item in program:
+        sizes.append(item.resize(sizes[-1]) if isinstance(item, Region) else sizes[-1])
+    return sizes
+
+
+def untiled_bytes(network: nn.Module, height: int, width: int, dtype: torch.dtype = torch.float32) -> int:
+    """Bytes of activations that a network holds at once, at least, if it runs on a whole picture.
+
+    Raises:
+        TypeError: if the network does not describe itself, or has a layer that is not known here.
+        ValueError: if it is in training mode.
+    """
+    described = tileable(network)
+    program = program_of(described, dtype)
+    sizes = [prod(size) for size in sizes_of(program, input_size(described, height, width))]
+    held, most = [0], 0
+    for item, before, after in zip(program, sizes, sizes[1:], strict=False):
+        if item is Mark.FORK:
+            held.append(before)
+        elif item is Mark.JOIN:
+            held.pop()
+        maps = 3 * after if isinstance(item, Modulation) else 0  # scales, shifts and their product, in float32
+        most = max(most, before + after + maps + sum(held))
+    return most * dtype.itemsize
+
+
+def _items(layers: Sequence[Layer], dtype: torch.dtype, statistics: Iterator[Statistics] | None) -> Iterator[Item]:
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            yield from _items(list(layer), dtype, statistics)
+        elif branch := getattr(layer, "branch", None):
+            inner = list(_items(branch, dtype, statistics))
+            regions = [item for item in inner if isinstance(item, Region)]
+            yield from [Residual(regions)] if len(regions) == len(inner) else [Mark.FORK, *inner, Mark.JOIN]
+        elif isinstance(layer, FilterResponseNorm) or (
+            isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats
+        ):
+            yield Norm(layer)(next(statistics)) if statistics else Norm(layer)
+        else:
+            yield from _regions(layer, dtype)
+
+
+def _regions(layer: Layer, dtype: torch.dtype) -> Iterator[Region]:
+    match layer:
+        case UpsampleConv(kernel_size=(3, 3), stride=(1, 1)):
+            yield UpsampledConvolution(layer, dtype)
+        case UpsampleConv():
+            yield from (Enlargement(nn.Upsample(scale_factor=2), 2), Convolution(layer, dtype))
+        case nn.Conv2d() if _is_plain(layer, nn.Conv2d) and layer.padding_mode in PADDINGS:
+            yield Convolution(layer, dtype)
+        case nn.ConvTranspose2d() if _is_plain(layer, nn.ConvTranspose2d):
+            yield TransposedConvolution(layer, dtype)
+        case nn.Upsample(mode="nearest", scale_factor=int() | float() as factor) if factor == int(factor):
+            yield Enlargement(layer, int(factor))
+        case nn.PixelShuffle(upscale_factor=factor):
+            yield Enlargement(layer, factor, factor**2)
+        case nn.PixelUnshuffle(downscale_factor=factor):
+            yield Folding(layer, factor, factor**2)
+        case nn.MaxPool2d(kernel_size=int() as factor, padding=0, dilation=1, ceil_mode=False) if (
+            layer.stride == factor
+        ):
+            yield Folding(layer, factor)
+        case StyleMap():
+            yield Modulation(layer)
+        case nn.BatchNorm2d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
+            yield Normalisation(layer, mean, variance)
+        case nn.Module() if not isinstance(layer, ACTIVATIONS):
+            raise TypeError(f"cannot run the network in tiles: the tiling does not know its layer {layer}")
+        case _:
+            yield Pointwise(layer)
+
+
+def _is_plain(layer: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether the layer is what its base class says, and pads by numbers."""
+    return type(layer).forward is kind.forward and not isinstance(layer.padding, str)

@@ -1,0 +1,336 @@
+"""Layers applied to a part of a picture: each knows which part of its input a part of its output needs.
+
+What comes out is what the layer gives there for the whole picture: it pads at the picture's own border only.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _NormBase
+
+from fast_style.inference.tiling.subpixel import strided_weight, unfold_squares
+from fast_style.layers import FilterResponseNorm, Layer, StyleMap
+from fast_style.layers.kernels import upsampled_weight
+
+Span = tuple[int, int]  # first, and one beyond the last, along one axis
+Box = tuple[Span, Span]  # rows, columns
+Size = tuple[int, int, int]  # channels, height, width of the whole picture at some layer
+PADDINGS = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate"}
+
+
+def crop(x: Tensor, have: Box, want: Box) -> Tensor:
+    """Cut the region `want` out of a tensor (1, C, h, w) that covers `have`."""
+    (top, _), (left, _) = have
+    (first, last), (start, stop) = want
+    return x[..., first - top : last - top, start - left : stop - left]
+
+
+class Region(ABC):
+    """A layer that computes any part of its output from a part of its input; by default, pixel by pixel."""
+
+    def resize(self, size: Size) -> Size:
+        """Size of the output for an input of a size."""
+        return size
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input, which is `length` long, for a span of the output; axis 0 rows, 1 columns."""
+        del length, axis
+        return want
+
+    def work(self, size: Size) -> int:
+        """Multiply-adds for an input of a size."""
+        del size
+        return 0
+
+    @abstractmethod
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Compute a part of the output.
+
+        Args:
+            x: the input on `have`, (1, C, h, w).
+            have: region of the input, at least what `want` needs.
+            want: region of the output.
+            size: of the whole input.
+
+        Returns:
+            The output on `want`, (1, C', h', w').
+        """
+
+
+class Pointwise(Region):
+    """A function of each pixel."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Apply it."""
+        return self.layer(crop(x, have, want))
+
+
+class Normalisation(Region):
+    """Normalisation with statistics that are known: weight·(x − mean)/√(variance + eps) + bias, each of shape (C,)."""
+
+    def __init__(self, norm: _NormBase | FilterResponseNorm, mean: Tensor, variance: Tensor) -> None:
+        # Float32 also beside 16-bit activations: batch_norm rounds once, at its end.
+        self.mean, self.variance, self.eps = mean.float(), variance.float(), norm.eps
+        self.weight, self.bias = (None if each is None else each.float() for each in (norm.weight, norm.bias))
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Apply it."""
+        x = crop(x, have, want)
+        return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False, eps=self.eps)
+
+
+class Modulation(Region):
+    """Scales and shifts that differ from place to place."""
+
+    def __init__(self, style_map: StyleMap) -> None:
+        self.style_map = style_map
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Apply those of the place."""
+        return self.style_map.part(crop(x, have, want), want, size[1:])
+
+
+class Convolution(Region):
+    """A convolution with its padding and stride, computing in `dtype`, whose output is rounded to `result`."""
+
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, result: torch.dtype | None = None) -> None:
+        self.conv, self.result = conv, result or dtype
+        self.weight = conv.weight.to(dtype, memory_format=torch.channels_last)
+        self.bias = None if conv.bias is None else conv.bias.to(dtype)
+        self.squares = _squares(strided_weight(conv.weight), conv.bias, dtype) if _is_narrow(conv) else None
+        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
+        self.padding = [int(each) for each in conv.padding]
+        self.mode = PADDINGS[conv.padding_mode]
+
+    def in_float32(self) -> "Convolution":
+        """Compute the same in float32, and round the output only."""
+        return Convolution(self.conv, torch.float32, self.result)
+
+    def resize(self, size: Size) -> Size:
+        """Size of the output for an input of a size."""
+        h, w = (
+            (length + 2 * self.padding[axis] - self._extent(axis)) // self.stride[axis] + 1
+            for axis, length in enumerate(size[1:])
+        )
+        return len(self.weight), h, w
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input; at the border also what reflection mirrors there."""
+        start, stop = self._reach(want, axis)
+        before, after = max(0, -start), max(0, stop - length)
+        return max(0, min(start, length - 1 - after)), min(length, max(stop, before + 1))
+
+    def work(self, size: Size) -> int:
+        """Multiply-adds for an input of a size."""
+        _, h, w = self.resize(size)
+        return self.weight.numel() * h * w
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Pad at the border of the picture, convolve."""
+        reach = self._reach(want[0], 0), self._reach(want[1], 1)
+        (top, bottom), (left, right) = (
+            (max(0, -start), max(0, stop - length)) for (start, stop), length in zip(reach, size[1:], strict=True)
+        )
+        if top or bottom or left or right:
+            x = F.pad(x, (left, right, top, bottom), mode=self.mode)
+        have = (have[0][0] - top, have[0][1] + bottom), (have[1][0] - left, have[1][1] + right)
+        x = crop(x, have, reach).to(self.weight.dtype)
+        if self.squares is None:
+            y = F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+            return y.to(self.result)
+        h, w = (last - first for first, last in want)
+        x = F.pad(x, (0, w % 2, 0, h % 2)) if h % 2 or w % 2 else x
+        y = unfold_squares(F.conv2d(x, *self.squares, stride=2))
+        return y[..., :h, :w].to(self.result)
+
+    def _extent(self, axis: int) -> int:
+        return self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+
+    def _reach(self, want: Span, axis: int) -> Span:
+        """Span of the padded input, counted from the first unpadded one."""
+        start, last = (each * self.stride[axis] - self.padding[axis] for each in (want[0], want[1] - 1))
+        return start, last + self._extent(axis)
+
+
+class UpsampledConvolution(Region):
+    """Nearest-neighbour upsampling by two, then a 3×3 convolution padded by reflection, computing in `dtype`."""
+
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
+        self.squares = _squares(upsampled_weight(conv.weight).flatten(0, 2), conv.bias, dtype)
+
+    def resize(self, size: Size) -> Size:
+        """Size of the output for an input of a size."""
+        return len(self.squares[0]) // 4, 2 * size[1], 2 * size[2]
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input."""
+        start, stop = self._reach(want)
+        return max(0, start), min(length, stop)
+
+    def work(self, size: Size) -> int:
+        """Multiply-adds for an input of a size."""
+        return self.squares[0].numel() * size[1] * size[2]
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Convolve, four pixels at once; reflecting the upsampled picture by one is replicating the small one."""
+        (first, last), (start, stop) = self._reach(want[0]), self._reach(want[1])
+        x = crop(x, have, (self.needs(want[0], size[1], 0), self.needs(want[1], size[2], 1)))
+        left, right, top, bottom = max(0, -start), max(0, stop - size[2]), max(0, -first), max(0, last - size[1])
+        if left or right or top or bottom:
+            x = F.pad(x, (left, right, top, bottom), mode="replicate")
+        y = unfold_squares(F.conv2d(x.to(self.squares[0].dtype), *self.squares))
+        return crop(y, ((2 * first + 1, 2 * last - 1), (2 * start + 1, 2 * stop - 1)), want)
+
+    @staticmethod
+    def _reach(want: Span) -> Span:
+        return (want[0] - 1) // 2, want[1] // 2 + 1
+
+
+class TransposedConvolution(Region):
+    """A transposed convolution, computing in `dtype`."""
+
+    def __init__(self, conv: nn.ConvTranspose2d, dtype: torch.dtype) -> None:
+        self.weight = conv.weight.to(dtype, memory_format=torch.channels_last)
+        self.bias = None if conv.bias is None else conv.bias.to(dtype)
+        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
+        self.padding = [int(each) for each in conv.padding]
+        self.output_padding = conv.output_padding
+        self.channels = conv.out_channels
+
+    def resize(self, size: Size) -> Size:
+        """Size of the output for an input of a size."""
+        h, w = (
+            (length - 1) * self.stride[axis] - 2 * self.padding[axis] + self._extent(axis) + self.output_padding[axis]
+            for axis, length in enumerate(size[1:])
+        )
+        return self.channels, h, w
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input: output o is made of the inputs i with o = i·stride − padding + 0 … extent − 1."""
+        start, stop = (each + self.padding[axis] for each in want)
+        first = min(-((self._extent(axis) - 1 - start) // self.stride[axis]), start // self.stride[axis], length - 1)
+        last = min((stop - 1) // self.stride[axis], length - 1)
+        return max(0, first), max(0, first, last) + 1
+
+    def work(self, size: Size) -> int:
+        """Multiply-adds for an input of a size."""
+        return self.weight.numel() * size[1] * size[2]
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Convolve all of the input, cut out what is wanted."""
+        # Where the stride is longer than the kernel, a region may end with pixels that see nothing.
+        extra = [max(self.output_padding[axis], self.stride[axis] - self._extent(axis)) for axis in (0, 1)]
+        x = x.to(self.weight.dtype)
+        y = F.conv_transpose2d(x, self.weight, self.bias, self.stride, 0, extra, self.groups, self.dilation)
+        top, left = (have[axis][0] * self.stride[axis] - self.padding[axis] for axis in (0, 1))
+        return crop(y, ((top, top + y.shape[-2]), (left, left + y.shape[-1])), want)
+
+    def _extent(self, axis: int) -> int:
+        return self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+
+
+class Enlargement(Region):
+    """Every pixel becomes a square of `factor` · `factor` pixels; there are `shrink` times fewer channels."""
+
+    def __init__(self, layer: Layer, factor: int, shrink: int = 1) -> None:
+        self.layer, self.factor, self.shrink = layer, factor, shrink
+
+    def resize(self, size: Size) -> Size:
+        """Size of the output for an input of a size."""
+        return size[0] // self.shrink, size[1] * self.factor, size[2] * self.factor
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input."""
+        return want[0] // self.factor, -(-want[1] // self.factor)
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Enlarge all of the input, cut out what is wanted."""
+        (top, bottom), (left, right) = ((first * self.factor, last * self.factor) for first, last in have)
+        return crop(self.layer(x), ((top, bottom), (left, right)), want)
+
+
+class Folding(Region):
+    """Every square of `factor` · `factor` pixels becomes one with `grow` times as many channels."""
+
+    def __init__(self, layer: Layer, factor: int, grow: int = 1) -> None:
+        self.layer, self.factor, self.grow = layer, factor, grow
+
+    def resize(self, size: Size) -> Size:
+        """Size of the output for an input of a size."""
+        return size[0] * self.grow, size[1] // self.factor, size[2] // self.factor
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input."""
+        return want[0] * self.factor, want[1] * self.factor
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Fold exactly what is wanted."""
+        (top, bottom), (left, right) = (self.needs(span, 0, 0) for span in want)
+        return self.layer(crop(x, have, ((top, bottom), (left, right))))
+
+
+class Residual(Region):
+    """An identity and a branch of layers that is added to it."""
+
+    def __init__(self, branch: Sequence[Region]) -> None:
+        self.branch = branch
+
+    def needs(self, want: Span, length: int, axis: int) -> Span:
+        """Span of the input."""
+        start, stop = Path(self.branch, (1, length, length)).needs((want, want))[axis]
+        return min(start, want[0]), max(stop, want[1])
+
+    def work(self, size: Size) -> int:
+        """Multiply-adds for an input of a size."""
+        return Path(self.branch, size).work
+
+    def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
+        """Add the branch."""
+        return crop(x, have, want) + Path(self.branch, size)(x, have, want)
+
+
+def _is_narrow(conv: nn.Conv2d) -> bool:
+    return conv.out_channels < 8 and {*conv.stride, *conv.dilation, conv.groups} == {1}
+
+
+def _squares(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    weight = weight.to(dtype, memory_format=torch.channels_last)
+    return weight, None if bias is None else bias.to(dtype).repeat(4)
+
+
+class Path:
+    """Layers one after the other, for an input of a size.
+
+    Attributes:
+        sizes: of the input of each layer, and of the last output.
+        work: multiply-adds for the whole picture.
+    """
+
+    def __init__(self, layers: Sequence[Region], size: Size) -> None:
+        self.layers, self.sizes, self.work = layers, [size], 0
+        for layer in layers:
+            self.work += layer.work(self.sizes[-1])
+            self.sizes.append(layer.resize(self.sizes[-1]))
+
+    def needs(self, want: Box) -> Box:
+        """Region of the input for a region of the output."""
+        return self._boxes(want)[0]
+
+    def __call__(self, x: Tensor, have: Box, want: Box) -> Tensor:
+        """Compute a part of the last output from the input on `have`, as `Region.__call__`."""
+        for layer, box, size in zip(self.layers, self._boxes(want)[1:], self.sizes, strict=False):
+            x, have = layer(x, have, box, size), box
+        return crop(x, have, want)
+
+    def _boxes(self, want: Box) -> list[Box]:
+        boxes = [want]
+        for layer, (_, h, w) in zip(reversed(self.layers), self.sizes[-2::-1], strict=True):
+            rows, columns = boxes[-1]
+            boxes.append((layer.needs(rows, h, 0), layer.needs(columns, w, 1)))
+        return boxes[::-1]

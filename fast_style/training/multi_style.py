@@ -1,0 +1,210 @@
+"""Train one network for several paintings, or add one to a network that knows several."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from fast_style.compiled import Compiled
+from fast_style.data.photos import permutation
+from fast_style.losses import PerceptualLoss
+from fast_style.networks.style_network import StyleNetwork
+from fast_style.training.network_task import NetworkTask
+
+log = logging.getLogger(__name__)
+
+ORDER = 1  # lest the styles come in the order of as many photos
+Features = tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]
+
+
+class MultiStyle(NetworkTask):
+    """Several styles in one network by conditional instance normalisation (Dumoulin et al. 2017).
+
+    Every photo of a batch has a style of its own, and what is minimised is the mean of their objectives. Sample i has
+    the style of place i mod S in round i // S, each round in an order of its own; so each style has its share, and a
+    resumed run goes on as if it had not been stopped.
+
+    Args:
+        network: called with styles=NAMES, makes a network with conditional norms.
+        loss: called with style=IMAGE for every style.
+        styles: style images (1, 3, H, W) in [0, 1] by name; or one alone.
+        name: of that one.
+        optimizer, scheduler, on_nonfinite, checkpoint_activations: see `NetworkTask`.
+        train_only: `style` adds the styles to a network that is trained (`start_from`): all that is learned are scales
+            and shifts of theirs, and the styles it had stay as they are, to the bit. None: everything is learned.
+        seed: decides the order of the styles.
+        compile: fuse the passes of the networks with `torch.compile`.
+
+    Raises:
+        ValueError: if there is no style, a name cannot be one, or `train_only` is neither.
+    """
+
+    network: StyleNetwork
+
+    def __init__(
+        self,
+        network: Callable[..., StyleNetwork],
+        loss: Callable[..., PerceptualLoss],
+        styles: Mapping[str, Tensor] | Tensor,
+        name: str,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        train_only: str | None = None,
+        seed: int = 0,
+        compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
+        on_nonfinite: str = "stop",
+        checkpoint_activations: bool = False,
+    ) -> None:
+        images = {name: styles} if isinstance(styles, Tensor) else dict(styles)
+        if not images:
+            raise ValueError("there is no style to learn: give at least one")
+        if train_only not in (None, "style"):
+            raise ValueError(f"train_only must be style, or null to train everything, got {train_only!r}")
+        super().__init__(network(styles=list(images)), optimizer, scheduler, on_nonfinite, checkpoint_activations)
+        self.names = list(images)
+        self.losses = nn.ModuleList(loss(style=image) for image in images.values())
+        self.losses.to(memory_format=torch.channels_last)
+        self.train_only = train_only
+        self.seed = seed
+        self._kept: dict[str, Tensor] = {}  # scales and shifts of the styles that the network had, by parameter
+        self._passes: Callable[[Tensor, Tensor], Features]
+        self._passes = Compiled(self._both_passes, log.warning) if compile else self._both_passes
+
+    def start_from(self, start: nn.Module) -> None:
+        """Take over the weights of a network for one style or for several; new styles begin with the mean of those.
+
+        Raises:
+            ValueError: if it is another kind of network, or, with `train_only`, is for one style only or has one of the
+                styles already.
+        """
+        if not isinstance(start, StyleNetwork):
+            super().start_from(start)
+        elif self.train_only is None:
+            super().start_from(start.with_styles(self.names))
+        elif not start.styles:
+            raise ValueError("train_only=style adds to a network of several styles, this one has a single style")
+        elif taken := set(start.styles) & set(self.names):
+            raise ValueError(f"the network has a style {min(taken)} already: give the new one another name")
+        else:
+            self._add_to(start.with_styles([*start.styles, *self.names]))
+
+    def continue_from(self, checkpoint: nn.Module) -> None:
+        """With `train_only`, take the network of a checkpoint of this run in place of that which it started from.
+
+        Raises:
+            ValueError: if the checkpoint does not end with the styles in training.
+        """
+        if self.train_only is None or not isinstance(checkpoint, StyleNetwork):
+            return
+        if checkpoint.styles[-len(self.names) :] != self.names:
+            raise ValueError(f"the checkpoint does not train {', '.join(self.names)}: resume with the same styles")
+        self._add_to(checkpoint)
+
+    def on_train_start(self) -> None:
+        """Note what must stay, once it is restored and where it belongs."""
+        if self.train_only is not None:
+            count = len(self.network.styles) - len(self.names)
+            names = self.network.style_parameters
+            self._kept = {name: self.network.get_parameter(name).detach()[:count].clone() for name in names}
+
+    def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
+        """Write the network as `NetworkTask.save`; the styles that it had stay as they were."""
+        self._restore()
+        super().save(path, metadata)
+
+    def fits_half(self) -> bool:
+        """Tell as `NetworkTask.fits_half`; what stays as it was must not be rounded."""
+        fixed = [parameter for parameter in self.network.parameters() if not parameter.requires_grad]
+        return super().fits_half() and all(
+            torch.equal(tensor.half().float(), tensor) for tensor in (*fixed, *self._kept.values())
+        )
+
+    def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
+        """Stylise photos of shape (N, 3, H, W) in [0, 1] in a style, by default the first of those in training."""
+        shares = self.network.mixture({style or self.names[0]: 1.0}).to(photos)
+        photos = photos.contiguous(memory_format=torch.channels_last)
+        return self.network(photos, shares.expand(len(photos), -1))
+
+    def style_of(self, sample: int) -> int:
+        """Return whose turn it is: every round visits all styles, in an order of its own."""
+        turn, place = divmod(sample, len(self.names))
+        return int(permutation(len(self.names), self.seed, turn, ORDER)[place])
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Return the mean objective of a batch {"image": (N, 3, H, W) in [0, 1], "index": (N,), their numbers}."""
+        photos = batch["image"]
+        chosen = [self.style_of(sample) for sample in batch["index"].tolist()]
+        offset = len(self.network.styles) - len(self.names)
+        rows = torch.tensor([offset + style for style in chosen], device=photos.device)
+        shares = F.one_hot(rows, len(self.network.styles)).float()
+        stylized, features, targets = self._passes(photos, shares)
+        means: dict[str, Tensor] = {}
+        totals: dict[str, list[Tensor]] = {}
+        for place, style in enumerate(chosen):
+            one = slice(place, place + 1)
+            found, wanted = ({layer: x[one] for layer, x in each.items()} for each in (features, targets))
+            summary = self._compare(style, stylized[one], found, photos[one], wanted)
+            totals.setdefault(self.names[style], []).append(summary["total_loss"].detach())
+            for name, value in summary.items():
+                means[name] = means.get(name, 0) + value / len(chosen)
+        for name, values in totals.items():
+            self.log(f"train/total_loss/{name}", torch.stack(values).mean())
+        return self.log_step(means, means)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step; whatever the optimizer does, the styles that the network had stay as they are."""
+        super().optimizer_step(*args, **kwargs)
+        self._restore()
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
+        """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""
+        photos = batch["image"]
+        pictures: dict[str, Tensor] = {}
+        summaries: dict[str, dict[str, Tensor]] = {}
+        with torch.autocast(photos.device.type, enabled=False):
+            targets = self._loss(0).targets(photos)
+            for style, name in enumerate(self.names):
+                pictures[name] = self(photos, name)
+                summaries[name] = self._compare(style, pictures[name], self._features(pictures[name]), photos, targets)
+        self.log_heldout(summaries, len(photos))
+        return {"photos": photos, "stylized": pictures}
+
+    def _add_to(self, network: StyleNetwork) -> None:
+        """Train nothing but the scales and shifts of a network."""
+        self.network = network.requires_grad_(False).train().to(memory_format=torch.channels_last)
+        for name in network.style_parameters:
+            self.network.get_parameter(name).requires_grad_(True)
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        for name, rows in self._kept.items():
+            self.network.get_parameter(name)[: len(rows)].copy_(rows)
+
+    def _both_passes(self, photos: Tensor, shares: Tensor) -> Features:
+        """Stylise, and compute the features that the losses compare: all styles have the same layers."""
+        stylized = self.stylize(photos.contiguous(memory_format=torch.channels_last), shares)
+        return stylized, self._features(stylized), self._loss(0).targets(photos)
+
+    def _features(self, images: Tensor) -> dict[str, Tensor]:
+        loss = self._loss(0)
+        return loss.loss_network(images, [*loss.content_layers, *loss.style_layers])
+
+    def _compare(
+        self,
+        style: int,
+        stylized: Tensor,
+        features: Mapping[str, Tensor],
+        photos: Tensor,
+        targets: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        loss = self._loss(style)
+        return loss.summary(loss.compare(stylized, features, photos, targets))
+
+    def _loss(self, style: int) -> PerceptualLoss:
+        return cast("PerceptualLoss", self.losses[style])

@@ -1,0 +1,137 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fast_style.checkpoint import load_network, read_metadata, save_network
+from fast_style.cli.export import main
+from fast_style.inference.backends import read_onnx_metadata
+from fast_style.inference.export import export
+from fast_style.inference.stylizer import Stylizer
+from fast_style.networks import TransformerNetwork
+
+CLIENT = """
+const fs = require("fs"), ort = require("onnxruntime-node");
+(async () => {
+  const [model, shape, input, output] = process.argv.slice(2);
+  const session = await ort.InferenceSession.create(model);
+  const photos = new Float32Array(new Uint8Array(fs.readFileSync(input)).buffer);
+  const { stylized } = await session.run({ photos: new ort.Tensor("float32", photos, JSON.parse(shape)) });
+  fs.writeFileSync(output, Buffer.from(stylized.data.buffer, stylized.data.byteOffset, stylized.data.byteLength));
+  console.log(JSON.stringify(stylized.dims));
+})();
+"""
+
+
+@pytest.fixture
+def checkpoint(tmp_path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    metadata = {"style": "waves", "license_note": "free", "steps": 3, "heldout_after": {"heldout/total_loss": 0.5}}
+    save_network(path, TransformerNetwork(width=2, blocks=1), metadata)
+    return path
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """A folder with onnxruntime-node, a client nobody here wrote."""
+    for command in ("node", "npm"):
+        if shutil.which(command) is None:
+            pytest.skip(f"{command} is not installed")
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "package.json").write_text("{}")
+    (folder / "client.js").write_text(CLIENT)
+    install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "onnxruntime-node@1.30.0"]
+    try:
+        result = subprocess.run(install, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm could not install onnxruntime-node within two minutes")
+    if result.returncode:
+        pytest.skip(f"npm could not install onnxruntime-node: {result.stderr.strip().splitlines()[-1:]}")
+    yield folder
+    shutil.rmtree(folder)  # 0.3 GB, which pytest would keep for three runs
+
+
+def test_metadata_travels(checkpoint, tmp_path):
+    export(checkpoint, tmp_path / "out" / "tiny.onnx")
+    metadata = read_onnx_metadata(tmp_path / "out" / "tiny.onnx")
+    expected = read_metadata(checkpoint) | {"format": "fast_style/onnx/1", "precision": "fp32"}
+    assert metadata == expected
+    assert metadata["style"] == "waves"
+    assert metadata["arguments"]["width"] == 2
+
+
+def test_the_command(checkpoint, tmp_path):
+    output = tmp_path / "tiny.onnx"
+    command = [sys.executable, "-m", "fast_style", "export", str(checkpoint), str(output), "--precision", "fp16"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert result.stdout.startswith(f"wrote {output} (0.1 MB); differs from PyTorch by ")
+    photos = torch.rand(1, 3, 13, 27)
+    expected = Stylizer.from_checkpoint(checkpoint, "cpu", "fp32", "torch").stylize(photos)
+    assert (Stylizer.from_checkpoint(output, backend="onnx").stylize(photos) - expected).abs().mean() < 1.5 / 255
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.safetensors", "out.onnx"], "there is no network at nowhere.safetensors"),
+        (["tiny.safetensors", "out.pb"], "cannot write out.pb: its suffix must be .onnx"),
+        (["notes.txt", "out.onnx"], "notes.txt is not a network"),
+        (["tiny.safetensors"], "the following arguments are required: OUT.onnx"),
+        (["tiny.safetensors", "out.onnx", "--precision", "int8"], "invalid choice: 'int8'"),
+        (["tiny.safetensors", "notes.txt/out.onnx"], "cannot write notes.txt/out.onnx"),
+    ],
+)
+def test_bad_input(checkpoint, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("no network")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(arguments)
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_not_installed(checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([str(checkpoint), str(tmp_path / "out.onnx")])
+    assert "pip install 'fast-style[onnx]'" in capsys.readouterr().err
+
+
+def test_a_failure(checkpoint, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise TypeError("an operator\nis unknown")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(SystemExit, match=r"^1$"):
+        main([str(checkpoint), str(tmp_path / "out.onnx")])
+    assert capsys.readouterr().err == f"error: cannot export {tmp_path}/out.onnx: an operator\n"
+    assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_another_client(root, tmp_path, photo, node, precision):
+    checkpoint = root / "checkpoints" / "pretrained" / "starry_night.safetensors"
+    network = load_network(checkpoint)
+    model = tmp_path / "starry_night.onnx"
+    export(checkpoint, model, precision)
+    for shape in ((1, 3, 37, 53), (2, 3, 64, 48), (1, 3, 1, 1)):
+        photos = torch.stack([photo(seed, *shape[2:]) for seed in range(shape[0])]) / 255
+        (tmp_path / "photos").write_bytes(photos.numpy().tobytes())
+        command = ["node", "client.js", str(model), json.dumps(shape), str(tmp_path / "photos"), str(tmp_path / "out")]
+        result = subprocess.run(command, cwd=node, capture_output=True, text=True, check=False, timeout=60)
+        assert result.returncode == 0, result.stderr
+        assert tuple(json.loads(result.stdout)) == shape
+        stylized = torch.frombuffer(bytearray((tmp_path / "out").read_bytes()), dtype=torch.float32).view(shape)
+        with torch.inference_mode():
+            expected = network(photos).clamp(0, 1)
+        assert (stylized - expected).abs().mean() <= (0.5 if precision == "fp32" else 1.5) / 255

@@ -1,0 +1,208 @@
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+
+from fast_style import images
+from fast_style.checkpoint import save_network
+from fast_style.inference import stylizer
+from fast_style.inference.export import export
+from fast_style.inference.stylizer import Stylizer
+from fast_style.networks import TransformerNetwork
+
+
+class Doubled(nn.Module):
+    """Twice the input, which leaves [0, 1]."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(2.0))
+        self.dropout = nn.Dropout(0.9)
+
+    def forward(self, photos):
+        return self.dropout(self.factor * photos) - 0.5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 13), (16, 16)])
+def test_stylize_is_the_network_clamped(size):
+    network = TransformerNetwork(width=2, blocks=1).eval()
+    photos = torch.rand(2, 3, *size)
+    stylized = Stylizer(network, "cpu", "fp32", "torch").stylize(photos)
+    with torch.no_grad():
+        torch.testing.assert_close(stylized, network(photos).clamp(0, 1), atol=1e-4, rtol=0)
+
+
+def test_stylize_clamps_in_evaluation_mode_without_gradients():
+    photos = torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)
+    stylized = Stylizer(Doubled(), "cpu").stylize(photos)
+    assert stylized.flatten().tolist() == [0, 0.5, 1]
+    assert stylized.is_inference()
+    assert stylized.device.type == "cpu"
+
+
+def test_the_network_is_left_as_it_was():
+    network = Doubled().train()
+    Stylizer(network, "cpu").stylize(torch.rand(1, 3, 4, 4))
+    assert network.training
+    assert network.factor.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_stylize_takes_every_float(dtype):
+    photos = torch.rand(1, 3, 8, 8).to(dtype)
+    assert Stylizer(Doubled(), "cpu").stylize(photos).dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 4, 8, 8), (1, 1, 8, 8)])
+def test_stylize_checks_the_shape(shape):
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 3, H, W\), got"):
+        Stylizer(Doubled(), "cpu").stylize(torch.rand(shape))
+
+
+def test_stylize_checks_the_type():
+    with pytest.raises(TypeError, match=r"must be floating point in \[0, 1\] or uint8, got torch\.int16"):
+        Stylizer(Doubled(), "cpu").stylize(torch.ones(1, 3, 8, 8, dtype=torch.int16))
+
+
+@pytest.mark.parametrize("tile", ["off", 96])
+def test_stylize_gives_integers_for_integers(tile):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch", tile=tile)
+    photos = torch.randint(256, (1, 3, 120, 20), dtype=torch.uint8)
+    stylized = stylizer.stylize(photos)
+    assert stylized.dtype == torch.uint8
+    expected = images.to_depth(stylizer.stylize(images.to_float(photos)), 8)
+    assert (stylized.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1"])
+def test_call_takes_and_returns_pillow(mode):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
+    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB").convert(mode)
+    stylized = stylizer(photo)
+    assert stylized.mode == "RGB"
+    assert stylized.size == (19, 11)
+    expected = stylizer.stylize(images.from_pil(photo))
+    assert (images.from_pil(stylized) - expected).abs().max() <= 0.5 / 255 + 1e-6
+
+
+def test_from_checkpoint(tmp_path):
+    network = TransformerNetwork(width=2, blocks=1)
+    save_network(tmp_path / "tiny.safetensors", network, {}, dtype=torch.float32)
+    photos = torch.rand(1, 3, 12, 12)
+    loaded = Stylizer.from_checkpoint(tmp_path / "tiny.safetensors", "cpu", "fp32", "torch")
+    assert str(loaded.backend) == "torch fp32 on cpu"
+    assert torch.equal(loaded.stylize(photos), Stylizer(network, "cpu", "fp32", "torch").stylize(photos))
+
+
+def test_from_an_onnx_file(tmp_path):
+    network = TransformerNetwork(width=2, blocks=1)
+    save_network(tmp_path / "tiny.safetensors", network, {}, dtype=torch.float32)
+    export(tmp_path / "tiny.safetensors", tmp_path / "tiny.ONNX")
+    photos = torch.rand(1, 3, 12, 13)
+    for path in (tmp_path / "tiny.ONNX", str(tmp_path / "tiny.ONNX")):
+        loaded = Stylizer.from_checkpoint(path, precision="fp32")
+        assert loaded.network is None
+        assert loaded.device.type == "cpu"
+        expected = Stylizer(network, "cpu", "fp32", "torch").stylize(photos)
+        torch.testing.assert_close(loaded.stylize(photos), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
+def test_the_backend_says_which_it_is(backend):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", backend)
+    assert str(stylizer.backend) == f"{backend} fp32 on cpu"
+    assert stylizer.stylize(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+
+
+def test_from_checkpoint_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
+        Stylizer.from_checkpoint(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "cpu:3"])
+def test_unknown_devices(device):
+    with pytest.raises(ValueError, match=f"device must be auto or one of those available here, cpu.*; got '{device}'"):
+        Stylizer(Doubled(), device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu():
+    network = TransformerNetwork(width=2, blocks=1)
+    photos = torch.rand(1, 3, 33, 47)
+    stylized = Stylizer(network, "cuda").stylize(photos)
+    assert stylized.device.type == "cpu"
+    assert (stylized - Stylizer(network, "cpu").stylize(photos)).abs().max() < 2 / 255
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(3)
+    return TransformerNetwork(width=4, blocks=1).eval()
+
+
+def test_tiles_give_the_same(network):
+    photos = torch.rand(2, 3, 70, 93)
+    whole = Stylizer(network, "cpu", "fp32", "torch", tile="off").stylize(photos)
+    torch.testing.assert_close(
+        Stylizer(network, "cpu", "fp32", "torch", tile=32).stylize(photos), whole, rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("limit", "tile", "tiled"), [(1, "auto", True), (1 << 40, "auto", False), (1, "off", False)])
+def test_when_tiles_are_taken(network, monkeypatch, limit, tile, tiled):
+    calls = []
+    monkeypatch.setattr(stylizer, "UNTILED", limit)
+    monkeypatch.setattr(stylizer, "stylize_tiled", lambda *args, **_: calls.append(1) or args[1])
+    Stylizer(network, "cpu", "fp32", "torch", tile=tile).stylize(torch.rand(1, 3, 16, 16))
+    assert bool(calls) == tiled
+
+
+@pytest.mark.parametrize(("tile", "falls_back"), [("auto", True), ("off", False)])
+def test_out_of_memory(network, tile, falls_back):
+    def fail(_photos):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    photos = torch.rand(1, 3, 40, 40)
+    tight = Stylizer(network, "cpu", "fp32", "torch", tile=tile)
+    expected = tight.stylize(photos)
+    fail.precision = "fp32"
+    tight.backend = fail
+    if falls_back:
+        torch.testing.assert_close(tight.stylize(photos), expected, rtol=0, atol=1e-4)
+    else:
+        with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+            tight.stylize(photos)
+
+
+@pytest.mark.parametrize(
+    ("tile", "message"),
+    [
+        ("some", "tile must be auto, off or a number of pixels, got 'some'"),
+        (-4, "tile must be auto, off or a number of pixels, got -4"),
+        (5, "tile must be at least 8 pixels, what this network sees around one; got 5"),
+    ],
+)
+def test_tiles_that_are_refused(network, tile, message):
+    with pytest.raises(ValueError, match=message):
+        Stylizer(network, "cpu", "fp32", "torch", tile=tile)
+
+
+def test_a_network_without_tiles():
+    plain = nn.Conv2d(3, 3, 1)
+    assert Stylizer(plain, "cpu", "fp32", "torch").stylize(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+    with pytest.raises(ValueError, match="this network cannot run in tiles"):
+        Stylizer(plain, "cpu", "fp32", "torch", tile=64)
+
+
+def test_a_batch_that_is_too_large_is_split_not_tiled(monkeypatch):
+    monkeypatch.setattr(stylizer, "UNTILED", 100_000)
+    monkeypatch.setattr(stylizer, "stylize_tiled", None)
+    made = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch")
+    sizes, real = [], made.backend
+    made.backend = lambda photos: (sizes.append(len(photos)), real(photos))[1]
+    made.backend.precision = "fp32"
+    photos = torch.rand(9, 3, 32, 32)
+    expected = torch.cat([real(photo[None]) for photo in photos])
+    torch.testing.assert_close(made.stylize(photos), expected, atol=1e-5, rtol=0)
+    assert sum(sizes) == 9
+    assert 1 < max(sizes) < 9

@@ -1,0 +1,81 @@
+import lightning as L
+import pytest
+import torch
+
+from fast_style.images import resize_short_side
+from fast_style.training.callbacks import PictureLogger
+
+
+class Doubling(L.LightningModule):
+    """Stylizes by doubling the values, beyond 1 too."""
+
+    def forward(self, photos):
+        return 2 * photos
+
+
+@pytest.fixture
+def photos():
+    return torch.rand(6, 3, 16, 16)
+
+
+def show(logger, photos):
+    for batch in photos.split(2):
+        logger.on_validation_batch_end(None, None, {"photos": batch, "stylized": torch.zeros_like(batch)}, {}, 0)
+    return logger
+
+
+@pytest.mark.parametrize("shape", [(16, 28), (28, 16), (24, 40), (8, 9)])
+def test_contact_sheet(photos, shape):
+    style = torch.rand(1, 3, *shape)
+    sheet = show(PictureLogger(style), photos).contact_sheet(Doubling(), rows=3)
+    assert sheet.shape == (1, 3, 3 * (16 + 4) + 4, 3 * (16 + 4) + 4)
+
+    cells = sheet[0, :, 4:, 4:].unfold(1, 16, 20).unfold(2, 16, 20)  # (3, rows, columns, 16, 16)
+    middle = resize_short_side(style, 16)[0]
+    top, left = (middle.shape[1] - 16) // 2, (middle.shape[2] - 16) // 2
+    middle = middle[:, top : top + 16, left : left + 16]
+    for row, photo in enumerate(photos[:3]):
+        assert torch.equal(cells[:, row, 0], photo)
+        assert torch.equal(cells[:, row, 1], middle)
+        assert torch.equal(cells[:, row, 2], (2 * photo).clamp(0, 1))
+    between = torch.ones(64, 64, dtype=torch.bool)
+    for y in range(4, 64, 20):
+        for x in range(4, 64, 20):
+            between[y : y + 16, x : x + 16] = False
+    assert (sheet[0][:, between] == 1).all()
+
+
+def test_contact_sheet_has_as_many_rows_as_there_are_photos(photos):
+    logger = show(PictureLogger(torch.rand(1, 3, 16, 16), count=5), photos)
+    assert logger.contact_sheet(Doubling()).shape[2] == 4 * 20 + 4
+    assert logger.contact_sheet(Doubling(), rows=9).shape[2] == 5 * 20 + 4
+    assert show(PictureLogger(torch.rand(1, 3, 16, 16)), photos[:1]).contact_sheet(Doubling()).shape[2] == 24
+
+
+class Several(L.LightningModule):
+    """Stylizes by the name of the style."""
+
+    def forward(self, photos, style):
+        return photos * {"dark": 0.0, "light": 1.0}[style]
+
+
+def test_contact_sheet_of_several_styles(photos):
+    styles = {"dark": torch.full((1, 3, 16, 20), 0.25), "light": torch.full((1, 3, 20, 16), 0.75)}
+    logger = PictureLogger(styles)
+    pictures = {"dark": torch.zeros_like(photos), "light": photos}
+    logger.on_validation_batch_end(None, None, {"photos": photos, "stylized": pictures}, {}, 0)
+    sheet = logger.contact_sheet(Several(), rows=2)
+    cells = sheet[0, :, 4:, 4:].unfold(1, 16, 20).unfold(2, 16, 20)  # (3, rows, columns, 16, 16)
+    assert cells.shape[1:3] == (3, 3)
+    assert [cells[0, 0, column].mean().item() for column in range(3)] == [1.0, 0.25, 0.75]
+    for row, photo in enumerate(photos[:2], start=1):
+        assert torch.equal(cells[:, row, 0], photo)
+        assert not cells[:, row, 1].any()
+        assert torch.equal(cells[:, row, 2], photo)
+
+
+def test_no_contact_sheet_before_a_validation(photos):
+    logger = PictureLogger(torch.rand(1, 3, 16, 16))
+    assert logger.contact_sheet(Doubling()) is None
+    show(logger, photos).on_validation_epoch_start(None, None)
+    assert logger.contact_sheet(Doubling()) is None

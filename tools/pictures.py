@@ -1,0 +1,112 @@
+"""Make the pictures of the README with the shipped networks.
+
+    python tools/pictures.py [--photos FOLDER [--paintings FOLDER] [NETWORK …]]
+
+`docs/styles.jpg`: the styles that ship. `docs/before_after.jpg`: the painted scene and what each network makes of it.
+`docs/controls.jpg`: the same with half the strength, its own colours, its own colours as a whole; with strokes twice as
+large, stylized to the right, and with two networks.
+With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; `docs/multi_style.jpg`: one row each
+style of the network of several, smaller; with a folder of paintings, `docs/any_style.jpg`: one row each of them by the
+network for any style; with networks of your own, `docs/paintings.jpg`: the same for these.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fast_style import Stylizer, images
+from fast_style.checkpoint import styles_of
+from fast_style.data import load_style, shipped_styles
+from fast_style.inference.control import Control
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+NETWORKS = [
+    DOCS.parent / f"checkpoints/pretrained/{n}.safetensors" for n in ("starry_night", "the_scream", "composition_vii")
+]
+SEVERAL = DOCS.parent / "checkpoints/pretrained/gallery.safetensors"
+ANY = DOCS.parent / "checkpoints/pretrained/adain.safetensors"
+PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
+WIDTH, HEIGHT, GAP = 640, 427, 8
+
+
+def load(path: Path) -> Tensor:
+    """Read a photo, resized and cropped to the middle: (1, 3, HEIGHT, WIDTH)."""
+    photo = images.to_float(images.read(path))[None]
+    h, w = photo.shape[2:]
+    scale = max(HEIGHT / h, WIDTH / w)
+    photo = images.resize_short_side(photo, max(round(min(h, w) * scale), min(HEIGHT, WIDTH)))
+    top, left = (photo.shape[2] - HEIGHT) // 2, (photo.shape[3] - WIDTH) // 2
+    return photo[:, :, top : top + HEIGHT, left : left + WIDTH]
+
+
+def sheet(rows: list[list[Tensor]]) -> Tensor:
+    """Lay pictures out in rows on white: (3, H, W)."""
+    padded = [[torch.nn.functional.pad(p[0], (0, GAP, 0, GAP), value=1.0) for p in row] for row in rows]
+    return torch.cat([torch.cat(row, dim=2) for row in padded], dim=1)[:, :-GAP, :-GAP]
+
+
+def gallery(stylizers: list[Stylizer], folder: Path) -> Tensor:
+    """Lay out one row a network, one column a photo: (3, H, W)."""
+    photos = [load(folder / f"{name}.jpg") for name in PHOTOS]
+    return sheet([[stylizer.stylize(photo) for photo in photos] for stylizer in stylizers])
+
+
+def controls(scene: Tensor, first: Stylizer, second: Stylizer) -> Tensor:
+    """Lay out what can be asked for without training, three a row: (3, H, W)."""
+    ramp = torch.linspace(-1, 2, WIDTH).clamp(0, 1).expand(1, 1, HEIGHT, WIDTH)
+    pictures = [
+        Control(strength=0.5).apply([first.stylize], scene),
+        Control(preserve_color="luminance").apply([first.stylize], scene),
+        Control(preserve_color="histogram").apply([first.stylize], scene),
+        Control(stroke_size=2).apply([first.stylize], scene),
+        Control().apply([first.stylize], scene, [ramp]),
+        Control().apply([first.stylize, second.stylize], scene, [None, ramp]),
+    ]
+    return sheet([pictures[:3], pictures[3:]])
+
+
+def styles() -> Tensor:
+    """Lay out the middle squares of the shipped styles, five a row: (3, H, W)."""
+    squares = []
+    for name in shipped_styles():
+        image = load_style(name, size=256)
+        top, left = ((side - 256) // 2 for side in image.shape[2:])
+        squares.append(image[:, :, top : top + 256, left : left + 256])
+    return sheet([squares[start : start + 5] for start in range(0, len(squares), 5)])
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, help="folder with the held-out photos")
+    parser.add_argument(
+        "--paintings", type=Path, help="folder of paintings that the network for any style has not seen"
+    )
+    parser.add_argument("networks", type=Path, nargs="*", metavar="NETWORK", help="networks for docs/paintings.jpg")
+    options = parser.parse_args()
+    if options.paintings and not options.photos:
+        parser.error("--paintings needs --photos")
+    images.write(DOCS / "styles.jpg", styles(), quality=88)
+    stylizers = [Stylizer.from_checkpoint(path) for path in NETWORKS]
+    scene = load(DOCS / "scene.jpg")
+    stylized = [stylizer.stylize(scene) for stylizer in stylizers]
+    images.write(DOCS / "before_after.jpg", sheet([[scene, stylized[0]], stylized[1:]]), quality=90)
+    picture = controls(scene, *stylizers[:2])[None]
+    images.write(DOCS / "controls.jpg", images.resize_long_side(picture, 1500), quality=88)
+    if options.photos:
+        images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
+        sheets = {"multi_style": [Stylizer.from_checkpoint(SEVERAL, style={name: 1.0}) for name in styles_of(SEVERAL)]}
+        if options.paintings:
+            paintings = sorted(options.paintings.iterdir())
+            sheets["any_style"] = [Stylizer.from_checkpoint(ANY, style={str(path): 1.0}) for path in paintings]
+        if options.networks:
+            sheets["paintings"] = [Stylizer.from_checkpoint(path) for path in options.networks]
+        for name, each in sheets.items():
+            picture = gallery(each, options.photos)[None]
+            images.write(DOCS / f"{name}.jpg", images.resize_long_side(picture, 2200), quality=88)
+
+
+if __name__ == "__main__":
+    main()
