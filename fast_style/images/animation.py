@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 from PIL.Image import Dither, Image, Quantize
 
-from fast_style.images.formats import GIF, Format
+from fast_style.images.formats import GIF, WEBP, Format
 from fast_style.images.picture import Frame
 from fast_style.images.tensors import to_array
 
@@ -45,7 +45,7 @@ def _duration(form: Format, duration: float) -> float:
     if form == GIF:
         return round(shown / 10) * 10
     # The fraction that a PNG holds has no room for thousandths of a longer time.
-    return shown if shown < 60_000 else round(shown / 1000) * 1000
+    return shown if form == WEBP or shown < 60_000 else round(shown / 1000) * 1000
 
 
 def _paletted(image: Image, frame: Frame) -> Image:

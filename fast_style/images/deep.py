@@ -12,15 +12,16 @@ from fast_style.images.mending import png_chunks, png_pixels
 
 MISSING = "its 16 bits per channel need another package: pip install 'fast-style[deep]'"
 TOP = 65_535
-BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 UNKNOWN_RANGE = {2: "signed numbers", 3: "floating point numbers", 5: "complex numbers", 6: "complex numbers"}
 ASSOCIATED, STRAIGHT = 1, 2  # kinds of alpha in a TIFF: colours are multiplied with it, or are not
-WHITE_IS_ZERO, GREYS, SEPARATE = 0, (0, 1), 2
+KINDS = WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+SEPARATE = 2
 COMPRESSION_LEVEL = 6
 
 
 def is_deep(image: Image, file: BinaryIO) -> bool:
-    """Tell whether a still has more than 8 bits per channel.
+    """Tell whether a still has more than 8 bits per channel that are read; of CMYK, Pillow reads 8.
 
     Args:
         image: what Pillow has opened, not loaded.
@@ -41,7 +42,7 @@ def is_deep(image: Image, file: BinaryIO) -> bool:
         raise ValueError(f"its pixels are {UNKNOWN_RANGE[kind]}, whose range is unknown: save it with 16 bits")
     if bits > 16:
         raise ValueError(f"its pixels are numbers of {bits} bits, whose range is unknown: save it with 16 bits")
-    return bits > 8
+    return bits > 8 and tags.get(PHOTOMETRIC) in KINDS
 
 
 def samples(image: Image, file: BinaryIO) -> np.ndarray:
@@ -52,7 +53,7 @@ def samples(image: Image, file: BinaryIO) -> np.ndarray:
         multiplied. White is 65535, however many bits the file has and whichever way round it counts.
 
     Raises:
-        ValueError: if a package is missing, or the colours are of a kind that is not read, such as CMYK.
+        ValueError: if a package is missing.
     """
     if image.format == "TIFF":
         return _tiff(file)
@@ -100,11 +101,9 @@ def _tiff(file: BinaryIO) -> np.ndarray:
         except ValueError as error:
             raise ValueError(MISSING) if "imagecodecs" in str(error) else error from None
     kind, top = page.photometric, (1 << int(np.max(page.bitspersample))) - 1
-    if kind not in (*GREYS, tifffile.PHOTOMETRIC.RGB):
-        raise ValueError(f"its colours are {kind.name}, which is read with 8 bits only: save it as RGB")
     array = np.moveaxis(array, 0, -1) if page.planarconfig == SEPARATE and array.ndim == 3 else array
     array = array.reshape(*array.shape[:2], -1)
-    colours = 1 if kind in GREYS else 3
+    colours = 3 if kind == RGB else 1
     if top < TOP:
         array = ((array.astype(np.uint32) * TOP + top // 2) // top).astype(np.uint16)
     if kind == WHITE_IS_ZERO:

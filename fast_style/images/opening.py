@@ -97,13 +97,28 @@ def in_sentences(file: BinaryIO, name: str) -> Iterator[None]:
 
 @contextmanager
 def identified(file: BinaryIO, min_side: int | None) -> Iterator[Image]:
+    """Open a file for Pillow, a JPEG so that it will be decoded smaller where that is allowed.
+
+    Args:
+        file: open for reading, able to seek.
+        min_side: how long the short side must stay; None: as it is.
+
+    Yields:
+        An image that is not loaded.
+
+    Raises:
+        ValueError: if it has too many pixels.
+        OSError, SyntaxError: if Pillow does not know what it is.
+    """
     file.seek(0)
     is_jpeg = file.read(3) == b"\xff\xd8\xff"
     file.seek(0)
     # Pillow warns of large images, which we judge ourselves, and of damaged metadata, which we do without.
     with warnings.catch_warnings(action="ignore"):
         # A JPEG is opened as nothing else, lest its size is judged before it is decoded smaller.
-        image = JpegImageFile(file) if is_jpeg else PIL.Image.open(file, formats=[form.name.upper() for form in FORMATS])
+        image = (
+            JpegImageFile(file) if is_jpeg else PIL.Image.open(file, formats=[form.name.upper() for form in FORMATS])
+        )
     with image:
         full = image.width * image.height
         if min_side is not None:

@@ -35,7 +35,8 @@ def source(request, tmp_path, smooth, deep) -> Path:
         image.info["transparency"] = bytes(range(0, 256, 16)) if kind == "P+bytes" else 3
     else:
         image, form = smooth.convert(kind), "TIFF"
-    image.save(tmp_path / "in", form)
+    # What Pillow before 13 does not read again if it is not compressed.
+    image.save(tmp_path / "in", form, **({"compression": "tiff_lzw"} if kind == "YCbCr" else {}))
     return tmp_path / "in"
 
 
