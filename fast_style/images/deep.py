@@ -1,5 +1,6 @@
 """PNG and TIFF of 16 bits per channel, of which Pillow keeps 8."""
 
+from importlib.util import find_spec
 from io import BytesIO
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -61,16 +62,21 @@ def samples(image: Image, file: BinaryIO) -> np.ndarray:
     return array.reshape(*array.shape[:2], -1)
 
 
+def is_installed() -> bool:
+    """Tell whether the package that reads and writes 16 bits is there."""
+    return find_spec("imagecodecs") is not None
+
+
 def codecs() -> ModuleType:
     """Import what reads and writes 16 bits.
 
     Raises:
         ValueError: if it is not installed.
     """
-    try:
-        import imagecodecs
-    except ImportError:
-        raise ValueError(MISSING) from None
+    if not is_installed():
+        raise ValueError(MISSING)
+    import imagecodecs
+
     return imagecodecs
 
 

@@ -11,9 +11,9 @@ from PIL import ImageColor
 from torch import Tensor
 
 from fast_style.files import replacing
+from fast_style.images import deep
 from fast_style.images.animation import write_frames
 from fast_style.images.colour import is_srgb
-from fast_style.images.deep import codecs, write_png
 from fast_style.images.formats import AVIF, GIF, JPEG, PNG, TIFF, WEBP, Format, format_of, suffixes
 from fast_style.images.metadata import exif_of_size, png_text
 from fast_style.images.picture import Frame, Metadata, Picture
@@ -90,8 +90,8 @@ class Encoding:
             )
         if picture.animated and bits == 16:
             raise ValueError(f"cannot write {path}: animations are written with 8 bits per channel: ask for 8 bits")
-        if bits == 16 and form == PNG:
-            self._check_codecs(path)
+        if bits == 16 and form == PNG and not deep.is_installed():
+            raise ValueError(f"cannot write {path}: {deep.MISSING}")
         if picture.icc_profile and not form.profile and not is_srgb(picture.icc_profile):
             raise ValueError(
                 f"cannot write {path}: {form.name} holds no colour profile: convert the colours to sRGB, "
@@ -100,12 +100,6 @@ class Encoding:
         if not picture.animated:
             self._check_alpha(path, form, next(iter(picture.frames)).alpha)
         return form
-
-    def _check_codecs(self, path: Path) -> None:
-        try:
-            codecs()
-        except ValueError as error:
-            raise ValueError(f"cannot write {path}: {error}") from None
 
     def kept(self, picture: Picture) -> Metadata:
         """Return the metadata of a picture that is written."""
@@ -165,7 +159,7 @@ def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None =
         elif form == TIFF:
             write_tiff(file, to_array(first.pixels, first.alpha), picture.icc_profile, encoding.kept(picture))
         elif bits == 16:
-            write_png(file, to_array(first.pixels, first.alpha), options)
+            deep.write_png(file, to_array(first.pixels, first.alpha), options)
         else:
             PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
 
