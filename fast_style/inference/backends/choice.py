@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from fast_style.checkpoint import read_onnx_metadata
 from fast_style.inference.backends.eager import Eager
 from fast_style.inference.backends.interface import Backend
-from fast_style.inference.backends.onnx_file import read_onnx_metadata
 from fast_style.inference.backends.onnx_runtime import OnnxRuntime
 from fast_style.inference.backends.open_vino import OpenVINO
 from fast_style.inference.backends.precision import PRECISIONS, multiplies_bf16
