@@ -5,7 +5,14 @@ from pathlib import Path
 
 from fast_style.assets import shipped_networks
 
-SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt", ".model", ".onnx")  # in the order in which files of one name are preferred
+SUFFIXES = (
+    ".safetensors",
+    ".ckpt",
+    ".pth",
+    ".pt",
+    ".model",
+    ".onnx",
+)  # in the order in which files of one name are preferred
 LISTED = 12  # names in a sentence
 
 
