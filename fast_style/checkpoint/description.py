@@ -65,13 +65,15 @@ def read_metadata(source: str | Path) -> dict[str, Any]:
         source: a file, a folder or the name of a network that ships, see `find_network`.
 
     Returns:
-        Values by name: `format`, `network`, `arguments`, and what `save_network` was given.
+        Values by name: `format`, `network`, `arguments`, and what `save_network` was given; of an ONNX file `format`,
+        `precision`, and what the checkpoint held from which it was made.
 
     Raises:
         FileNotFoundError: if there is no such network.
         ValueError: if the source is not that of one network, or the file is damaged or of another program.
     """
-    return read(find_network(source), weights=False)[0]
+    path = find_network(source)
+    return read_onnx_metadata(path) if path.suffix.lower() == ".onnx" else read(path, weights=False)[0]
 
 
 def takes_style(source: str | Path) -> bool:
