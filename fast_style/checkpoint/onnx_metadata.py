@@ -9,6 +9,7 @@ from typing import Any
 ONNX_FORMAT = "fast_style/onnx/1"
 PRECISIONS = ("fp32", "fp16")
 METADATA_PROPS = 14  # number of ModelProto.metadata_props
+EXTERNAL = b"\n\x08location\x12"  # begins the entry by which a tensor names the file that it is in
 
 
 def read_onnx_metadata(path: str | Path) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def read_onnx_metadata(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no complete ONNX file, or is of another program.
+        ValueError: if it is no complete ONNX file, is of another program, or names other files to read.
     """
     path = Path(path)
     if not path.exists():
@@ -41,6 +42,8 @@ def read_onnx_metadata(path: str | Path) -> dict[str, Any]:
         metadata = {}
     if metadata.get("format") != ONNX_FORMAT or metadata.get("precision") not in PRECISIONS:
         raise ValueError(f"{path} was not exported by fast_style: make it with python -m fast_style export")
+    if EXTERNAL in content:
+        raise ValueError(f"{path} names other files to read, which no exported network does: export it again")
     return metadata
 
 

@@ -76,7 +76,8 @@ class OpenVINO(Backend):
         h, w = photos.shape[-2:]
         padded = self._pad(photos.detach().cpu()).contiguous().numpy()
         with self._lock:
-            pictures = self._request.infer([padded], share_inputs=True, share_outputs=True)[0]
+            # Sharing the inputs as well would save a copy, but corrupts the heap now and then (OpenVINO 2026.4.1).
+            pictures = self._request.infer([padded], share_inputs=False, share_outputs=True)[0]
             return torch.from_numpy(pictures)[..., :h, :w].clamp(0, 1)
 
     def _load(self, network: nn.Module) -> Any:
