@@ -8,7 +8,7 @@ from omegaconf import DictConfig, ListConfig
 
 from fast_style import assets
 
-PACKAGE, CONFIGS = assets.PACKAGE, assets.CONFIGS
+CONFIGS = assets.CONFIGS
 
 
 def compose(name: str, overrides: Sequence[str]) -> DictConfig:
