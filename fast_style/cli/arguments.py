@@ -1,19 +1,9 @@
 """How the commands read their arguments."""
 
-import argparse
 import os
 from pathlib import Path
-from typing import NoReturn
 
 from fast_style import images
-
-
-class Parser(argparse.ArgumentParser):
-    """Tells misuse as everything else is told: in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with 2."""
-        self.exit(2, f"error: {message}\n")
 
 
 def check_picture(path: Path) -> None:

@@ -27,6 +27,7 @@ from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
+from fast_style.terminal import accept_any_text
 from fast_style.training import AnyStyle, FeedForward, MultiStyle, NetworkTask
 from fast_style.training.callbacks import PictureLogger, find_checkpoint
 
@@ -47,6 +48,7 @@ def main() -> None:
     def task(config: DictConfig) -> None:
         os.environ["HYDRA_FULL_ERROR"] = setting  # what other processes of the same run inherit
         register_resolvers()  # a launcher may have started another process for this run
+        accept_any_text()
 
         def run() -> dict[str, Any]:
             with in_one_sentence(show_traceback):
@@ -191,7 +193,7 @@ def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sa
             images.write(output.with_suffix(".png"), sheet)
             print(f"photo | style | result: {output.with_suffix('.png')}")
     script = _relative(PACKAGE.parent / "stylize.py")
-    command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
+    command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style stylize"
     style = ""
     if isinstance(task, MultiStyle | AnyStyle):
         name = task.names[0]
