@@ -6,9 +6,7 @@ import torch
 
 from fast_style import images
 from fast_style.checkpoint import load_network, load_styled, save_network
-from fast_style.cli import evaluate, export
 from fast_style.cli.arguments import parse_style
-from fast_style.cli.stylize import main
 from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN
 
@@ -20,17 +18,13 @@ def adain(tmp_path):
 
 
 @pytest.fixture
-def stylize(adain, tmp_path, capsys):
+def stylize(adain, tmp_path, command):
     PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
 
     def run(*arguments):
         inputs = [] if "--list-styles" in arguments else ["--input", str(tmp_path / "photo.png")]
         options = ["--device", "cpu", "--precision", "fp32", "--backend", "torch"]
-        try:
-            main(["--model", str(adain), *inputs, *options, *map(str, arguments)])
-        except SystemExit as stop:
-            return stop.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
+        return command("stylize", "--model", adain, *inputs, *options, *arguments)
 
     return run
 
@@ -79,16 +73,15 @@ def test_bad_styles(stylize, tmp_path):
     assert error.count("\n") == 1
 
 
-def test_export_and_evaluate(adain, tmp_path, photo_folder, style_folder, vgg_file, capsys):
+def test_export_and_evaluate(adain, tmp_path, photo_folder, style_folder, vgg_file, command):
     pytest.importorskip("onnxscript")
-    export.main([str(adain), str(tmp_path / "a.onnx"), "--style", "cubist"])
+    assert command("export", adain, tmp_path / "a.onnx", "--style", "cubist").code == 0
     assert (tmp_path / "a.onnx").exists()
     options = ["--size", "32", "--style-size", "32", "--json", str(tmp_path / "e.json")]
     losses = [f"loss_network.weights={vgg_file}", "loss.style_layers=[relu1_2]", "loss.content_layers=[relu2_1]"]
     style = str(style_folder / "waves.png")
     arguments = ["--model", str(adain), "--content", str(photo_folder), "--style", style, *options, "--lbfgs", "0"]
-    evaluate.main([*arguments, "--set", "loss_network=vgg19", *losses])
-    assert "adain" in capsys.readouterr().out
+    assert "adain" in command("evaluate", *arguments, "--set", "loss_network=vgg19", *losses).out
 
 
 def test_train(tiny_adain, train, tmp_path, style_folder, capsys):

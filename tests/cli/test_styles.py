@@ -11,8 +11,6 @@ from safetensors.torch import save_file
 
 from fast_style import images
 from fast_style.checkpoint import load_network, read_metadata, save_network
-from fast_style.cli import evaluate, export
-from fast_style.cli.stylize import main
 from fast_style.networks import TransformerNetwork
 
 
@@ -33,15 +31,12 @@ def photo(tmp_path):
 
 
 @pytest.fixture
-def stylize(gallery, photo, capsys):
+def stylize(gallery, photo, command):
     def run(*arguments):
+        on_cpu = ("--device", "cpu", "--precision", "fp32", "--backend", "torch")
         models = [] if "--model" in arguments else ["--model", str(gallery)]
         inputs = [] if "--list-styles" in arguments else ["--input", str(photo)]
-        try:
-            main([*models, *inputs, "--device", "cpu", "--precision", "fp32", *map(str, arguments)])
-        except SystemExit as stop:
-            return stop.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
+        return command("stylize", *models, *inputs, *on_cpu, *arguments)
 
     return run
 
@@ -199,12 +194,11 @@ def test_damaged_files_are_one_sentence(stylize, gallery, arguments, option):
     assert "does not describe a network that can be built" in error
 
 
-def test_one_style_is_exported(gallery, tmp_path, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        export.main([str(gallery), str(tmp_path / "out.onnx")])
-    assert "choose one, or a mixture, of cubist, waves" in capsys.readouterr().err
+def test_one_style_is_exported(gallery, tmp_path, command, is_misuse):
+    refused = command("export", gallery, tmp_path / "out.onnx")
+    assert is_misuse(refused, "choose one, or a mixture, of cubist, waves")
     pytest.importorskip("onnxscript")
-    export.main([str(gallery), str(tmp_path / "out.onnx"), "--style", "waves"])
+    assert command("export", gallery, tmp_path / "out.onnx", "--style", "waves").code == 0
     assert (tmp_path / "out.onnx").is_file()
 
 
@@ -216,12 +210,11 @@ def train_waves(train, options, tmp_path):
     return options | one | {"trainer.max_steps": "6"}
 
 
-def test_the_next_command_works(tiny_multi_style, train, tmp_path, capsys):
+def test_the_next_command_works(tiny_multi_style, train, tmp_path, capsys, command):
     assert train(tiny_multi_style) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: python ")]
     _, *arguments = shlex.split(line.removeprefix("next: python "))
-    with pytest.raises(SystemExit, match="0"):
-        main([*arguments, "--device", "cpu", "--output", str(tmp_path / "a.png")])
+    assert command("stylize", *arguments, "--device", "cpu", "--output", tmp_path / "a.png").code == 0
 
 
 @pytest.mark.parametrize("spoilt", ["as it was", "gone", "the output"])
@@ -318,11 +311,11 @@ def test_a_killed_training_of_style_map_resumes_bitwise(tiny_multi_style, train,
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
-def test_evaluates_the_style_of_the_painting(gallery, tmp_path, vgg_file, style_folder, photo_folder, capsys):
+def test_evaluates_the_style_of_the_painting(gallery, tmp_path, vgg_file, style_folder, photo_folder, command):
     arguments = ["--model", str(gallery), "--content", str(photo_folder), "--style", str(style_folder / "waves.jpg")]
     settings = ["loss_network=vgg19", f"loss_network.weights={vgg_file}", "loss.content_layers=[relu2_1]"]
     settings += ["loss.style_layers=[relu1_2,relu2_1]"]
     if not (style_folder / "waves.jpg").exists():
         arguments[-1] = str(next(style_folder.glob("waves.*")))
-    evaluate.main([*arguments, "--size", "32", "--lbfgs", "0", "--set", *settings])
-    assert "gallery" in capsys.readouterr().out
+    result = command("evaluate", *arguments, "--size", "32", "--lbfgs", "0", "--set", *settings)
+    assert "gallery" in result.out
