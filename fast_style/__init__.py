@@ -9,9 +9,9 @@ __all__ = ["Stylizer"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Stylizer` when it is asked for: the help of the commands needs no PyTorch."""
-    if name == "Stylizer":
-        from fast_style.inference.stylizer import Stylizer
+    """Import `Stylizer`, and PyTorch with it, only where it is asked for."""
+    if name != "Stylizer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fast_style.inference.stylizer import Stylizer
 
-        return Stylizer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return Stylizer

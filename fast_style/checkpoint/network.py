@@ -167,7 +167,7 @@ def takes_style(path: str | Path) -> bool:
         FileNotFoundError, ValueError: as `styles_of`.
     """
     path = Path(path)
-    network = _build(path, read_metadata(path))
+    network = _build(path, _read(path)[0])
     return bool(network.styles) or network.takes_images
 
 
@@ -178,20 +178,19 @@ def styles_of(path: str | Path) -> list[str]:
         FileNotFoundError, ValueError: as `load_network`, but weights are not checked.
     """
     path = Path(path)
-    return _build(path, read_metadata(path)).styles
+    return _build(path, _read(path)[0]).styles
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """Read what a file says of its network: `format`, `network`, `arguments`, and what `save_network` was given.
 
     Raises:
-        FileNotFoundError, ValueError: as `load_network`, but neither metadata nor weights are checked; of a
-            `.safetensors` file only the header is read.
+        FileNotFoundError, ValueError: as `load_network`, but neither metadata nor weights are checked.
     """
-    return _read(Path(path), weights=False)[0]
+    return _read(Path(path))[0]
 
 
-def _read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return metadata, and weights under our names; the content tells the kind of file, not the suffix."""
     if not path.exists():
         raise FileNotFoundError(f"there is no network at {path}")
@@ -200,17 +199,17 @@ def _read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, A
     with path.open("rb") as file:
         head = file.read(9)
     if head[4:] == b"\0\0\0\0{":  # 8 bytes for the length of the header, which is JSON
-        return _read_safetensors(path, weights)
+        return _read_safetensors(path)
     if head.startswith((b"PK", b"\x80")):  # a zip archive; a bare pickle, as before PyTorch 1.6
         return read_torch_file(path, zipped=head.startswith(b"PK"))
     raise ValueError(f"{path} is not a network: neither .safetensors nor written by torch.save, or damaged")
 
 
-def _read_safetensors(path: Path, weights: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             texts = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in (file.keys() if weights else ())}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
         raise ValueError(f"{path} is not a complete safetensors file ({error})") from error
     try:
