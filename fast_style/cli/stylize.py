@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from fast_style import images
 from fast_style.checkpoint import read_metadata, styles_of, takes_style
-from fast_style.cli.arguments import Parser, note_of, parse_style
-from fast_style.data import shipped_styles
+from fast_style.cli.arguments import Parser, filled, note_of, path
+from fast_style.data import StyleSource, parse_styles, shipped_styles
 from fast_style.functional import luma
 from fast_style.inference.backends import read_onnx_metadata
 from fast_style.inference.control import COLOURS, Control
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             _list_styles(options.model)
             return
         layers = _layers(options)
-        jobs = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+        planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
         masks = _read_masks(options.mask, len(layers))
         stylizers = [
             Stylizer.from_checkpoint(
@@ -58,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             for layer in layers
         ]
-        notes = [note for text in options.style if (note := note_of(text))]
+        notes = [*planned.left_out, *(note for text in options.style if (note := note_of(text)))]
         for note in dict.fromkeys([*notes, *(note for stylizer in stylizers for note in stylizer.backend.notes)]):
             print(note, file=sys.stderr)
-        tally = run(jobs, _Composition(stylizers, control, masks), settings)
+        tally = run(planned.jobs, _Composition(stylizers, control, masks), settings)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError) else 2)
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for failure in tally.failures:
         print(failure, file=sys.stderr)
     if tally.interrupted:
-        print(f"interrupted: {tally}, of {len(jobs)} images", file=sys.stderr)
+        print(f"interrupted: {tally}, of {len(planned.jobs)} images", file=sys.stderr)
         sys.exit(130)
     print(f"{tally}, with {', '.join(dict.fromkeys(str(stylizer.backend) for stylizer in stylizers))}")
     sys.exit(1 if tally.failures else 0)
@@ -90,7 +90,7 @@ class _Layer:
 def _layers(options: argparse.Namespace) -> list[_Layer]:
     """Pair networks and styles: a style for each network of several, or several for one, by masks or in a map."""
     models: list[Path] = options.model
-    styles = [parse_style(text) for text in options.style]
+    styles = [parse_styles(text) for text in options.style]
     if not styles:
         if options.style_map:
             raise ValueError("--style-map lays out styles of one network: give --style NAME NAME")
@@ -123,7 +123,7 @@ def _layers(options: argparse.Namespace) -> list[_Layer]:
 def _name(style: Mapping[str, float]) -> str:
     """Call files after a style; a mixture after the shares in percent as well."""
     total = sum(style.values()) or 1.0
-    names = [Path(name).stem for name in style]  # of a network for any style they may be files
+    names = [StyleSource(name).name for name in style]
     shares = [f"{name}{100 * weight / total:.0f}" for name, weight in zip(names, style.values(), strict=True)]
     return re.sub(r"[^\w.+-]", "_", "+".join(names if len(style) == 1 else shares))
 
@@ -209,24 +209,26 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--model",
-        type=Path,
+        type=path,
         nargs="+",
         required=True,
         metavar="CKPT",
         help="network that training exported; several are laid over one another, see --mask",
     )
-    parser.add_argument("--input", nargs="+", metavar="PATH", help="files, globs, or folders with subfolders")
+    parser.add_argument(
+        "--input", type=filled, nargs="+", metavar="PATH", help="files, globs, or folders with subfolders"
+    )
     style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
-    style += "image files in place of names, or names of shipped styles; several are laid over one "
+    style += "image files or URLs in place of names, or names of shipped styles; several are laid over one "
     style += "another, see --mask, or side by side, see --style-map"
-    parser.add_argument("--style", nargs="+", default=[], metavar="NAME", help=style)
+    parser.add_argument("--style", type=filled, nargs="+", action="extend", default=[], metavar="NAME", help=style)
     style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
     style_map += "one a style, white where it applies"
     parser.add_argument("--style-map", nargs="+", default=[], metavar="MAP", help=style_map)
     parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
     where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
     where += "default: NAME-MODEL, or NAME-STYLE, beside each input"
-    parser.add_argument("--output", type=Path, metavar="PATH", help=where)
+    parser.add_argument("--output", type=path, metavar="PATH", help=where)
     parser.add_argument(
         "--strength", type=float, default=1.0, metavar="S", help="0 (the photo) to 1 (the stylized picture, default)"
     )
@@ -236,7 +238,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stroke-size", type=float, default=1.0, metavar="X", help=strokes)
     mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
     mask += "mask each, or for each but the first"
-    parser.add_argument("--mask", type=Path, nargs="+", default=[], metavar="FILE", help=mask)
+    parser.add_argument("--mask", type=path, nargs="+", default=[], metavar="FILE", help=mask)
     parser.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
