@@ -49,9 +49,9 @@ def quoted(arguments: Sequence[str]) -> list[str]:
     """Quote the values of paths and names among the arguments of a command, so that Hydra takes them as they stand.
 
     What exists as a file or a folder is that, whatever it looks like. Else `null` stays nothing, `[a,b]` is a list
-    where several are taken, quotes around the whole are Hydra's, and `${style.name}` is the value of another setting. With
-    `-m`, commas part the values of a sweep, and functions of Hydra's, such as `choice(a,b)`, are left to it. The file
-    or URL of a style, `style=a.jpg`, becomes `style=custom style.image=a.jpg style.name=a`.
+    where several are taken, quotes around the whole are Hydra's, and `${style.name}` is the value of another setting.
+    With `-m`, commas part the values of a sweep, and functions of Hydra's, such as `choice(a,b)`, are left to it. The
+    file or URL of a style, `style=a.jpg`, becomes `style=custom style.image=a.jpg style.name=a`.
 
     Raises:
         ValueError: if a value is empty, or a sweep over styles names a file.
