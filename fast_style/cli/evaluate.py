@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from fast_style import images
 from fast_style.checkpoint import styles_of, takes_style
-from fast_style.cli.arguments import check_picture
+from fast_style.cli.arguments import check_new, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.data import HeldOut, ImageSource, find_style
+from fast_style.data import HeldOut, ImageSource, StyleSource, load_style
 from fast_style.evaluate import Scores, evaluate
 from fast_style.files import replacing
 from fast_style.inference.stylizer import Stylizer
@@ -45,10 +45,15 @@ def run(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
     if options.sheet is not None:
-        check_picture(options.sheet)
+        check_picture(options.sheet, options.overwrite)
+    if options.json is not None:
+        check_new(options.json, options.overwrite)
     config = compose("losses", options.set)
-    style = images.resize_short_side(images.to_float(images.read(find_style(options.style)))[None], options.style_size)
-    heldout = HeldOut(ImageSource(options.content), options.size)
+    style = load_style(options.style, options.style, size=options.style_size)
+    source = ImageSource(options.content)
+    if source.left_out:
+        print(source.left_out, file=sys.stderr)
+    heldout = HeldOut(source, options.size)
     photos = [heldout[index]["image"][None] for index in range(len(heldout))]
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
@@ -56,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
     for model in options.model:
         chosen = None
         if model.suffix.lower() != ".onnx" and takes_style(model):
-            chosen = {Path(options.style).stem if styles_of(model) else options.style: 1.0}
+            chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}
         stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
         ways.append((_name(model, options.model), stylizer.stylize))
     ways.append(("identity", lambda photo: photo))

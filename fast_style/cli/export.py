@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from fast_style.cli.arguments import note_of, parse_style
+from fast_style.cli.arguments import check_new, note_of
+from fast_style.data import parse_styles
 from fast_style.inference.export import export
 from fast_style.terminal import telling_errors
 
@@ -18,7 +19,8 @@ def run(options: argparse.Namespace) -> None:
         SystemExit: with 2 after misuse, with 1 if the export failed, with 130 after Ctrl-C.
     """
     with telling_errors():
-        style = None if options.style is None else parse_style(options.style)
+        check_new(options.output, options.overwrite)
+        style = None if options.style is None else parse_styles(options.style)
         difference = export(options.checkpoint, options.output, options.precision, style)
         if options.style is not None and (note := note_of(options.style)):
             print(note, file=sys.stderr)

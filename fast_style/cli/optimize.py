@@ -22,6 +22,7 @@ from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.data import find_style
 from fast_style.errors import first_line
+from fast_style.files import as_path
 from fast_style.functional import luma
 from fast_style.inference.backends import find_device
 from fast_style.inference.control import match_colours, with_colours_of
@@ -30,6 +31,7 @@ from fast_style.terminal import console
 
 MAX_SIDE = 8192
 TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
+SPARE = 2  # style images are decoded reduced as long as they stay this many times larger than wanted
 
 
 def run(options: argparse.Namespace) -> None:
@@ -48,14 +50,14 @@ def run(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
     torch.manual_seed(options.seed)
-    check_picture(options.output)
+    check_picture(options.output, options.overwrite)
     device = find_device(options.device)
     texture = [] if options.content else ["loss.content_weight=0", "++loss.laplacian_weight=0"]
     tile = ["++loss_network.padding_mode=circular"] if options.tileable else []
     config = compose("losses", [*options.set, *texture, *tile])
     content = None if options.content is None else _read(options.content).to(device)
-    styles = _styles(options, content, device)
     size = _size(options.size, content)
+    styles = _styles(options, content, size, device)
     sizes = _sizes(size, options.coarsest, options.tileable)
     start = _start(options.init, content, styles, sizes[0])
     if options.match_histogram:
@@ -141,14 +143,15 @@ def _name(size: Size) -> str:
     return f"{size[1]}×{size[0]}"
 
 
-def _styles(options: argparse.Namespace, content: Tensor | None, device: torch.device) -> list[Style]:
+def _styles(options: argparse.Namespace, content: Tensor | None, size: Size, device: torch.device) -> list[Style]:
     count = len(options.style)
     weights = options.weights or [1.0] * count
     masks: list[Tensor | None] = [luma(_read(path)).to(device) for path in options.mask]
     for what, values in (("weights", weights), ("masks", masks)):
         if values and len(values) != count:
             raise ValueError(f"{count} style images take {count} {what}, got {len(values)}")
-    pictures = [_read(find_style(style)).to(device) for style in options.style]
+    enough = math.ceil(SPARE * options.style_scale * max(size))
+    pictures = [_read(find_style(style), enough).to(device) for style in options.style]
     if content is not None and options.preserve_color == "histogram":
         pictures = [match_colours(picture, content) for picture in pictures]
     return [Style(*parts) for parts in zip(pictures, weights, masks or [None] * count, strict=True)]
@@ -168,7 +171,7 @@ def _start(init: str, content: Tensor | None, styles: Sequence[Style], size: Siz
     if init == "noise":
         mean, std = image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True)
         return (mean + std * torch.randn(1, 3, *size).to(image)).clamp(0, 1)
-    return _read(Path(init)).to(image)
+    return _read(as_path(init)).to(image)
 
 
 def _size(given: str | None, content: Tensor | None) -> Size:
@@ -202,5 +205,5 @@ def _resize_tile(picture: Tensor, size: Size) -> Tensor:
     return tiled[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
 
 
-def _read(path: str | Path) -> Tensor:
-    return images.to_float(images.read(path))[None]
+def _read(path: Path, min_side: int | None = None) -> Tensor:
+    return images.to_float(images.read(path, min_side))[None]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fast_style import images
 from fast_style.checkpoint import read_metadata, styles_of, takes_style
-from fast_style.cli.arguments import note_of, parse_style
-from fast_style.data import shipped_styles
+from fast_style.cli.arguments import note_of
+from fast_style.data import StyleSource, parse_styles, shipped_styles
 from fast_style.inference.backends import read_onnx_metadata
 from fast_style.inference.composition import Composition, read_masks, read_style_map
 from fast_style.inference.control import Control
@@ -38,20 +38,20 @@ def run(options: argparse.Namespace) -> None:
             return
         settings, control = _settings(options), Control(options.strength, options.preserve_color, options.stroke_size)
         layers = _layers(options)
-        jobs = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+        planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
         masks = read_masks(options.mask, len(layers))
         stylizers = [_load(layer, options) for layer in layers]
-        notes = [note for text in options.style if (note := note_of(text))]
+        notes = [*planned.left_out, *(note for text in options.style if (note := note_of(text)))]
         for note in dict.fromkeys([*notes, *(note for stylizer in stylizers for note in stylizer.backend.notes)]):
             print(note, file=sys.stderr)
         composition = Composition([stylizer.stylize for stylizer in stylizers], control, masks)
-        tally = _work(jobs, composition, settings)
+        tally = _work(planned.jobs, composition, settings)
     if composition.resized:
         print("masks of another size than the picture are resized to it", file=sys.stderr)
     for failure in tally.failures:
         print(failure, file=sys.stderr)
     if tally.stopped:
-        print(f"interrupted: {tally}, of {len(jobs)} images", file=sys.stderr)
+        print(f"interrupted: {tally}, of {len(planned.jobs)} images", file=sys.stderr)
         sys.exit(130)
     print(f"{tally}, with {', '.join(dict.fromkeys(str(stylizer.backend) for stylizer in stylizers))}")
     if tally.failures:
@@ -92,7 +92,7 @@ class _Layer:
 def _layers(options: argparse.Namespace) -> list[_Layer]:
     """Pair networks and styles: a style for each network of several, or several for one, by masks or in a map."""
     models: list[Path] = options.model
-    styles = [parse_style(text) for text in options.style]
+    styles = [parse_styles(text) for text in options.style]
     if options.style_map:
         return [_mapped(models, styles, options.style_map)]
     if not styles:
@@ -138,7 +138,7 @@ def _load(layer: _Layer, options: argparse.Namespace) -> Stylizer:
 def _name(style: Mapping[str, float]) -> str:
     """Call files after a style; a mixture after the shares in percent as well."""
     total = sum(style.values()) or 1.0
-    names = [Path(name).stem for name in style]  # of a network for any style they may be files
+    names = [StyleSource(name).name for name in style]
     shares = [f"{name}{100 * weight / total:.0f}" for name, weight in zip(names, style.values(), strict=True)]
     return re.sub(r"[^\w.+-]", "_", "+".join(names if len(style) == 1 else shares))
 

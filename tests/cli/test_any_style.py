@@ -6,8 +6,7 @@ import torch
 
 from fast_style import images
 from fast_style.checkpoint import load_network, load_styled, save_network
-from fast_style.cli.arguments import parse_style
-from fast_style.data import StyleCrops
+from fast_style.data import StyleCrops, parse_styles
 from fast_style.networks import AdaIN
 
 
@@ -129,7 +128,7 @@ def test_a_file_may_hold_a_colon_or_a_comma(stylize, tmp_path, style_folder):
     ],
 )
 def test_what_a_style_is(text, expected):
-    assert parse_style(text) == expected
+    assert parse_styles(text) == expected
 
 
 def test_the_next_command_names_the_image(tiny_adain, train, capsys, style_folder):

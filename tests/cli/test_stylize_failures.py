@@ -109,10 +109,16 @@ def test_unknown_device(stylize, photos, is_misuse):
     assert is_misuse(stylize("--input", photos, "--device", "abacus"), "device must be auto or")
 
 
-@pytest.mark.parametrize("name", ["nowhere.jpg", "nowhere/", ""])
+@pytest.mark.parametrize("name", ["nowhere.jpg", "nowhere/"])
 def test_missing_input(stylize, tmp_path, monkeypatch, name, is_misuse):
     monkeypatch.chdir(tmp_path)
     assert is_misuse(stylize("--input", name), f"input {name!r} does not exist")
+
+
+@pytest.mark.parametrize("option", ["--input", "--output", "--model", "--mask", "--style", "--style-map"])
+def test_an_empty_value_is_no_path(stylize, photos, is_misuse, option):
+    """As `--output $UNSET` gives it, which would mean the current folder."""
+    assert is_misuse(stylize("--input", photos / "a.jpg", option, ""), f"argument {option}: the path is empty")
 
 
 def test_glob_without_match(stylize, photos, is_misuse):
@@ -122,7 +128,7 @@ def test_glob_without_match(stylize, photos, is_misuse):
 def test_folder_without_images(stylize, tmp_path, is_misuse):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "folder.jpg").mkdir()
-    assert is_misuse(stylize("--input", tmp_path / "empty"), "empty holds no image (.jpg, .jpeg, .png")
+    assert is_misuse(stylize("--input", tmp_path / "empty"), "empty holds no image (.jpg, .jpeg, ")
 
 
 def test_output_is_the_input(stylize, photos, tmp_path, make, tree, is_misuse):

@@ -54,8 +54,8 @@ def test_several_inputs_to_a_folder_with_a_suffix(stylize, photos, tmp_path, tre
 
 
 def test_files_of_foreign_suffix_become_png(stylize, tmp_path, make):
-    make(tmp_path / "a.jpg").rename(tmp_path / "a.jfif")
-    assert stylize("--input", tmp_path / "a.jfif").code == 0
+    make(tmp_path / "a.jpg").rename(tmp_path / "a.photo")
+    assert stylize("--input", tmp_path / "a.photo").code == 0
     assert (tmp_path / "a-mosaic.png").exists()
 
 
@@ -98,6 +98,25 @@ def test_hidden_files_are_left_out(stylize, photos, tmp_path, make, tally):
     make(photos / ".a.jpg")
     make(photos / ".thumbnails" / "d.jpg")
     assert stylize("--input", photos, "--output", tmp_path / "out").out == tally(3, 0, 0)
+
+
+def test_folders_are_listed_as_training_lists_them(stylize, photos, tmp_path, monkeypatch, make, tree, tally):
+    """Links are followed, what a system keeps beside photos is left out, and what cannot be read is counted."""
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "linked").symlink_to(photos, target_is_directory=True)
+    make(tmp_path / "album" / "@eaDir" / "thumbnail.jpg")
+    make(tmp_path / "album" / "#recycle" / "deleted.jpg")
+    (tmp_path / "album" / "phone.HEIC").touch()
+    for suffix in ("jfif", "jpe", "mpo"):
+        make(tmp_path / "photo.jpg").rename(tmp_path / "album" / f"{suffix}.{suffix}")
+    monkeypatch.chdir(tmp_path / "album")
+    code, out, err = stylize("--input", ".", "--output", "../out")
+    assert (code, out) == (0, tally(6, 0, 0))
+    names = ["jfif.jfif", "jpe.jpe", "linked/a.jpg", "linked/b.PNG", "linked/sub/deep/c.webp", "mpo.mpo"]
+    assert tree(tmp_path / "out") == names
+    assert err.count("\n") == 1
+    assert "HEIC" in err
+    assert "2 hidden folders" in err
 
 
 def test_globs_that_the_shell_left(stylize, photos, tmp_path, monkeypatch, tree):

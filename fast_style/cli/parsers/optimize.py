@@ -2,9 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from fast_style.cli.parsers import Parser
+from fast_style.cli.arguments import Parser, add_overwrite, filled, path
 
 COARSEST = 128
 EPILOG = """Settings of the losses: --set loss=wasserstein loss_network=vgg19 loss_network.weights=FILE
@@ -42,14 +41,14 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--content", type=Path, metavar="FILE", help="what it shall show; left out: a texture")
-    styles = "style images: files, or names of shipped styles"
-    parser.add_argument("--style", nargs="+", action="extend", required=True, metavar="FILE", help=styles)
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the picture to write")
+    parser.add_argument("--content", type=path, metavar="FILE", help="what it shall show; left out: a texture")
+    styles = "style images: files, URLs, or names of shipped styles"
+    parser.add_argument("--style", type=filled, nargs="+", action="extend", required=True, metavar="FILE", help=styles)
+    parser.add_argument("--output", type=path, required=True, metavar="FILE", help="the picture to write")
     weights = "of each style, against the others"
     parser.add_argument("--weights", type=float, nargs="+", action="extend", metavar="W", help=weights)
     mask = "for each style an image, white where it applies"
-    parser.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=mask)
+    parser.add_argument("--mask", type=path, nargs="+", action="extend", default=[], metavar="FILE", help=mask)
 
 
 def _add_optimisation(parser: argparse.ArgumentParser) -> None:
@@ -60,15 +59,16 @@ def _add_optimisation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, default=200, metavar="N", help=iterations)
     parser.add_argument("--optimizer", choices=("lbfgs", "adam"), default="lbfgs", help="lbfgs (default) or adam")
     init = "content (default), style, noise (default of textures), or a picture"
-    parser.add_argument("--init", default="auto", metavar="FILE", help=init)
+    parser.add_argument("--init", type=filled, default="auto", metavar="FILE", help=init)
     parser.add_argument("--match-histogram", action="store_true", help="begin in the colours of the (first) style")
     scale = "long side of the style images, times the picture's: larger, larger strokes (1)"
     parser.add_argument("--style-scale", type=float, default=1.0, metavar="X", help=scale)
     colours = "keep the content's colours: its own everywhere (luminance), or as a whole (histogram)"
     parser.add_argument("--preserve-color", choices=("luminance", "histogram"), help=colours)
     parser.add_argument("--tileable", action="store_true", help="a texture whose opposite edges fit")
+    add_overwrite(parser)
     parser.add_argument("--preview", type=int, default=0, metavar="N", help="write the picture every N iterations")
-    parser.add_argument("--logdir", type=Path, metavar="FOLDER", help="losses and pictures for TensorBoard")
+    parser.add_argument("--logdir", type=path, metavar="FOLDER", help="losses and pictures for TensorBoard")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
     settings = "settings of the losses, NAME=VALUE as in training"

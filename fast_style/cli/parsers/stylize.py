@@ -2,9 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from fast_style.cli.parsers import Parser
+from fast_style.cli.arguments import Parser, add_overwrite, filled, path
 
 MAX_SIDE = 65_500  # of a JPEG file
 
@@ -42,23 +41,24 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 
 def _add_style(parser: argparse.ArgumentParser) -> None:
     model = "network that training exported; several are laid over one another, see --mask"
-    parser.add_argument("--model", type=Path, nargs="+", required=True, metavar="CKPT", help=model)
+    parser.add_argument("--model", type=path, nargs="+", required=True, metavar="CKPT", help=model)
     style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
-    style += "image files in place of names, or names of shipped styles; several are laid over one "
+    style += "image files or URLs in place of names, or names of shipped styles; several are laid over one "
     style += "another, see --mask, or side by side, see --style-map"
-    parser.add_argument("--style", nargs="+", default=[], metavar="NAME", help=style)
+    parser.add_argument("--style", type=filled, nargs="+", action="extend", default=[], metavar="NAME", help=style)
     style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
     style_map += "one a style, white where it applies"
-    parser.add_argument("--style-map", nargs="+", default=[], metavar="MAP", help=style_map)
+    parser.add_argument("--style-map", type=filled, nargs="+", default=[], metavar="MAP", help=style_map)
     parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--input", nargs="+", metavar="PATH", help="files, globs, or folders with subfolders")
+    photos = "files, globs, or folders with subfolders"
+    parser.add_argument("--input", type=filled, nargs="+", metavar="PATH", help=photos)
     where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
     where += "default: NAME-MODEL, or NAME-STYLE, beside each input"
-    parser.add_argument("--output", type=Path, metavar="PATH", help=where)
-    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument("--output", type=path, metavar="PATH", help=where)
+    add_overwrite(parser)
 
 
 def _add_control(group: argparse._ArgumentGroup) -> None:
@@ -70,7 +70,7 @@ def _add_control(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--stroke-size", type=float, default=1.0, metavar="X", help=strokes)
     mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
     mask += "mask each, or for each but the first"
-    group.add_argument("--mask", type=Path, nargs="+", default=[], metavar="FILE", help=mask)
+    group.add_argument("--mask", type=path, nargs="+", default=[], metavar="FILE", help=mask)
     group.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
     group.add_argument("--still", action="store_true", help="take the first frame of animations")
 
