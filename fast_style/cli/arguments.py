@@ -36,17 +36,27 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 
 
 def check_new(target: Path, overwrite: bool) -> None:
-    """Refuse an output that would replace a file.
+    """Tell before the work what would fail after it: that a file cannot be written, or would replace another.
+
+    Args:
+        target: the file.
+        overwrite: whether it may exist.
 
     Raises:
-        FileExistsError: if it exists, unless that is wanted.
+        FileExistsError: if it exists and must not.
+        OSError: if it is a folder, or lies in none that can be written.
     """
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {target}: it is a folder")
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise PermissionError(f"cannot write {target}: {parent} is no folder that can be written")
     if not overwrite and target.exists():
         raise FileExistsError(f"output {target} exists: choose another, or give --overwrite")
 
 
 def check_picture(target: Path, overwrite: bool = True) -> None:
-    """Tell before the work what would fail after it: that a picture cannot be written.
+    """Tell before the work what would fail after it: that a picture cannot be written, or would replace a file.
 
     Args:
         target: the file.
@@ -55,17 +65,12 @@ def check_picture(target: Path, overwrite: bool = True) -> None:
     Raises:
         ValueError: if the suffix is not one of an image.
         FileExistsError: if it exists and must not.
-        OSError: if the path is a folder, or cannot be written.
+        OSError: if it is a folder, or lies in none that can be written.
     """
     from fast_style import images  # not for --help
 
     if target.suffix.lower() not in images.SUFFIXES:
         raise ValueError(f"cannot write {target}: its suffix must be one of {', '.join(images.SUFFIXES)}")
-    if target.is_dir():
-        raise IsADirectoryError(f"cannot write {target}: it is a folder")
-    parent = next(folder for folder in target.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise PermissionError(f"cannot write {target}: {parent} is no folder that can be written")
     check_new(target, overwrite)
 
 
