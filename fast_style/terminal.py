@@ -62,6 +62,7 @@ def console(to_errors: bool = True, width: int | None = None) -> "Console":
 
 def show(table: "Table") -> None:
     """Print a table on stdout, its cells as they stand; in a log it is 160 columns wide."""
+    accept_any_text()
     console(to_errors=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
