@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from fast_style.functional import total_variation
 from fast_style.losses.content import CONTENT_LOSSES, laplacian_loss
 from fast_style.losses.style import STYLE_LOSSES
+from fast_style.losses.tone import tone_loss
 from fast_style.networks.vgg import VGG
 
 LayerWeights = Sequence[str] | Mapping[str, float]
@@ -32,6 +33,13 @@ class PerceptualLoss(nn.Module):
             image's features (of `mse`). The weights are then free of the scale of the loss network's features and of
             the painting, and mean the same for another network or another style. False: the terms as defined, to
             reproduce the weights of other codebases.
+        reference: images of shape (N, 3, H, W) in [0, 1] that stand for photos, as `fast_style.data.reference_scenes`
+            makes them. With them, `relative` means relative to what they score: a style term is divided by the median
+            over them of the style loss of the untouched image, a content term by their mean content loss for features
+            that are everywhere their own mean. Then each style layer starts at its weight, 1 being nothing of the
+            painting yet, and each content layer ends there, 1 being nothing of the photo any more; no layer drowns the
+            others, and one setting serves all paintings. None: relative to the painting, as above.
+        tone_weight: weight of `tone_loss`, which keeps light parts light; never relative.
         content_loss: how contents are compared, a name of `CONTENT_LOSSES`: `mse`, `l1` or `gradient`.
         style_loss: how styles are compared, a name of `STYLE_LOSSES`: `gram`, `mean_std`, `covariance`, `wasserstein`
             or `sliced_wasserstein`.
@@ -56,6 +64,8 @@ class PerceptualLoss(nn.Module):
         style_loss: str = "gram",
         laplacian_weight: float = 0.0,
         laplacian_pools: Sequence[int] = (4, 16),
+        reference: Tensor | None = None,
+        tone_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if not isinstance(style, Tensor):
@@ -65,12 +75,13 @@ class PerceptualLoss(nn.Module):
         styles = layer_weights("style", style_layers, style_weight)
         _check_weight("tv_weight", tv_weight)
         _check_weight("laplacian_weight", laplacian_weight)
+        _check_weight("tone_weight", tone_weight)
         for kind, name, known in (("content", content_loss, CONTENT_LOSSES), ("style", style_loss, STYLE_LOSSES)):
             if name not in known:
                 raise ValueError(f"{kind}_loss must be one of {', '.join(known)}, got {name!r}")
         if any(pool < 1 for pool in laplacian_pools):
             raise ValueError(f"laplacian_pools must be at least 1 pixel each, got {list(laplacian_pools)}")
-        if not (content or styles or tv_weight or laplacian_weight):
+        if not (content or styles or tv_weight or laplacian_weight or tone_weight):
             raise ValueError("every loss weight is 0: nothing to train")
         loss_network.check_layers([*content, *styles])
         self.loss_network = loss_network
@@ -80,20 +91,24 @@ class PerceptualLoss(nn.Module):
         self.laplacian_pools = list(laplacian_pools) if laplacian_weight else []
         with torch.no_grad():
             features = loss_network(style, [*content, *styles])
+            measured = features if reference is None else loss_network(reference.to(style), [*content, *styles])
             self.styles = nn.ModuleDict()
             for layer in styles:
                 term = self.styles[layer] = STYLE_LOSSES[style_loss](features[layer])
                 if relative:
-                    styles[layer] /= _positive(term.scale)
+                    styles[layer] /= _positive(term.scale if reference is None else _untouched(term, measured[layer]))
             if relative:
                 for layer in content:
-                    zero = self.content_loss(torch.zeros_like(features[layer]), features[layer]).item()
-                    content[layer] /= _positive(zero)
+                    found = measured[layer]
+                    nothing = torch.zeros_like(found) if reference is None else found.mean((2, 3), keepdim=True)
+                    content[layer] /= _positive(self.content_loss(nothing.expand_as(found), found).item())
         self.weights = {f"content_loss/{layer}": weight for layer, weight in content.items()}
         self.weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
         self.weights |= {f"laplacian_loss/{pool}": laplacian_weight for pool in self.laplacian_pools}
         if tv_weight:
             self.weights["tv_loss"] = tv_weight
+        if tone_weight:
+            self.weights["tone_loss"] = tone_weight
 
     def forward(self, stylized: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Compare stylized images with the photos they came from and with the style image.
@@ -104,7 +119,7 @@ class PerceptualLoss(nn.Module):
 
         Returns:
             Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `laplacian_loss/POOL`,
-            `tv_loss`.
+            `tv_loss`, `tone_loss`.
         """
         features = self.loss_network(stylized, [*self.content_layers, *self.style_layers])
         return self.compare(stylized, features, photos, self.targets(photos))
@@ -142,6 +157,8 @@ class PerceptualLoss(nn.Module):
             losses[f"laplacian_loss/{pool}"] = laplacian_loss(stylized, photos, pool)
         if "tv_loss" in self.weights:
             losses["tv_loss"] = total_variation(stylized, self.loss_network.padding_mode == "circular")
+        if "tone_loss" in self.weights:
+            losses["tone_loss"] = tone_loss(stylized, photos)
         return losses
 
     def summary(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -187,6 +204,11 @@ def layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, f
 def _check_weight(name: str, value: float | None) -> None:
     if value is None or not value >= 0:  # this way round refuses NaN as well
         raise ValueError(f"the weight {name} must not be negative, got {value}")
+
+
+def _untouched(term: nn.Module, features: Tensor) -> float:
+    """Median over images of the style loss of one alone, from their features (N, C, H, W)."""
+    return torch.stack([term(each) for each in features.split(1)]).median().item()
 
 
 def _positive(value: float) -> float:

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from fast_style.functional import gram_matrix, total_variation
 from fast_style.losses import STYLE_LOSSES, PerceptualLoss, laplacian_loss
+from fast_style.losses.tone import tone_loss
 from fast_style.networks import VGG
 
 
@@ -84,6 +85,26 @@ def test_relative_weights_divide_by_the_scale_of_the_style(vgg16):
     )
     assert loss.weights["content_loss/relu2_2"] == pytest.approx(2.0 / features["relu2_2"].square().mean().item())
     assert loss.weights["tv_loss"] == 0.5
+
+
+def test_with_a_reference_untouched_images_score_the_weights(vgg16):
+    style, scenes = torch.rand(1, 3, 24, 32), torch.rand(3, 3, 32, 32)
+    loss = build(vgg16, style=style, reference=scenes)
+    scores = [loss(scene, scene) for scene in scenes.split(1)]
+    for layer in ("relu1_2", "relu2_1"):
+        name = f"style_loss/{layer}"
+        median = torch.stack([score[name] for score in scores]).median().item()
+        assert loss.weights[name] * median == pytest.approx(3.0)
+    features = vgg16(scenes, ["relu2_2"])["relu2_2"]
+    flat = (features - features.mean((2, 3), keepdim=True)).square().mean().item()
+    assert loss.weights["content_loss/relu2_2"] * flat == pytest.approx(2.0)
+
+
+def test_tone_is_a_term_of_its_own(vgg16):
+    loss = build(vgg16, tone_weight=0.7)
+    images, photos = torch.rand(2, 1, 3, 32, 32)
+    assert loss(images, photos)["tone_loss"] == tone_loss(images, photos)
+    assert loss.weights["tone_loss"] == 0.7
 
 
 def test_zero_weight_leaves_the_loss_and_its_layers_out(vgg16):
