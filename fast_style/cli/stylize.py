@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> None:
         tally = _work(planned.jobs, composition, settings)
     if composition.resized:
         print("masks of another size than the picture are resized to it", file=sys.stderr)
+    for note in tally.notes:
+        print(note, file=sys.stderr)
     for failure in tally.failures:
         print(failure, file=sys.stderr)
     if tally.stopped:

@@ -62,12 +62,14 @@ class Tally:
         skipped: how many were there already.
         failures: a sentence for each job that failed, in the order of the jobs.
         stopped: whether it was stopped before all were done.
+        notes: sentences about pictures that were damaged and read all the same, in the order of the jobs.
     """
 
     stylized: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
     stopped: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
@@ -104,7 +106,7 @@ def run(
             if progress is not None:
                 progress(done, len(due))
     failures = [pipeline.failures[job] for job in due if job in pipeline.failures]
-    return Tally(pipeline.stylized, len(jobs) - len(due), failures, pipeline.stopped)
+    return Tally(pipeline.stylized, len(jobs) - len(due), failures, pipeline.stopped, pipeline.notes)
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class _Pipeline:
         self.interrupted = False
         self.stylized = 0
         self.failures: dict[Job, str] = {}
+        self.notes: list[str] = []
         self.counting = threading.Lock()
         self.writes: deque[Future[None]] = deque()
 
@@ -181,6 +184,7 @@ class _Pipeline:
             if not ahead:
                 return
             if loaded := ahead.popleft().result():
+                self.notes.extend(loaded.picture.notes)
                 room = _room(loaded)
                 yield loaded
 
@@ -190,7 +194,7 @@ class _Pipeline:
         if self.settings.still:
             picture = picture.still()
         if size is not None:
-            picture = picture.map(partial(images.resize_long_side, side=size))
+            picture = picture.resized(size)
         self.settings.encoding.check(job.target, picture)
         return _Loaded(job, picture)
 

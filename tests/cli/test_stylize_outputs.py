@@ -139,6 +139,14 @@ def test_size(stylize, photos, side, expected, size):
     assert size(photos / "a-mosaic.jpg") == expected
 
 
+def test_a_damaged_photo_whose_pixels_are_whole(stylize, photos, size, tally):
+    (photos / "a.jpg").write_bytes((photos / "a.jpg").read_bytes()[:-2])  # the marker of the end
+    code, out, err = stylize("--input", photos / "a.jpg")
+    assert (code, out, err.count("\n")) == (0, tally(1, 0, 0), 1)
+    assert str(photos / "a.jpg") in err
+    assert size(photos / "a-mosaic.jpg") == (20, 12)
+
+
 def test_upright(stylize, tmp_path, size):
     exif = PIL.Image.Exif()
     exif[0x0112] = 6

@@ -106,6 +106,16 @@ def test_failures_are_told_in_the_order_of_the_jobs(make):
     assert tally.failures[1] == f"cannot stylize {jobs[1].source}: no kernel"
 
 
+def test_damage_that_left_the_pixels_whole_is_noted_in_the_order_of_the_jobs(make):
+    jobs = make(*[(10, 8)] * 8, suffix="jpg")
+    for job in (jobs[1], jobs[6]):
+        job.source.write_bytes(job.source.read_bytes()[:-2])  # the marker of the end
+    tally = run(jobs, Recorder())
+    assert (tally.stylized, tally.failures) == (8, [])
+    assert [str(jobs[1].source) in tally.notes[0], str(jobs[6].source) in tally.notes[1]] == [True, True]
+    assert len(tally.notes) == 2
+
+
 def test_what_is_done_is_skipped(make):
     jobs = make((10, 8), (10, 8))
     jobs[0].target.parent.mkdir()
@@ -250,3 +260,13 @@ def test_jobs_with_one_target_folder_that_cannot_be(make, tmp_path):
     tally = run([Job(job.source, Path(tmp_path / "file" / "a.png"))], Recorder())
     assert len(tally.failures) == 1
     assert "cannot write" in tally.failures[0]
+
+
+def test_what_was_wrong_with_a_picture_is_noted(make):
+    jobs = make((10, 8), (10, 8))
+    content = jobs[0].source.read_bytes()
+    text = b"\0\0\0\x0atEXtComment\0hi" + bytes(4)  # with a wrong checksum
+    jobs[0].source.write_bytes(content[:33] + text + content[33:])
+    tally = run(jobs, Recorder())
+    assert (tally.stylized, tally.failures) == (2, [])
+    assert tally.notes == [f"{jobs[0].source}: its text is damaged or too large, and left out"]
