@@ -10,10 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from fast_style import images
-from fast_style.checkpoint import read_metadata, styles_of, takes_style
+from fast_style.checkpoint import describe, find_network
 from fast_style.cli.arguments import note_of
 from fast_style.data import StyleSource, parse_styles, shipped_styles
-from fast_style.inference.backends import read_onnx_metadata
 from fast_style.inference.composition import Composition, read_masks, read_style_map
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job, plan
@@ -98,8 +97,8 @@ def _layers(options: argparse.Namespace) -> list[_Layer]:
     if options.style_map:
         return [_mapped(models, styles, options.style_map)]
     if not styles:
-        return [_Layer(model, model.stem) for model in models]
-    several = [model for model in models if not _is_onnx(model) and takes_style(model)]
+        return [_Layer(model, _stem(model)) for model in models]
+    several = [model for model in models if describe(model).takes_style]
     if not several:
         raise ValueError(f"{models[0]} has a single style: leave out --style")
     if len(models) == 1 and len(styles) > 1:
@@ -113,7 +112,7 @@ def _layers(options: argparse.Namespace) -> list[_Layer]:
         )
     chosen = iter(styles)
     pairs = [(model, next(chosen) if model in several else None) for model in models]
-    return [_Layer(model, model.stem if style is None else _name(style), style) for model, style in pairs]
+    return [_Layer(model, _stem(model) if style is None else _name(style), style) for model, style in pairs]
 
 
 def _mapped(models: Sequence[Path], styles: Sequence[Mapping[str, float]], style_map: Sequence[str]) -> _Layer:
@@ -137,6 +136,11 @@ def _load(layer: _Layer, options: argparse.Namespace) -> Stylizer:
     )
 
 
+def _stem(model: Path) -> str:
+    """Call files after a network: by its name, not by that of the folder it lies in."""
+    return find_network(model).stem if model.is_dir() else model.stem
+
+
 def _name(style: Mapping[str, float]) -> str:
     """Call files after a style; a mixture after the shares in percent as well."""
     total = sum(style.values()) or 1.0
@@ -148,16 +152,9 @@ def _name(style: Mapping[str, float]) -> str:
 def _list_styles(models: Sequence[Path]) -> None:
     """Print the names of styles, one a line; of what files hold, only their headers are read."""
     for model in models:
-        styles = [] if _is_onnx(model) else styles_of(model)
-        if not styles and not _is_onnx(model) and takes_style(model):
+        network = describe(model)
+        if network.takes_images:
             print("(any image)", *shipped_styles(), sep="\n")
             continue
-        if not styles:
-            metadata = read_onnx_metadata(model) if _is_onnx(model) else read_metadata(model)
-            styles = [metadata.get("style", model.stem)]
-        for name in styles:
+        for name in network.styles or [network.metadata.get("style", network.path.stem)]:
             print(repr(name)[1:-1])  # whatever is in the file, nothing happens to the terminal
-
-
-def _is_onnx(model: Path) -> bool:
-    return model.suffix.lower() == ".onnx"

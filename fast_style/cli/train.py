@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fast_style import images
+from fast_style.assets import BASES
 from fast_style.checkpoint import load_network
 from fast_style.cli import multirun
 from fast_style.cli.config import CONFIGS, PACKAGE, build
@@ -30,12 +31,6 @@ from fast_style.data import shipped_styles
 from fast_style.terminal import accept_any_text
 from fast_style.training import AnyStyle, FeedForward, MultiStyle, NetworkTask
 from fast_style.training.callbacks import PictureLogger, find_checkpoint
-
-# Where init=base starts, by the class of the network.
-BASES = {
-    "TransformerNetwork": PACKAGE / "assets" / "networks" / "base.safetensors",
-    "SlimNetwork": PACKAGE / "assets" / "networks" / "base_slim.safetensors",
-}
 
 
 def main() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fast_style import images
+from fast_style import assets, images
 from fast_style.data.download import download
 from fast_style.files import as_path, cache_dir, is_file
 
-SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "styles"
+SHIPPED = assets.STYLES
 MAX_BYTES = 50_000_000  # of an image from the web
 SQUARES = 8  # of a longer image, so many times its short side are taken: what a style is, shows there
 SPARE = 4  # a JPEG is decoded reduced as long as it stays this many times larger than wanted

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fast_style import images
-from fast_style.checkpoint import load_network, read_metadata, save_network
+from fast_style.checkpoint import description, load_network, read_metadata, save_network
 from fast_style.networks import TransformerNetwork
 
 
@@ -49,6 +49,13 @@ def test_list_styles(stylize, tmp_path):
     assert stylize("--list-styles") == (0, "cubist\nwaves\n", "")
     save_network(tmp_path / "one.safetensors", TransformerNetwork(2, 0), {"style": "night"})
     assert stylize("--list-styles", "--model", tmp_path / "one.safetensors") == (0, "night\n", "")
+
+
+def test_styles_are_listed_from_the_header_alone(stylize, monkeypatch):
+    reads, real = [], description.read
+    monkeypatch.setattr(description, "read", lambda path, weights=True: reads.append(weights) or real(path, weights))
+    assert stylize("--list-styles").code == 0
+    assert reads == [False]
 
 
 def test_a_style_by_name(stylize, tmp_path, gallery, photo):

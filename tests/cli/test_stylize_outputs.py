@@ -33,6 +33,14 @@ def test_default_output_of_a_file(stylize, photos, monkeypatch, size):
     assert Path("c-mosaic.webp").exists()
 
 
+def test_a_network_by_its_folder_or_by_its_name(stylize, photos, model, monkeypatch):
+    monkeypatch.chdir(model.parent)
+    assert stylize("--input", photos / "a.jpg", "--model", ".").code == 0
+    assert (photos / "a-mosaic.jpg").is_file()
+    assert stylize("--input", photos / "b.PNG", "--model", "mosaic").code == 0
+    assert (photos / "b-mosaic.PNG").is_file()
+
+
 def test_file_to_folder(stylize, photos, tmp_path, tree):
     assert stylize("--input", photos / "a.jpg", "--output", tmp_path / "out").code == 0
     (tmp_path / "looks_like.jpg").mkdir()
