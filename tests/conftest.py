@@ -191,19 +191,6 @@ def tiny_distillation(tiny: dict[str, str], vgg_file: Path, narrow_vgg_file: Pat
 
 
 @pytest.fixture
-def tiny_reptile(tiny: dict[str, str]) -> dict[str, str]:
-    """Overrides by key of a training by turns that takes a second."""
-    return tiny | {
-        "model": "reptile",
-        "callbacks": "plain",
-        "+loss._partial_": "true",
-        "loss.style": "null",
-        "+model.styles.names": "[cubist,gilded]",
-        "model.inner_steps": "2",
-    }
-
-
-@pytest.fixture
 def tiny_multi_style(tiny: dict[str, str]) -> dict[str, str]:
     """Overrides by key of a training of several styles that takes a second."""
     return tiny | {"model": "multi_style", "style": "gallery"}

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig
 from fast_style import assets
 from fast_style.cli.paths import quoted, settle
 
-PACKAGE, CONFIGS = assets.PACKAGE, assets.CONFIGS
+CONFIGS = assets.CONFIGS
 
 
 def compose(name: str, overrides: Sequence[str]) -> DictConfig:

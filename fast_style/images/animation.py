@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import PIL.Image
 from PIL.Image import Dither, Image, Quantize
+from torch import Tensor
 
 from fast_style.images.formats import GIF, WEBP, Format
 from fast_style.images.picture import Frame
@@ -29,11 +30,14 @@ def write_frames(file: BinaryIO, form: Format, frames: Iterable[Frame], loop: in
     images, durations = [], []
     for frame in frames:
         image = PIL.Image.fromarray(to_array(frame.pixels, None if form == GIF else frame.alpha))
-        images.append(_paletted(image, frame) if form == GIF else image)
+        images.append(_paletted(image, frame.alpha) if form == GIF else image)
         durations.append(_duration(form, frame.duration))
     if form == GIF:
-        hidden = any("transparency" in image.info for image in images)
-        options |= {"optimize": False, "disposal": RESTORE_BACKGROUND if hidden else 0}
+        options["optimize"] = False
+        if any("transparency" in image.info for image in images):
+            options["disposal"] = RESTORE_BACKGROUND
+            # An opaque frame without a transparent colour would stay visible behind the next.
+            images = [each if "transparency" in each.info else _transparent(each.convert("RGB")) for each in images]
     if form != GIF or loop != 1:  # GIF tells how often it is repeated
         options["loop"] = min(max(loop - 1, 0) if form == GIF else loop, MAX_PLAYS)
     first, *rest = images
@@ -48,14 +52,16 @@ def _duration(form: Format, duration: float) -> float:
     return shown if form == WEBP or shown < 60_000 else round(shown / 1000) * 1000
 
 
-def _paletted(image: Image, frame: Frame) -> Image:
+def _paletted(image: Image, alpha: Tensor | None) -> Image:
     """Reduce RGB to a palette, in which the last colour is transparent if there is alpha."""
-    if frame.alpha is None:
-        return _reduced(image, 256)
+    return _reduced(image, 256) if alpha is None else _transparent(image, alpha.numpy()[0] == 0)
+
+
+def _transparent(image: Image, hidden: np.ndarray | bool = False) -> Image:
+    """Reduce RGB to 255 colours and a transparent one, which is where pixels are hidden."""
     reduced = _reduced(image, 255)
-    indices, colours = np.array(reduced), (reduced.getpalette() or [])[: 255 * 3]
-    indices[frame.alpha.numpy()[0] == 0] = 255
-    result = PIL.Image.fromarray(indices)
+    colours = (reduced.getpalette() or [])[: 255 * 3]
+    result = PIL.Image.fromarray(np.where(hidden, np.uint8(255), np.asarray(reduced)))
     result.putpalette(colours + [0] * (256 * 3 - len(colours)))
     result.info["transparency"] = 255
     return result

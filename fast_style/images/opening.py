@@ -5,8 +5,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -15,7 +14,7 @@ from PIL.Image import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from fast_style.images.formats import FORMATS, MAX_PIXELS, NAMES
-from fast_style.images.mending import Mended, mended
+from fast_style.images.mending import mended
 
 Source = str | Path | BinaryIO
 T = TypeVar("T")
@@ -26,43 +25,37 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_REDUCED = 4 * MAX_PIXELS  # of a JPEG, which is decoded up to eight times smaller
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A file as Pillow has opened it, where it lies, and what is wrong with it."""
+def with_opened(source: Source, min_side: int | None, use: Callable[[Image, BinaryIO, tuple[str, ...]], T]) -> T:
+    """Open an image file and decode something of it.
 
-    image: Image
-    file: BinaryIO
-    source: Source
-    notes: tuple[str, ...] = ()
+    Args:
+        source: a path, or an open binary file that can seek.
+        min_side: how long the short side must stay where a smaller decode is possible; None: as it is.
+        use: given the image, not loaded, the file it lies in, and sentences about what was wrong with it. It is called
+            once more, without what is damaged in the file, if it fails for that and the pixels are whole.
 
+    Returns:
+        What `use` returns.
 
-def with_opened(source: Source, min_side: int | None, use: Callable[[Opened], T]) -> T:
-    """Open a file and decode something of it; once more without what is damaged in it, if that is not the pixels."""
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        OSError: if it cannot be opened.
+        ValueError: if it cannot be decoded, has too many pixels, or `min_side` is below 1.
+    """
     if min_side is not None and min_side < 1:
         raise ValueError(f"min_side must be at least 1 pixel, got {min_side}")
     with opened_file(source) as (file, name), in_sentences(file, name):
         try:
             with identified(file, min_side) as image:
-                return use(Opened(image, file, source))
-        except DECODER_ERRORS as error:
-            rest = _mended(file)
-            if rest is None:
-                raise
-            try:
-                with identified(rest.file, min_side) as image:
-                    if rest.icc_profile:
-                        image.info["icc_profile"] = rest.icc_profile
-                    return use(Opened(image, rest.file, rest.file, (f"{name}: {rest.note}",)))
-            except DECODER_ERRORS:
-                raise error from None
-
-
-def _mended(file: BinaryIO) -> Mended | None:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return mended(file)
-    except DECODER_ERRORS:
-        return None
+                return use(image, file, ())
+        except DECODER_ERRORS:
+            with suppress(*DECODER_ERRORS), warnings.catch_warnings(action="ignore"):
+                if rest := mended(file):
+                    with identified(rest.file, min_side) as image:
+                        if rest.icc_profile:
+                            image.info["icc_profile"] = rest.icc_profile
+                        return use(image, rest.file, (f"{name}: {rest.note}",))
+            raise
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from fast_style.images import colour, deep, metadata
-from fast_style.images.opening import Opened, Source, identified, in_sentences, opened_file, with_opened
+from fast_style.images.opening import Source, identified, in_sentences, opened_file, with_opened
 from fast_style.images.picture import Frame, Picture
 from fast_style.images.tensors import to_depth, to_float, to_tensor
 from fast_style.images.transparency import fill_hidden, flatten
@@ -39,7 +39,7 @@ def read(source: Source, min_side: int | None = None) -> Tensor:
         ValueError: if it is not a complete image, has more than `MAX_PIXELS` pixels, needs a package that is not
             installed, or `min_side` is below 1.
     """
-    return with_opened(source, min_side, lambda opened: _flat(_upright_frame(opened.image, opened.file)))
+    return with_opened(source, min_side, lambda image, file, _: _flat(_upright_frame(image, file)))
 
 
 def open_picture(source: Source, profile: Literal["srgb", "keep"] = "srgb", min_side: int | None = None) -> Picture:
@@ -69,7 +69,19 @@ def open_picture(source: Source, profile: Literal["srgb", "keep"] = "srgb", min_
     """
     if profile not in ("srgb", "keep"):
         raise ValueError(f"the colour profile can be srgb, to convert to it, or keep, got {profile!r}")
-    return with_opened(source, min_side, lambda opened: _picture(opened, profile == "keep"))
+    keep = profile == "keep"
+
+    def picture(image: Image, file: BinaryIO, notes: tuple[str, ...]) -> Picture:
+        embedded, numbers = _profile_after(image, keep), _frame_numbers(image)
+        if len(numbers) > 1:
+            with warnings.catch_warnings(action="ignore"):
+                image.load()
+            frames = _Animation(file if notes else source, numbers, keep)
+            return Picture(frames, 8, _plays(image), embedded, metadata.gather(image), notes)
+        frame = _visible(_upright_frame(image, file, keep))
+        return Picture([frame], 8 * frame.pixels.element_size(), 1, embedded, metadata.gather(image), notes)
+
+    return with_opened(source, min_side, picture)
 
 
 def from_pil(image: Image) -> Tensor:
@@ -83,20 +95,6 @@ def from_pil(image: Image) -> Tensor:
         ValueError: if its pixels are floating point numbers.
     """
     return to_float(_flat(_upright_frame(image))).unsqueeze(0)
-
-
-def _picture(opened: Opened, keep: bool) -> Picture:
-    image = opened.image
-    numbers = _frame_numbers(image)
-    embedded = _profile_after(image, keep)
-    if len(numbers) > 1:
-        with warnings.catch_warnings(action="ignore"):
-            image.load()
-        frames = _Animation(opened.source, numbers, keep)
-        return Picture(frames, 8, _plays(image), embedded, metadata.gather(image), opened.notes)
-    frame = _visible(_upright_frame(image, opened.file, keep))
-    bits = 8 * frame.pixels.element_size()
-    return Picture([frame], bits, 1, embedded, metadata.gather(image), opened.notes)
 
 
 @dataclass(frozen=True)

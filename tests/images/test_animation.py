@@ -1,4 +1,5 @@
 import io
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,21 @@ def test_frames_become_opaque_and_transparent_in_turn(tmp_path, smooth):
         first, second, third = images.open_picture(tmp_path / f"out{suffix}").frames
         assert torch.equal(second.alpha, values[3:])
         assert all(frame.alpha is None or (frame.alpha == 255).all() for frame in (first, third))
+
+
+@pytest.mark.parametrize("order", list(itertools.product([False, True], repeat=3)))
+@pytest.mark.parametrize("suffix", FORMS)
+def test_frames_of_any_order_hide_what_they_hid(tmp_path, suffix, order):
+    frames = []
+    for transparent in order:
+        pixels = torch.randint(0, 3, (3, 12, 14)).mul(100).to(torch.uint8)
+        alpha = torch.randint(0, 2, (1, 12, 14)).mul(255).to(torch.uint8)
+        frames.append(images.Frame(pixels, alpha if transparent else None, 50))
+    images.save_picture(tmp_path / f"out{suffix}", images.Picture(frames), images.Encoding(100))
+    for frame, expected in zip(images.open_picture(tmp_path / f"out{suffix}").frames, frames, strict=True):
+        visible = rgba(expected)[..., 3] > 0
+        assert np.array_equal(rgba(frame)[..., 3], rgba(expected)[..., 3])
+        assert np.array_equal(rgba(frame)[visible], rgba(expected)[visible])
 
 
 def test_gif_refuses_half_transparent_frames_and_leaves_nothing(tmp_path):
