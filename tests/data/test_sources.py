@@ -130,7 +130,7 @@ def test_missing_root(tmp_path):
 
 def test_root_without_photos(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(FileNotFoundError, match=r"holds no photo: looked for .*\.jpeg, \.jpg, \.png"):
+    with pytest.raises(FileNotFoundError, match=r"holds no photo: looked for .*\.jpeg, \.jpg, .*\.png"):
         ImageSource(tmp_path)
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass

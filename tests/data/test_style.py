@@ -60,7 +60,7 @@ def test_shipped_styles_follow_yours(shipped, style_folder, photo):
 
 
 def test_unknown_style(shipped, style_folder):
-    looked = ", ".join(f"{style_folder}/Line{suffix}" for suffix in SUFFIXES)
+    looked = f"{style_folder}/Line with {', '.join(SUFFIXES)}"
     sentence = (
         rf"^no image for style 'Line': looked for {looked}; shipped are dots, lines \(did you mean lines\?\); "
         "give the file with style.image=FILE_OR_URL, or its folder with style.dir=FOLDER$"
