@@ -5,7 +5,7 @@
 
 All start from scratch and train by `train.py` under VGG-19 with the same settings: a network for each painting in so
 many steps; `model=multi_style` for all of them in as many steps for each, and in as many steps in all; then one more
-painting, in as many steps, added to the first of these (`train_only=style`), and in a network of its own. What is
+painting, in as many steps, added to the first of these (`model.train_only=style`), and in a network of its own. What is
 compared is the objective on the middle squares of the held-out photos at 256 px in float32, of each painting; the bytes
 of the files for each style; and the milliseconds of a pass at 512 px, the median of five.
 
@@ -140,7 +140,7 @@ def main() -> None:
         alone = {name: runs.train(name, steps, *single, f"style.name={name}") for name in (*names, options.added)}
         as_many_each = runs.train("as_many_each", steps * len(names), *several)
         as_many = runs.train("as_many", steps, *several)
-        one_more = ["model=multi_style", "style=custom", f"style.name={options.added}", "train_only=style"]
+        one_more = ["model=multi_style", "style=custom", f"style.name={options.added}", "model.train_only=style"]
         added = runs.train("added", steps, *one_more, f"init={as_many_each}")
         own = {name: load_network(path) for name, path in alone.items()}
         rows["a network of its own"] = {name: judge(network, name) for name, network in own.items()}

@@ -33,7 +33,7 @@ class Format:
     profile: bool = True
 
 
-JPEG = Format("JPEG", (".jpg", ".jpeg"), 65_500, alpha="no")
+JPEG = Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), 65_500, alpha="no")
 PNG = Format("PNG", (".png", ".apng"), 2**31 - 1, bits=16, animated=True)
 WEBP = Format("WebP", (".webp",), 16_383, animated=True)
 AVIF = Format("AVIF", (".avif",), 32_768)

@@ -1,11 +1,10 @@
 """Pictures that move with the photo."""
 
-from collections.abc import Callable
-
 from torch import Tensor
 from torch.nn import functional as F
 
 MARGIN = 24  # pixels at each side that see the border differently and are not compared
+REACH = 3  # pixels that photos are shifted by at most in training: less than the grid of four
 
 
 def shifted(photos: Tensor, down: int, right: int) -> Tensor:
@@ -22,30 +21,31 @@ def shifted(photos: Tensor, down: int, right: int) -> Tensor:
     return padded[..., reach + down : reach + down + h, reach + right : reach + right + w]
 
 
-def equivariance_loss(
-    network: Callable[[Tensor], Tensor], stylized: Tensor, photos: Tensor, down: int, right: int
-) -> Tensor:
+def equivariance_loss(pictures: Tensor, moved: Tensor, down: int, right: int) -> Tensor:
     """Mean squared difference between the picture of a shifted photo and the shifted picture of the photo.
 
-    mean (f(S x) − S f(x))², S the shift, away from the border. A network whose strided convolutions alias paints
-    another picture when the photo moves by one or two pixels, which flickers in films and shows as a weave of four
-    pixels on flat ground; shifts of one to three pixels in each direction make it learn not to (Zhang 2019,
-    https://arxiv.org/abs/1904.11486, measures the same as shift consistency).
+    mean (f(S x) − S f(x))² for a network f and a shift S, away from the border. A network whose strided convolutions
+    alias paints another picture when the photo moves by one or two pixels, which flickers in films and shows as a
+    weave of four pixels on flat ground; shifts of one to three pixels in each direction make it learn not to (Zhang
+    2019, https://arxiv.org/abs/1904.11486, measures the same as shift consistency).
 
     Args:
-        network: f, which maps (N, 3, H, W) to the same shape.
-        stylized: f(photos), of shape (N, 3, H, W).
-        photos: RGB of shape (N, 3, H, W) in [0, 1], H and W above 48 + the shift, else 0 is returned.
-        down: rows that the shift moves by.
-        right: columns that it moves by.
+        pictures: f(x), of shape (N, 3, H, W).
+        moved: f(shifted(x, down, right)), of the same shape.
+        down: rows that the photos were shifted by.
+        right: columns that they were shifted by.
 
     Returns:
-        A float32 scalar.
+        A float32 scalar; 0 where a side is so small that nothing is left between the borders.
+
+    Raises:
+        ValueError: if the shapes differ.
     """
-    h, w = photos.shape[-2:]
-    if min(h - abs(down), w - abs(right)) <= 2 * MARGIN:
-        return stylized.new_zeros((), dtype=stylized.dtype).float()
-    moved = network(shifted(photos, down, right))
+    if pictures.shape != moved.shape:
+        raise ValueError(f"pictures have shape {tuple(pictures.shape)}, those of shifted photos {tuple(moved.shape)}")
+    h, w = pictures.shape[-2:]
+    if min(h, w) <= 2 * (MARGIN + max(abs(down), abs(right))):
+        return pictures.new_zeros(()).float()
     inside = moved[..., MARGIN : h - MARGIN, MARGIN : w - MARGIN]
-    expected = stylized[..., MARGIN + down : h - MARGIN + down, MARGIN + right : w - MARGIN + right]
+    expected = pictures[..., MARGIN + down : h - MARGIN + down, MARGIN + right : w - MARGIN + right]
     return F.mse_loss(inside.float(), expected.float())

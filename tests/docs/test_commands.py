@@ -175,8 +175,9 @@ def test_a_network_is_trained_and_used(place, tiny, train, monkeypatch):
     assert (place / "photo-out.jpg").exists()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if fenced(page.read_text("utf-8"), "python")], ids=str)
-def test_python_runs(page, place, capsys):
+@pytest.mark.parametrize("name", ["README.md", "docs/stylize.md", "checkpoints/README.md"])
+def test_python_runs(name, place, capsys):
+    page = ROOT / name
     before = set(place.iterdir())
     for code in fenced(page.read_text("utf-8"), "python"):
         exec(compile(code, str(page), "exec"), {})

@@ -15,7 +15,7 @@ def test_a_convolution_moves_with_the_photo(down, right):
     def network(x):
         return F.conv2d(x, kernel, padding=2)
 
-    assert equivariance_loss(network, network(photos), photos, down, right) < 1e-10
+    assert equivariance_loss(network(photos), network(shifted(photos, down, right)), down, right) < 1e-10
 
 
 def test_what_keeps_to_a_grid_does_not():
@@ -24,9 +24,9 @@ def test_what_keeps_to_a_grid_does_not():
     def network(x):
         return F.interpolate(x[..., ::4, ::4], scale_factor=4.0)
 
-    assert equivariance_loss(network, network(photos), photos, 0, 4) < 1e-10
-    found = equivariance_loss(network, network(photos), photos, 0, 1)
+    assert equivariance_loss(network(photos), network(shifted(photos, 0, 4)), 0, 4) < 1e-10
     moved, still = network(shifted(photos, 0, 1)), network(photos)
+    found = equivariance_loss(still, moved, 0, 1)
     torch.testing.assert_close(found, (moved[..., 24:40, 24:40] - still[..., 24:40, 25:41]).square().mean())
     assert found > 0.01
 
@@ -39,4 +39,6 @@ def test_a_shift_shows_what_lies_below_and_to_the_right():
 
 def test_small_photos_have_nothing_to_compare():
     photos = torch.rand(1, 3, 48, 48)
-    assert equivariance_loss(lambda x: x, photos, photos, 1, 1) == 0
+    assert equivariance_loss(photos, photos, 1, 1) == 0
+    with pytest.raises(ValueError, match=r"pictures have shape \(1, 3, 48, 48\), those of shifted photos"):
+        equivariance_loss(photos, photos[..., 1:], 1, 1)
