@@ -62,7 +62,7 @@ def test_gpu_where_there_is_none(tiny, train, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert train(tiny | {"trainer": "gpu"}) == 2
-    assert "error: " in capsys.readouterr().err
+    assert "error: No supported gpu backend found" in capsys.readouterr().err
 
 
 def test_data_coco_with_an_existing_copy(tiny, train, photo_folder):
