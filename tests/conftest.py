@@ -23,7 +23,7 @@ def _seed() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hide OpenVINO from tests that are not about it: after some hundreds of them it corrupted the heap beside ONNX."""
+    """Hide OpenVINO from tests that are not about it, so that they run the same wherever they run."""
     if config.option.markexpr != "openvino":
         sys.modules["openvino"] = None  # type: ignore[assignment]
 

@@ -1,15 +1,14 @@
 """Where the configurations are, and how objects are made of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig, ListConfig
 
-PACKAGE = Path(__file__).resolve().parents[1]
-# Installed from a wheel the configs lie in the package, in a checkout beside it.
-CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+from fast_style import assets
+
+CONFIGS = assets.CONFIGS
 
 
 def compose(name: str, overrides: Sequence[str]) -> DictConfig:

@@ -20,8 +20,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fast_style import images
+from fast_style.assets import PACKAGE
 from fast_style.cli import multirun
-from fast_style.cli.config import CONFIGS, PACKAGE, build
+from fast_style.cli.config import CONFIGS, build
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.processes import processes_of

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fast_style import images
+from fast_style import assets, images
 from fast_style.data.download import download
 from fast_style.files import cache_dir
 
-SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "styles"
+SHIPPED = assets.STYLES
 MAX_BYTES = 50_000_000  # of an image from the web
 
 
