@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Tests that compile, export, start processes or paint at full size; so do those that ask for the fixture `train`.
 SLOW = re.compile(
-    r"compiled|resum|tests/(?:tools/|test_packaging|test_configs|test_pretrained)"
+    r"compiled|resum|tests/(?:tools/|docs/test_develop|test_packaging|test_configs|test_pretrained)"
     r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate)|inference/(?:test_export|backends/.*onnx)"
     r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
     r"|training/test_(?:any_style|multi_style|distillation)"

