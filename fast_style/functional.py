@@ -121,7 +121,7 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     """Instance normalisation, y = w (x − μ) / √(σ² + ε) + b, whose sums `torch.compile` makes fast in channels last.
 
     As `torch.nn.functional.instance_norm`, whose gradient is slower in a compiled step on a CPU
-    (`benchmarks/training.md`).
+    (`docs/training_step.md`).
 
     Args:
         x: of shape (N, C, H, W).
