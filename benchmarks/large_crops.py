@@ -61,7 +61,7 @@ def train(photos: str, style: str, weights: str, size: int, steps: int, again: b
         crops = data[index]["image"][None]
         started = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16):
-            losses = task._losses(crops)
+            losses, _, _ = task._losses(crops, crops[:0])
         optimizer.zero_grad()
         loss.summary(losses)["total_loss"].backward()
         optimizer.step()

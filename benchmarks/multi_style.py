@@ -5,7 +5,7 @@
 
 All start from scratch and train by `train.py` under VGG-19 with the same settings: a network for each painting in so
 many steps; `model=multi_style` for all of them in as many steps for each, and in as many steps in all; then one more
-painting, in as many steps, added to the first of these (`train_only=style`), and in a network of its own. What is
+painting, in as many steps, added to the first of these (`model.train_only=style`), and in a network of its own. What is
 compared is the objective on the middle squares of the held-out photos at 256 px in float32, of each painting; the bytes
 of the files for each style; and the milliseconds of a pass at 512 px, the median of five.
 
@@ -90,6 +90,13 @@ class Judge:
         return statistics.fmean(values)
 
 
+def several_of(path: Path) -> StyleNetwork:
+    """Load a network of several styles."""
+    network = load_network(path)
+    assert isinstance(network, StyleNetwork)
+    return network
+
+
 def mixing(network: StyleNetwork, judge: Judge, names: list[str]) -> list[dict[str, Any]]:
     """Style losses along the paths from each style to the next."""
     rows = []
@@ -140,16 +147,16 @@ def main() -> None:
         alone = {name: runs.train(name, steps, *single, f"style.name={name}") for name in (*names, options.added)}
         as_many_each = runs.train("as_many_each", steps * len(names), *several)
         as_many = runs.train("as_many", steps, *several)
-        one_more = ["model=multi_style", "style=custom", f"style.name={options.added}", "train_only=style"]
+        one_more = ["model=multi_style", "style=custom", f"style.name={options.added}", "model.train_only=style"]
         added = runs.train("added", steps, *one_more, f"init={as_many_each}")
         own = {name: load_network(path) for name, path in alone.items()}
         rows["a network of its own"] = {name: judge(network, name) for name, network in own.items()}
         for label, path in (("together, as many steps each", as_many_each), ("together, as many in all", as_many)):
-            network = load_network(path)
+            network = several_of(path)
             rows[label] = {name: judge(network.of_style({name: 1.0}), name) for name in names}
-        network = load_network(added)
+        network = several_of(added)
         rows["added to them"] = {options.added: judge(network.of_style({options.added: 1.0}), options.added)}
-        paths = mixing(load_network(as_many_each), judge, names)
+        paths = mixing(several_of(as_many_each), judge, names)
         sizes = {"alone": alone[names[0]].stat().st_size, "together": as_many_each.stat().st_size / len(names)}
         sizes["added"] = added.stat().st_size - as_many_each.stat().st_size
         once = {"alone": milliseconds(own[names[0]]), "together": milliseconds(network.of_style({names[0]: 1.0}))}

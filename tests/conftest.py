@@ -23,7 +23,7 @@ def _seed() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hide OpenVINO from tests that are not about it: after some hundreds of them it corrupted the heap beside ONNX."""
+    """Hide OpenVINO from tests that are not about it, so that they run the same wherever they run."""
     if config.option.markexpr != "openvino":
         sys.modules["openvino"] = None  # type: ignore[assignment]
 
@@ -187,19 +187,6 @@ def tiny_distillation(tiny: dict[str, str], vgg_file: Path, narrow_vgg_file: Pat
         "+model.styles.names": "[cubist,gilded]",
         "model.styles.size": "32",
         "model.turn": "2",
-    }
-
-
-@pytest.fixture
-def tiny_reptile(tiny: dict[str, str]) -> dict[str, str]:
-    """Overrides by key of a training by turns that takes a second."""
-    return tiny | {
-        "model": "reptile",
-        "callbacks": "plain",
-        "+loss._partial_": "true",
-        "loss.style": "null",
-        "+model.styles.names": "[cubist,gilded]",
-        "model.inner_steps": "2",
     }
 
 

@@ -31,10 +31,10 @@ def test_style(option, tiny, tiny_multi_style, tiny_adain, train):
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, tiny_distillation, tiny_reptile, tiny_adain, train):
+def test_model(option, tiny, tiny_distillation, tiny_adain, train):
     network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
-    runs = {"distillation": tiny_distillation, "reptile": tiny_reptile, "adain": tiny_adain, "feed_forward": own}
+    runs = {"distillation": tiny_distillation, "adain": tiny_adain, "feed_forward": own}
     runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
     assert train(runs.get(option, tiny) | {"model": option, "trainer.max_steps": "1"}) == 0
 

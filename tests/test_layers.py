@@ -2,7 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from fast_style.layers import ConvLayer, ResidualBlock, SubpixelConv, TransposedConv, UpsampleConv, frozen, norm_layer
+from fast_style.layers import (
+    BlurredConv,
+    ConvLayer,
+    ResidualBlock,
+    SubpixelConv,
+    TransposedConv,
+    UpsampleConv,
+    frozen,
+    norm_layer,
+)
+from fast_style.layers.antialias import binomial
 
 
 def test_conv_layer_pads_by_reflection():
@@ -27,6 +37,39 @@ def test_upsampling_doubles_the_size(layer):
 def test_upsample_conv_has_no_checkerboard_on_a_constant_image():
     y = UpsampleConv(4, 2, 3)(torch.ones(1, 4, 6, 6))
     assert (y.amax(dim=(2, 3)) - y.amin(dim=(2, 3))).max() < 1e-6
+
+
+def test_a_blurred_conv_is_a_conv_of_what_is_blurred():
+    layer = BlurredConv(2, 3, 3, stride=2, taps=3)
+    x = torch.randn(1, 2, 16, 12)
+    row = torch.tensor([0.25, 0.5, 0.25])
+    blurred = nn.functional.conv2d(x, torch.outer(row, row).expand(2, 1, 3, 3), groups=2)  # two pixels less each way
+    kernel = layer.parametrizations.weight.original
+    expected = nn.functional.conv2d(blurred, kernel, layer.bias, stride=2)  # from the third pixel on
+    torch.testing.assert_close(layer(x)[..., 1:-1, 1:-1], expected[..., : 16 // 2 - 2, : 12 // 2 - 2])
+    torch.testing.assert_close(frozen(layer)(x), layer(x))
+
+
+def test_a_blurred_conv_lets_no_checkerboard_through():
+    finest = torch.tensor([1.0, -1.0]).repeat(8)
+    for x in (finest.expand(1, 1, 16, 16), finest[:, None].expand(1, 1, 16, 16)):
+        seen = [layer(x) - layer(0 * x) for layer in (BlurredConv(1, 4, 3, 2, taps=3), ConvLayer(1, 4, 3, 2))]
+        assert seen[0][..., 2:-2, 2:-2].abs().max() < 1e-6
+        assert seen[1][..., 2:-2, 2:-2].abs().max() > 1e-3
+
+
+def test_a_blurred_subpixel_conv_is_a_conv_of_what_is_upsampled_and_blurred():
+    layer = SubpixelConv(2, 3, 3, factor=2, taps=3)
+    x = torch.randn(1, 2, 9, 8)
+    large = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+    row = torch.tensor([0.25, 0.5, 0.25])
+    blurred = nn.functional.conv2d(large, torch.outer(row, row).expand(2, 1, 3, 3), groups=2)
+    expected = nn.functional.conv2d(blurred, layer.parametrizations.weight.original, layer.bias[::4])
+    torch.testing.assert_close(nn.PixelShuffle(2)(layer(x))[..., 2:-2, 2:-2], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_binomial_filters():
+    torch.testing.assert_close(binomial(5), torch.tensor([1.0, 4, 6, 4, 1]) / 16)
 
 
 def test_instance_norm_is_per_image_and_has_scale_and_shift():

@@ -1,17 +1,15 @@
 """Where the configurations are, and how objects are made of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig, ListConfig
 
+from fast_style import assets
 from fast_style.cli.paths import quoted, settle
 
-PACKAGE = Path(__file__).resolve().parents[1]
-# Installed from a wheel the configs lie in the package, in a checkout beside it.
-CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+CONFIGS = assets.CONFIGS
 
 
 def compose(name: str, overrides: Sequence[str]) -> DictConfig:

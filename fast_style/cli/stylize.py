@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("interrupted before the first image", file=sys.stderr)
         sys.exit(130)
+    for note in tally.notes:
+        print(note, file=sys.stderr)
     for failure in tally.failures:
         print(failure, file=sys.stderr)
     if tally.interrupted:

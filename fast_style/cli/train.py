@@ -1,5 +1,6 @@
 """The training command: compose, instantiate, fit, export."""
 
+import json
 import logging
 import os
 import shlex
@@ -14,27 +15,23 @@ import lightning as L
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fast_style import images
-from fast_style.checkpoint import load_network
+from fast_style.assets import PACKAGE
 from fast_style.cli import multirun
-from fast_style.cli.config import CONFIGS, PACKAGE, build
+from fast_style.cli.config import CONFIGS, build
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.paths import quoted, settle, style_names
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
-from fast_style.training import AnyStyle, FeedForward, MultiStyle, NetworkTask
+from fast_style.training import Task
 from fast_style.training.callbacks import PictureLogger, find_checkpoint
-
-# Where init=base starts, by the class of the network.
-BASES = {
-    "TransformerNetwork": PACKAGE / "assets" / "networks" / "base.safetensors",
-    "SlimNetwork": PACKAGE / "assets" / "networks" / "base_slim.safetensors",
-}
+from fast_style.training.logs import log_settings, log_text
 
 
 def main() -> None:
@@ -96,18 +93,10 @@ def train(config: DictConfig) -> dict[str, Any]:
     L.seed_everything(config.seed, verbose=False)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
-    adds = getattr(task, "train_only", None) is not None
-    if (config.train_only and not adds) or (adds and config.init in ("scratch", "base")):
-        raise ValueError(
-            "train_only=style adds a style to a network of several: give model=multi_style and init=FILE, that network"
-        )
-    if isinstance(task, MultiStyle) and adds and resume is not None:
-        task.continue_from(load_network(resume))
-    note = "" if adds and resume is not None else _start_from(config.init, task)
-    if note and trainer.is_global_zero:
-        print(note, file=sys.stderr)
+    note = task.begin(config.init, resume)
     if trainer.is_global_zero:
-        print(f"TensorBoard: tensorboard --logdir {_relative(run_dir)}", file=sys.stderr)
+        board = f"TensorBoard: tensorboard --logdir {_relative(run_dir)}" if _has_board(trainer) else ""
+        print(*filter(None, (note, board)), sep="\n", file=sys.stderr)
 
     exit_code = 0
     started = time.perf_counter()
@@ -115,7 +104,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         try:
             if resume is None:
                 task.heldout_before = _validate(trainer, task, data)
-                trainer.logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
+                log_text(trainer, "config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
             trainer.fit(task, data, ckpt_path=resume, weights_only=True)
             after = _validate(trainer, task, data)
         except SystemExit as stop:  # Lightning's answer to SIGTERM and Ctrl-C
@@ -125,8 +114,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     duration = time.perf_counter() - started
     if trainer.is_global_zero and trainer.global_step > 0:
         if not exit_code:
-            trainer.logger.log_hyperparams(_flat(config), dict(sorted(after.items())), step=trainer.global_step)
-            trainer.logger.finalize("success")
+            log_settings(trainer, _flat(config), dict(sorted(after.items())))
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
         task.save(output, metadata)
         _report(output, metadata, data.summary(), duration)
@@ -136,7 +124,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
 
 
-def _validate(trainer: L.Trainer, task: L.LightningModule, data: L.LightningDataModule) -> dict[str, float]:
+def _validate(trainer: L.Trainer, task: Task, data: L.LightningDataModule) -> dict[str, float]:
     """Measure the held-out losses.
 
     Raises:
@@ -159,22 +147,8 @@ def _check_writable(output: Path) -> None:
         raise PermissionError(f"output={output} cannot be written: {output.parent} is read-only")
 
 
-def _start_from(init: str, task: L.LightningModule) -> str:
-    """Take over the weights that are asked for; say what else was done."""
-    if init == "scratch":
-        return ""
-    if not isinstance(task, NetworkTask):
-        message = f"init={init} does not go with {type(task).__name__.lower()}: give init=scratch"
-        raise ValueError(message)  # noqa: TRY004 - it is the setting that is wrong
-    name = type(task.network).__name__
-    if init == "base" and name not in BASES:
-        return f"no base ships for {name}: it starts from scratch"
-    start = load_network(BASES[name] if init == "base" else init)
-    try:
-        task.start_from(start)
-    except ValueError as error:
-        raise ValueError(f"cannot start from init={init}: {error}") from error
-    return ""
+def _has_board(trainer: L.Trainer) -> bool:
+    return any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
 
 
 def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
@@ -186,9 +160,9 @@ def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds:
     print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {output}")
 
 
-def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
+def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
     """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
-    if not isinstance(task, FeedForward | MultiStyle | AnyStyle):
+    if not task.shown:
         return
     for callback in callbacks:
         if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
@@ -196,13 +170,8 @@ def _show(output: Path, task: L.LightningModule, callbacks: list[L.Callback], sa
             print(f"photo | style | result: {output.with_suffix('.png')}")
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
-    style = ""
-    if isinstance(task, MultiStyle | AnyStyle):
-        name = task.names[0]
-        if isinstance(task, AnyStyle) and folder is not None:  # where an image of this name is
-            name = str(next(path for path in sorted(Path(folder).glob("*")) if path.stem == name))
-        style = f" --style {shlex.quote(name)}"
-    print(f"next: {command} --model {shlex.quote(str(output))}{style} --input {sample}")
+    arguments = ["--model", str(output), *task.stylize_arguments(None if folder is None else Path(folder))]
+    print(f"next: {command} {shlex.join(arguments)} --input {sample}")
 
 
 def _sample(config: DictConfig, heldout_names: list[str]) -> str:
@@ -243,7 +212,8 @@ def _flat(config: DictConfig) -> dict[str, Any]:
 
 
 def _plain(config: DictConfig) -> Any:
-    return OmegaConf.to_container(config, resolve=True)
+    """Make plain values of a part of the configuration; paths become text."""
+    return json.loads(json.dumps(OmegaConf.to_container(config, resolve=True), default=str))
 
 
 def _register_styles(arguments: list[str]) -> None:

@@ -4,7 +4,7 @@ from fast_style.data.coco import download_coco
 from fast_style.data.datamodule import PhotoDataModule
 from fast_style.data.paintings import StyleCrops, recolor
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
-from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image
+from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image, reference_scenes
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource
 from fast_style.data.style import (
@@ -37,5 +37,6 @@ __all__ = [
     "parse_styles",
     "procedural_image",
     "recolor",
+    "reference_scenes",
     "shipped_styles",
 ]

@@ -70,8 +70,8 @@ class PhotoDataModule(LightningDataModule):
         heldout_count: how many photos to set aside, at least 1.
         heldout_size: side of the held-out photos in pixels.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
-        style_root: paintings, as root has photos, for a task that learns any style (its `wants_paintings` is true):
-            batches then hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles, and
+        style_root: paintings, as root has photos, for a task whose `wants` names `painting`: its batches then
+            hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles, and
             scenes. No shards.
 
     Attributes:
@@ -150,7 +150,7 @@ class PhotoDataModule(LightningDataModule):
         """
         if hasattr(self, "photos"):
             return
-        if getattr(self.trainer and self.trainer.lightning_module, "wants_paintings", False):
+        if "painting" in getattr(self.trainer and self.trainer.lightning_module, "wants", ()):
             self._paintings = self._paintings or StyleCrops(None, self.size, self.seed)
             self._report(self._paintings[0]["skipped"], [])
         elif self._paintings is not None:

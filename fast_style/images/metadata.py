@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from PIL.Image import Exif, Image
+from PIL.PngImagePlugin import PngInfo
 
 from fast_style.images.picture import Metadata
 
@@ -61,12 +62,21 @@ def exif_of_size(exif: bytes, size: tuple[int, int]) -> Exif:
     """Load an EXIF block for a picture of this height and width, which it may tell."""
     result = Exif()
     result.load(exif)
-    for tag, directory in directories(result).items():
-        for inner, length in zip((HEIGHT, WIDTH), size, strict=True):
-            if inner in directory:
-                directory[inner] = length
+    for tag in directories(result):
+        directory = result.get_ifd(tag)
+        directory |= {inner: length for inner, length in zip((HEIGHT, WIDTH), size, strict=True) if inner in directory}
         result[tag] = directory
     return result
+
+
+def png_text(metadata: Metadata) -> PngInfo:
+    """Gather XMP and text for a PNG, whose keywords have at most 79 letters of Latin-1."""
+    info = PngInfo()
+    if metadata.xmp:
+        info.add_itxt(XMP_KEY, metadata.xmp.decode("utf-8", "replace"))
+    for key, text in metadata.text.items():
+        info.add_itxt(key.encode("latin-1", "replace")[:79].decode("latin-1"), text)
+    return info
 
 
 def _xmp(image: Image) -> bytes | None:

@@ -6,9 +6,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from fast_style.images.tensors import one_image, to_float
+from fast_style.images.tensors import one_image, resize, resize_long_side, to_depth, to_float
 
 __all__ = ["Frame", "Frames", "Metadata", "Picture"]
 
@@ -39,18 +38,19 @@ class Frame:
         return pixels.float()[None]
 
     def recoloured(self, image: Tensor) -> "Frame":
-        """Return the frame with other colours, alpha and duration as they are.
+        """Return the frame with other colours; alpha and duration stay.
 
         Args:
-            image: as `pixels`, or with a batch of one before, (1, 3, H, W). If it has another size, so gets alpha.
+            image: RGB of shape (3, H, W) or (1, 3, H, W): uint8, uint16, or float in [0, 1]. If it has another size,
+                alpha is resized to it.
 
         Raises:
             ValueError: if it has another shape.
         """
         pixels, alpha = one_image(image), self.alpha
         if alpha is not None and alpha.shape[-2:] != pixels.shape[-2:]:
-            resized = F.interpolate(alpha.float()[None], pixels.shape[-2:], mode="bilinear", antialias=True)[0]
-            alpha = resized.round().to(alpha.dtype)
+            height, width = pixels.shape[-2:]
+            alpha = to_depth(resize(alpha[None], (height, width), "bilinear")[0], 8 * alpha.element_size())
         return replace(self, pixels=pixels, alpha=alpha)
 
 
@@ -89,6 +89,7 @@ class Picture:
         loop: how often an animation is played; 0: forever.
         icc_profile: what the pixels' values mean; None: sRGB.
         metadata: what it tells about itself.
+        notes: what was wrong with the file though its pixels are whole, each a sentence that names the file.
     """
 
     frames: Frames
@@ -96,6 +97,7 @@ class Picture:
     loop: int = 1
     icc_profile: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -117,22 +119,38 @@ class Picture:
         Returns:
             A picture whose frames are float; alpha, durations and the rest are as they were.
         """
-        mapped = _Mapped(self.frames, function)
-        return replace(self, frames=mapped if self.animated else list(mapped))
+        return self._changed(lambda frame: frame.recoloured(function(frame.to_float())))
+
+    def resized(self, side: int) -> "Picture":
+        """Resize the frames so that the long side has `side` pixels; the aspect is kept.
+
+        Args:
+            side: pixels, at least 1.
+
+        Returns:
+            A picture whose frames are float, without a copy of the larger ones in floating point.
+
+        Raises:
+            ValueError: if `side` is below 1.
+        """
+        return self._changed(lambda frame: frame.recoloured(resize_long_side(frame.pixels[None], side)))
 
     def still(self) -> "Picture":
         """Return the first frame alone."""
         return replace(self, frames=[replace(next(iter(self.frames)), duration=0)])
 
+    def _changed(self, function: Callable[[Frame], Frame]) -> "Picture":
+        changed = _Changed(self.frames, function)
+        return replace(self, frames=changed if self.animated else list(changed))
+
 
 @dataclass(frozen=True)
-class _Mapped:
+class _Changed:
     frames: Frames
-    function: Callable[[Tensor], Tensor]
+    function: Callable[[Frame], Frame]
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __iter__(self) -> Iterator[Frame]:
-        for frame in self.frames:
-            yield frame.recoloured(self.function(frame.to_float()))
+        return map(self.function, self.frames)

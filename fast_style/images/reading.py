@@ -1,44 +1,33 @@
 """Files to pixels."""
 
-import os
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
-import PIL.Image
-import torch
 from PIL.Image import Image
 from torch import Tensor
 
 from fast_style.images import colour, deep, metadata
-from fast_style.images.formats import FORMATS, MAX_PIXELS, NAMES
+from fast_style.images.opening import Source, identified, in_sentences, opened_file, with_opened
 from fast_style.images.picture import Frame, Picture
-from fast_style.images.tensors import TOPS, to_depth, to_float, to_tensor
+from fast_style.images.tensors import to_depth, to_float, to_tensor
 from fast_style.images.transparency import fill_hidden, flatten
 
 __all__ = ["from_pil", "open_picture", "read"]
 
-Source = str | Path | BinaryIO
-# What Pillow's decoders raise on damaged files; most are no OSError.
-DECODER_ERRORS: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError)
-DECODER_ERRORS += (RuntimeError, ArithmeticError, struct.error, zlib.error)
 WHITE = (255, 255, 255)
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def read(source: Source, min_side: int | None = None) -> Tensor:
-    """Read an image file, upright, of whatever mode; of an animation the first frame.
+    """Read the pixels of an image file, upright; of an animation the first frame.
 
     Args:
         source: a path, or an open binary file that can seek.
-        min_side: allows a smaller decode, as long as the short side stays at least this long. JPEG is decoded up to
-            eight times smaller in a fraction of the time; other formats ignore it.
+        min_side: allows a smaller decode, as long as the short side stays at least this long. A JPEG is decoded up to
+            eight times smaller in a fraction of the time, and may then have more than `MAX_PIXELS`; other formats
+            ignore it. None: full size.
 
     Returns:
         A uint8 tensor of sRGB, shape (3, H, W): EXIF orientation and colour profile applied, 16 bits scaled to 8,
@@ -47,10 +36,10 @@ def read(source: Source, min_side: int | None = None) -> Tensor:
     Raises:
         FileNotFoundError: if the file does not exist.
         OSError: if it cannot be opened.
-        ValueError: if it is not a complete image, has more than `MAX_PIXELS` pixels, or `min_side` is below 1.
+        ValueError: if it is not a complete image, has more than `MAX_PIXELS` pixels, needs a package that is not
+            installed, or `min_side` is below 1.
     """
-    with _opened(source, min_side) as (image, file):
-        return _flat(_upright(_decode(image, file), image))
+    return with_opened(source, min_side, lambda image, file, _: _flat(_upright_frame(image, file)))
 
 
 def open_picture(source: Source, profile: Literal["srgb", "keep"] = "srgb", min_side: int | None = None) -> Picture:
@@ -64,37 +53,48 @@ def open_picture(source: Source, profile: Literal["srgb", "keep"] = "srgb", min_
         source: a path, or an open binary file that can seek, and that stays open while an animation is used.
         profile: "srgb" converts colours that have a profile to sRGB. "keep" leaves the values and the profile as they
             are, where they are RGB; grey and CMYK become sRGB.
-        min_side: as of `read`.
+        min_side: allows a smaller decode of a JPEG, as long as the short side stays at least this long; it may then
+            have more than `MAX_PIXELS`. None: full size.
 
     Returns:
         The picture, upright. Its pixels are uint16 if it is a still PNG or TIFF of 16 bits, else uint8; whatever
-        colours the file hides under wholly transparent pixels are replaced by those around.
+        colours the file hides under wholly transparent pixels are replaced by those around. Metadata that is damaged
+        is left out; where it kept the file from being read, `notes` say so.
 
     Raises:
         FileNotFoundError: if the file does not exist.
         OSError: if it cannot be opened.
-        ValueError: if it is not a complete image, has more than `MAX_PIXELS` pixels, or an argument is none of these.
-            A frame of an animation raises it when it is reached.
+        ValueError: if it is not a complete image, has more than `MAX_PIXELS` pixels, needs a package that is not
+            installed, or an argument is none of these. A frame of an animation raises it when it is reached.
     """
     if profile not in ("srgb", "keep"):
         raise ValueError(f"the colour profile can be srgb, to convert to it, or keep, got {profile!r}")
     keep = profile == "keep"
-    with _opened(source, min_side) as (image, file):
-        numbers = _frame_numbers(image)
-        embedded = _profile_after(image, keep)
+
+    def picture(image: Image, file: BinaryIO, notes: tuple[str, ...]) -> Picture:
+        embedded, numbers = _profile_after(image, keep), _frame_numbers(image)
         if len(numbers) > 1:
             with warnings.catch_warnings(action="ignore"):
                 image.load()
-            animation = _Animation(source, numbers, keep)
-            return Picture(animation, 8, _plays(image), embedded, metadata.gather(image))
-        frame = _visible(_upright(_decode(image, file, keep), image))
-        bits = 16 if frame.pixels.dtype == torch.uint16 else 8
-        return Picture([frame], bits, icc_profile=embedded, metadata=metadata.gather(image))
+            frames = _Animation(file if notes else source, numbers, keep)
+            return Picture(frames, 8, _plays(image), embedded, metadata.gather(image), notes)
+        frame = _visible(_upright_frame(image, file, keep))
+        return Picture([frame], 8 * frame.pixels.element_size(), 1, embedded, metadata.gather(image), notes)
+
+    return with_opened(source, min_side, picture)
 
 
 def from_pil(image: Image) -> Tensor:
-    """Convert a Pillow image of whatever mode as `read` does: float RGB of shape (1, 3, H, W) in [0, 1], upright."""
-    return to_float(_flat(_upright(_decode(image), image))).unsqueeze(0)
+    """Convert a Pillow image of any mode.
+
+    Returns:
+        Float32 RGB of shape (1, 3, H, W) in [0, 1], upright: EXIF orientation and colour profile applied, transparency
+        flattened on white.
+
+    Raises:
+        ValueError: if its pixels are floating point numbers.
+    """
+    return to_float(_flat(_upright_frame(image))).unsqueeze(0)
 
 
 @dataclass(frozen=True)
@@ -109,63 +109,12 @@ class _Animation:
         return len(self.numbers)
 
     def __iter__(self) -> Iterator[Frame]:
-        with _opened(self.source) as (image, _):
+        with opened_file(self.source) as (file, name), in_sentences(file, name), identified(file, None) as image:
             for number in self.numbers:
                 with warnings.catch_warnings(action="ignore"):
                     image.seek(number)
-                    frame = _visible(_upright(_decode(image, keep=self.keep), image))
+                    frame = _visible(_upright_frame(image, keep=self.keep))
                 yield replace(frame, duration=float(image.info.get("duration", 0)))
-
-
-@contextmanager
-def _opened(source: Source, min_side: int | None = None) -> Iterator[tuple[Image, BinaryIO]]:
-    """Open a file for Pillow; whatever is wrong with it, then or in the body, becomes a sentence that names it."""
-    if min_side is not None and min_side < 1:
-        raise ValueError(f"min_side must be at least 1 pixel, got {min_side}")
-    if not isinstance(source, str | Path):
-        source.seek(0)
-        with _identified(source, str(getattr(source, "name", "of a stream")), min_side) as image:
-            yield image, source
-        return
-    try:
-        file = Path(source).open("rb")  # noqa: SIM115 - closed below, where errors are no longer of opening it
-    except FileNotFoundError:
-        raise FileNotFoundError(f"image {source} does not exist") from None
-    except OSError as error:
-        raise OSError(f"cannot read image {source}: {error.strerror}") from error
-    with file, _identified(file, str(source), min_side) as image:
-        yield image, file
-
-
-@contextmanager
-def _identified(file: BinaryIO, name: str, min_side: int | None) -> Iterator[Image]:
-    try:
-        # Pillow warns of large images, which we judge ourselves, and of damaged metadata, which we do without.
-        with warnings.catch_warnings(action="ignore"):
-            image = PIL.Image.open(file, formats=[form.name.upper() for form in FORMATS])
-        with image:
-            w, h = image.size
-            if w * h > MAX_PIXELS:
-                raise ValueError(f"{w}×{h} pixels are more than {MAX_PIXELS}")
-            if min_side is not None:
-                # A square request bounds the short side, whichever way EXIF turns the image afterwards.
-                image.draft(None, (min_side, min_side))
-            yield image
-    except PIL.UnidentifiedImageError:
-        raise ValueError(f"cannot read image {name}: {_what_it_is_not(file)}") from None
-    except PIL.Image.DecompressionBombError:
-        raise ValueError(f"cannot read image {name}: it has more than {MAX_PIXELS} pixels") from None
-    except DECODER_ERRORS as error:
-        raise ValueError(f"cannot read image {name}: {error}") from error
-
-
-def _what_it_is_not(file: BinaryIO) -> str:
-    if not file.seek(0, os.SEEK_END):
-        return "it is empty"
-    file.seek(0)
-    if file.read(4) in TIFF_MAGIC:
-        return "it is a TIFF file of a kind that is not read: save it as RGB of 8 or 16 bits"
-    return f"it is not a {NAMES} file"
 
 
 def _frame_numbers(image: Image) -> range:
@@ -196,47 +145,50 @@ def _colour_mode(image: Image) -> str:
     return image.mode if image.mode in ("CMYK", "LAB") else "RGB"
 
 
-def _decode(image: Image, file: BinaryIO | None = None, keep: bool = False) -> Frame:
-    """Decode an image to sRGB, or to the RGB of its profile; as it lies in the file, transparent pixels as they are."""
+def _upright_frame(image: Image, file: BinaryIO | None = None, keep: bool = False) -> Frame:
+    """Decode an image to sRGB, or to the RGB of its profile if that is to be kept; transparent pixels as they are.
+
+    Args:
+        image: opened, at the frame that is wanted.
+        file: what a still was opened from, which may have 16 bits; None: as Pillow has it.
+        keep: whether RGB keeps its values.
+    """
     with warnings.catch_warnings(action="ignore"):
-        profile = image.info.get("icc_profile")
-        if keep and _colour_mode(image) == "RGB":
-            profile = None
-        deep.check_planes(image)
-        if file is not None and deep.is_deep(image) and len(_frame_numbers(image)) == 1:
-            return _decode_deep(image, file, profile)
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            return _decode_deep(image, None, profile)
-        image.load()
-        if image.mode == "F":
-            raise ValueError("its pixels are floating point numbers, whose range is unknown: save it with 16 bits")
-        alpha = None
-        if image.has_transparency_data:
-            mode = "L" if image.mode in ("L", "LA", "La") else "RGB"
-            if image.mode != f"{mode}A":
-                image = image.convert(f"{mode}A")
-            alpha = to_tensor(np.asarray(image.getchannel("A")))
-            image = image.convert(mode)
-        if image.mode not in colour.SPACES:
-            image = image.convert("L" if image.mode == "1" else "RGB")
-        return Frame(to_tensor(np.asarray(colour.to_srgb(image, profile))), alpha)
+        profile = None if keep and _colour_mode(image) == "RGB" else image.info.get("icc_profile")
+        if file is not None and len(_frame_numbers(image)) == 1 and deep.is_deep(image, file):
+            frame = _deep_frame(deep.samples(image, file), profile)
+        elif image.mode == "I" or image.mode.startswith("I;16"):
+            frame = _deep_frame(np.asarray(image).clip(0, 65_535).astype(np.uint16)[..., None], profile)
+        else:
+            frame = _frame(image, profile)
+        return _turned_frame(frame, metadata.orientation(image))
 
 
-def _decode_deep(image: Image, file: BinaryIO | None, profile: bytes | None) -> Frame:
-    mode, transparent = image.mode, image.info.get("transparency")
-    channels = deep.samples(image, file)  # (H, W, C)
-    pixels, alpha = channels, None
-    if channels.shape[2] in (2, 4):
-        pixels, alpha = channels[..., :-1], channels[..., -1]
-    elif transparent is not None and (mode == "RGB") == (channels.shape[2] == 3):
-        alpha = np.where((channels == np.array(transparent)).all(axis=2), 0, TOPS[torch.uint16]).astype(np.uint16)
-    return Frame(
-        colour.deep_to_srgb(to_tensor(pixels), profile).contiguous(), None if alpha is None else to_tensor(alpha)
-    )
+def _frame(image: Image, profile: bytes | None) -> Frame:
+    image.load()
+    if image.mode == "F":
+        raise ValueError("its pixels are floating point numbers, whose range is unknown: save it with 16 bits")
+    alpha = None
+    if image.has_transparency_data:
+        mode = "L" if image.mode in ("L", "LA", "La") else "RGB"
+        if image.mode != f"{mode}A":
+            image = image.convert(f"{mode}A")
+        alpha = to_tensor(np.asarray(image.getchannel("A")))
+        image = image.convert(mode)
+    if image.mode not in colour.SPACES:
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return Frame(to_tensor(np.asarray(colour.to_srgb(image, profile))), alpha)
 
 
-def _upright(frame: Frame, image: Image) -> Frame:
-    turn = metadata.orientation(image)
+def _deep_frame(channels: np.ndarray, profile: bytes | None) -> Frame:
+    """Make a frame of uint16, shape (H, W, C): grey or RGB, and perhaps alpha."""
+    has_alpha = channels.shape[2] in (2, 4)
+    pixels = to_tensor(channels[..., :-1] if has_alpha else channels)
+    alpha = to_tensor(channels[..., -1]) if has_alpha else None
+    return Frame(colour.deep_to_srgb(pixels, profile).contiguous(), alpha)
+
+
+def _turned_frame(frame: Frame, turn: int) -> Frame:
     alpha = None if frame.alpha is None else _turned(frame.alpha, turn)
     return replace(frame, pixels=_turned(frame.pixels, turn), alpha=alpha)
 

@@ -1,5 +1,8 @@
 """Pixels as tensors: depths, and sizes."""
 
+from collections.abc import Iterable
+from typing import Literal
+
 import numpy as np
 import PIL.Image
 import torch
@@ -9,10 +12,18 @@ from torch.nn import functional as F
 
 DTYPES = {8: torch.uint8, 16: torch.uint16}
 TOPS = {torch.uint8: 255, torch.uint16: 65_535}
+MAX_ASPECT = 8  # of what is resized by its short side
+BAND = 256  # rows that are float at once
 
 
 def to_float(image: Tensor) -> Tensor:
-    """Convert uint8 in 0 … 255 or uint16 in 0 … 65535 to float32 in [0, 1], of the same shape.
+    """Convert integers to float.
+
+    Args:
+        image: uint8 in 0 … 255 or uint16 in 0 … 65535, of any shape.
+
+    Returns:
+        Float32 in [0, 1] of the same shape.
 
     Raises:
         TypeError: if the image is of another type.
@@ -23,7 +34,15 @@ def to_float(image: Tensor) -> Tensor:
 
 
 def to_depth(image: Tensor, bits: int) -> Tensor:
-    """Convert float in [0, 1], which is clamped, uint8 or uint16 to integers of 8 or 16 bits, rounded, on the CPU."""
+    """Convert an image to integers, rounded.
+
+    Args:
+        image: float, which is clamped to [0, 1], uint8 or uint16; of shape (…, C, H, W), on any device.
+        bits: 8 or 16.
+
+    Returns:
+        uint8 or uint16 of the same shape, on the CPU.
+    """
     dtype = DTYPES[bits]
     if image.dtype == dtype:
         return image.cpu()
@@ -39,7 +58,10 @@ def to_depth(image: Tensor, bits: int) -> Tensor:
 
 
 def to_pil(image: Tensor) -> Image:
-    """Convert float RGB of shape (3, H, W) or (1, 3, H, W), clamped to [0, 1] and rounded to 8 bits.
+    """Convert a tensor to a Pillow image of mode RGB.
+
+    Args:
+        image: float RGB of shape (3, H, W) or (1, 3, H, W), clamped to [0, 1] and rounded to 8 bits.
 
     Raises:
         ValueError: if the shape is another.
@@ -71,16 +93,37 @@ def to_tensor(array: np.ndarray) -> Tensor:
 
 
 def resize_short_side(images: Tensor, side: int) -> Tensor:
-    """Resize (N, 3, H, W) in [0, 1] so that the short side has `side` pixels; the aspect is kept.
+    """Resize images so that the short side has `side` pixels; the aspect is kept.
+
+    Of an image that is more than 8 times as long as it is short, the middle is taken: a line of 600×4 pixels would
+    otherwise need gigabytes.
+
+    Args:
+        images: RGB of shape (N, 3, H, W): float in [0, 1], uint8 or uint16.
+        side: pixels, at least 1.
+
+    Returns:
+        Float32 in [0, 1] of shape (N, 3, H', W').
 
     Raises:
         ValueError: if `side` is below 1.
     """
+    longest = MAX_ASPECT * min(images.shape[-2:])
+    for axis in (-2, -1):
+        length = min(images.shape[axis], longest)
+        images = images.narrow(axis, (images.shape[axis] - length) // 2, length)
     return _resize(images, side, min(images.shape[-2:]))
 
 
 def resize_long_side(images: Tensor, side: int) -> Tensor:
-    """Resize (N, 3, H, W) in [0, 1] so that the long side has `side` pixels; the aspect is kept.
+    """Resize images so that the long side has `side` pixels; the aspect is kept, as far as one pixel allows.
+
+    Args:
+        images: RGB of shape (N, 3, H, W): float in [0, 1], uint8 or uint16.
+        side: pixels, at least 1.
+
+    Returns:
+        Float32 in [0, 1] of shape (N, 3, H', W').
 
     Raises:
         ValueError: if `side` is below 1.
@@ -88,11 +131,32 @@ def resize_long_side(images: Tensor, side: int) -> Tensor:
     return _resize(images, side, max(images.shape[-2:]))
 
 
+def resize(images: Tensor, size: tuple[int, int], mode: Literal["bicubic", "bilinear"] = "bicubic") -> Tensor:
+    """Resize images to a height and width, without a copy of them in floating point.
+
+    Args:
+        images: of shape (N, C, H, W): float in [0, 1], uint8 or uint16.
+        size: height and width in pixels.
+        mode: how pixels are interpolated; of each new pixel's whole area where the image becomes smaller.
+
+    Returns:
+        Float32 in [0, 1] of shape (N, C, *size).
+    """
+    height, width = size
+    if images.is_floating_point():
+        bands: Iterable[Tensor] = [images]
+    else:
+        bands = (to_float(band) for band in images.split(BAND, dim=-2))
+    # Across first, a band of rows at a time, then down.
+    narrow = torch.cat([F.interpolate(b, (b.shape[-2], width), mode=mode, antialias=True) for b in bands], dim=-2)
+    # The cubic's overshoot at edges would leave [0, 1].
+    return F.interpolate(narrow, (height, width), mode=mode, antialias=True).clamp(0, 1)
+
+
 def _resize(images: Tensor, side: int, reference: int) -> Tensor:
     if side < 1:
         raise ValueError(f"the side to resize to must be at least 1 pixel, got {side}")
-    size = [max(1, round(length * side / reference)) for length in images.shape[-2:]]
-    if size == list(images.shape[-2:]):
-        return images
-    # The cubic's overshoot at edges would leave [0, 1].
-    return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    height, width = (max(1, round(length * side / reference)) for length in images.shape[-2:])
+    if (height, width) == images.shape[-2:]:
+        return images if images.is_floating_point() else to_float(images)
+    return resize(images, (height, width))

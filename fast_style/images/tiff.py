@@ -1,72 +1,70 @@
-"""TIFF of 8 or 16 bits, compressed without loss, written as it is made (TIFF revision 6.0, 1992)."""
+"""TIFF of 8 or 16 bits, compressed without loss (TIFF revision 6.0, 1992)."""
 
-import itertools
+import os
 import zlib
-from typing import BinaryIO
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, BinaryIO
 
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+import numpy as np
+import PIL.Image
 
 from fast_style.images.metadata import DESCRIPTIVE, DIRECTORIES, exif_of_size
-from fast_style.images.picture import Frame, Metadata
-from fast_style.images.tensors import to_array
+from fast_style.images.picture import Metadata
 
 BAND = 64  # rows of a strip
-LONG = 4
-HEAD = b"II*\0\x08\0\0\0"  # and the directory
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, SAMPLES, ROWS, COUNTS = (
-    256,
-    257,
-    258,
-    259,
-    262,
-    273,
-    277,
-    278,
-    279,
-)
-X_DPI, Y_DPI, UNIT, PREDICTOR, EXTRA, XMP, PROFILE = 282, 283, 296, 317, 338, 700, 34675
-DEFLATE, RGB, HORIZONTAL, STRAIGHT_ALPHA, INCH = 8, 2, 2, 2, 2
+WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, ROWS, COUNTS, PREDICTOR, XMP = 256, 257, 258, 259, 273, 278, 279, 317, 700
+DEFLATE, HORIZONTAL = 8, 2
 
 
-def write_tiff(file: BinaryIO, frame: Frame, profile: bytes | None, metadata: Metadata) -> None:
-    """Write a frame of uint8 or uint16, with alpha or without."""
-    array = to_array(frame.pixels, frame.alpha)  # (H, W, 3 or 4)
+def write_tiff(file: BinaryIO, array: np.ndarray, profile: bytes | None, metadata: Metadata) -> None:
+    """Write a TIFF.
+
+    Pillow writes a file of one pixel with all that is told about the picture; its directory is then led to the real
+    pixels, which Pillow would write with 8 bits, and without EXIF if compressed.
+
+    Args:
+        file: open for writing.
+        array: uint8 or uint16 of shape (H, W, 3), or (H, W, 4) with an alpha that the colours are not multiplied with.
+        profile: the ICC profile.
+        metadata: EXIF, XMP and resolution; text is left out.
+    """
+    import tifffile
+
     height, width, channels = array.shape
-    directory = ImageFileDirectory_v2(HEAD)
-    _describe(directory, profile, metadata, frame.size)
-    directory[WIDTH], directory[HEIGHT], directory[ROWS] = width, height, BAND
-    directory[BITS], directory[SAMPLES] = (8 * array.itemsize,) * channels, channels
-    directory[COMPRESSION], directory[PREDICTOR], directory[PHOTOMETRIC] = DEFLATE, HORIZONTAL, RGB
-    if channels == 4:
-        directory[EXTRA] = STRAIGHT_ALPHA
-    strips = range(0, height, BAND)
-    directory.tagtype |= {OFFSETS: LONG, COUNTS: LONG}
-    # The directory stands first, and is as long before its values are known as afterwards.
-    directory[OFFSETS] = directory[COUNTS] = (0,) * len(strips)
-    file.write(HEAD + directory.tobytes(len(HEAD)))
-    counts = []
-    for start in strips:
+    buffer = BytesIO()
+    image = PIL.Image.new("RGB" if channels == 3 else "RGBA", (1, 1))
+    image.save(buffer, "TIFF", **_told(profile, metadata, (height, width)))
+    buffer.seek(0, os.SEEK_END)
+    offsets, counts = [], []
+    for strip in _strips(array):
+        offsets.append(buffer.tell())
+        counts.append(buffer.write(strip + b"\0" * (len(strip) % 2)))
+    buffer.seek(0)
+    with tifffile.TiffFile(buffer, mode="r+") as tiff:
+        tags = tiff.pages.first.tags
+        tags[OFFSETS].overwrite(offsets, dtype="I")
+        tags[COUNTS].overwrite(counts, dtype="I")
+        bits = (8 * array.itemsize,) * channels
+        values = {WIDTH: width, HEIGHT: height, BITS: bits, COMPRESSION: DEFLATE, ROWS: BAND}
+        for tag, value in values.items():
+            tags[tag].overwrite(value)
+    file.write(buffer.getbuffer())
+
+
+def _told(profile: bytes | None, metadata: Metadata, size: tuple[int, int]) -> dict[str, Any]:
+    exif = exif_of_size(metadata.exif, size) if metadata.exif else PIL.Image.Exif()
+    for tag in set(exif) - DESCRIPTIVE - set(DIRECTORIES):
+        del exif[tag]
+    exif[PREDICTOR] = HORIZONTAL
+    if metadata.xmp:
+        exif[XMP] = metadata.xmp
+    options = {"exif": exif, "icc_profile": profile, "dpi": metadata.dpi}
+    return {key: value for key, value in options.items() if value}
+
+
+def _strips(array: np.ndarray) -> Iterator[bytes]:
+    for start in range(0, len(array), BAND):
         strip = array[start : start + BAND].astype(array.dtype.newbyteorder("<"))
         strip[:, 1:] -= strip[:, :-1].copy()
-        counts.append(file.write(zlib.compress(strip.tobytes())))
-    # Pillow counts from the end of the directory.
-    directory[OFFSETS], directory[COUNTS] = tuple(itertools.accumulate(counts[:-1], initial=0)), tuple(counts)
-    file.seek(len(HEAD))
-    file.write(directory.tobytes(len(HEAD)))
-
-
-def _describe(
-    directory: ImageFileDirectory_v2, profile: bytes | None, metadata: Metadata, size: tuple[int, int]
-) -> None:
-    if metadata.exif:
-        exif = exif_of_size(metadata.exif, size)
-        for tag in exif:
-            if tag in DESCRIPTIVE or tag in DIRECTORIES:
-                directory[tag] = exif[tag]
-    if metadata.dpi:
-        directory[X_DPI], directory[Y_DPI] = metadata.dpi
-        directory[UNIT] = INCH
-    if metadata.xmp:
-        directory[XMP] = metadata.xmp
-    if profile:
-        directory[PROFILE] = profile
+        yield zlib.compress(strip.tobytes())

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import PIL.Image
 from PIL import ImageColor
 from torch import Tensor
 
 from fast_style.files import replacing
-from fast_style.images.animation import save_webp, write_gif, write_webp
+from fast_style.images import deep
+from fast_style.images.animation import write_frames
 from fast_style.images.colour import is_srgb
 from fast_style.images.formats import AVIF, GIF, JPEG, PNG, TIFF, WEBP, Format, format_of, suffixes
-from fast_style.images.metadata import exif_of_size
+from fast_style.images.metadata import exif_of_size, png_text
 from fast_style.images.picture import Frame, Metadata, Picture
-from fast_style.images.png import write_png
 from fast_style.images.tensors import TOPS, one_image, to_array, to_depth
 from fast_style.images.tiff import write_tiff
 from fast_style.images.transparency import flatten
@@ -68,15 +69,16 @@ class Encoding:
             picture: what it is made from.
 
         Raises:
-            ValueError: as of `save_picture`. That GIF has no room for the transparency of later frames turns out only
+            ValueError: if the suffix is another, or the format has no room for the size, for 16 bits, transparency, a
+                profile or several frames. That GIF has no room for the transparency of later frames turns out only
                 while they are written.
         """
         form = self._format(Path(path), picture)
         _check_side(Path(path), form, picture.size)
 
     def _format(self, path: Path, picture: Picture) -> Format:
-        form = format_of(path)
-        if (self.bits or picture.bits) > form.bits:
+        form, bits = format_of(path), self.bits or picture.bits
+        if bits > form.bits:
             raise ValueError(
                 f"cannot write {path}: {form.name} holds 8 bits per channel, not 16: "
                 f"take {suffixes(deep=True)}, or ask for 8 bits"
@@ -86,6 +88,10 @@ class Encoding:
                 f"cannot write {path}: {form.name} is written with one frame, not {len(picture.frames)}: "
                 f"take {suffixes(animated=True)}, or the first frame alone"
             )
+        if picture.animated and bits == 16:
+            raise ValueError(f"cannot write {path}: animations are written with 8 bits per channel: ask for 8 bits")
+        if bits == 16 and form == PNG and not deep.is_installed():
+            raise ValueError(f"cannot write {path}: {deep.MISSING}")
         if picture.icc_profile and not form.profile and not is_srgb(picture.icc_profile):
             raise ValueError(
                 f"cannot write {path}: {form.name} holds no colour profile: convert the colours to sRGB, "
@@ -94,6 +100,10 @@ class Encoding:
         if not picture.animated:
             self._check_alpha(path, form, next(iter(picture.frames)).alpha)
         return form
+
+    def kept(self, picture: Picture) -> Metadata:
+        """Return the metadata of a picture that is written."""
+        return picture.metadata if self.keep_metadata else Metadata()
 
     def _check_alpha(self, path: Path, form: Format, alpha: Tensor | None) -> None:
         if alpha is None or self.background is not None or form.alpha == "yes":
@@ -123,9 +133,9 @@ class Encoding:
 def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None = None) -> None:
     """Write a picture, its format chosen by the suffix; what is there is replaced, missing folders are made.
 
-    The file appears under its name only once it is complete. Several frames become an animated GIF, WebP or PNG, each
-    frame written before the next is asked for. GIF has 256 colours a frame and rounds durations to 10 ms. GIF holds no
-    metadata but a comment, JPEG none of more than 65 kB.
+    The file appears under its name only once it is complete. Several frames become an animated GIF, WebP or PNG of 8
+    bits, in which equal frames that follow each other become one that is shown as long as they were. GIF has 256
+    colours a frame and rounds durations to 10 ms. GIF holds no metadata but a comment, JPEG none of more than 65 kB.
 
     Args:
         path: ends in one of `SUFFIXES`.
@@ -140,19 +150,18 @@ def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None =
     path, encoding = Path(path), encoding or Encoding()
     form = encoding._format(path, picture)
     bits = encoding.bits or picture.bits
-    metadata = picture.metadata if encoding.keep_metadata else Metadata()
     frames = _of_one_size(path, (encoding._fitted(path, form, frame, bits) for frame in picture.frames))
     with replacing(path) as file:
-        if form == GIF:
-            write_gif(file, frames, picture.loop, metadata)
-        elif form == PNG:
-            write_png(file, frames, len(picture.frames), picture.loop, picture.icc_profile, metadata)
+        first = next(frames)
+        options = _options(form, picture, encoding, first.size)
+        if picture.animated or form == GIF:
+            write_frames(file, form, chain([first], frames), picture.loop, options)
         elif form == TIFF:
-            write_tiff(file, next(frames), picture.icc_profile, metadata)
-        elif picture.animated:
-            write_webp(file, frames, encoding.quality, picture.loop, picture.icc_profile, metadata)
+            write_tiff(file, to_array(first.pixels, first.alpha), picture.icc_profile, encoding.kept(picture))
+        elif bits == 16:
+            deep.write_png(file, to_array(first.pixels, first.alpha), options)
         else:
-            _write_still(file, form, next(frames), encoding, picture.icc_profile, metadata)
+            PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
 
 
 def write(path: str | Path, image: Tensor, quality: int = 95) -> None:
@@ -196,22 +205,25 @@ def _of_one_size(path: Path, frames: Iterator[Frame]) -> Iterator[Frame]:
         yield frame
 
 
-def _write_still(
-    file: BinaryIO, form: Format, frame: Frame, encoding: Encoding, profile: bytes | None, metadata: Metadata
-) -> None:
-    exif = exif_of_size(metadata.exif, frame.size).tobytes() if metadata.exif else None
-    options: dict[str, Any] = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
+def _options(form: Format, picture: Picture, encoding: Encoding, size: tuple[int, int]) -> dict[str, Any]:
+    """Gather what Pillow is told when it saves a picture of this size."""
+    told = encoding.kept(picture)
+    exif = exif_of_size(told.exif, size).tobytes() if told.exif else None
+    options: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": exif, "xmp": told.xmp}
     if form == JPEG:
         options |= {key: None for key in ("exif", "xmp") if len(options[key] or b"") > MAX_SEGMENT}
-        options |= {"dpi": metadata.dpi, "comment": metadata.text.get("Comment")}
-    options = {key: value for key, value in options.items() if value}
-    image = PIL.Image.fromarray(to_array(frame.pixels, frame.alpha))
+    if form in (JPEG, GIF):
+        options["comment"] = told.text.get("Comment")
+    if form in (JPEG, PNG):
+        options["dpi"] = told.dpi
+    if form == PNG:
+        options["pnginfo"] = png_text(told)
+    if form in (JPEG, WEBP, AVIF):
+        options["quality"] = encoding.quality
+    if form in (JPEG, AVIF):
+        options["subsampling"] = encoding.subsampling
     if form == WEBP:
-        save_webp(file, image, encoding.quality, **options)
-        return
-    if form == AVIF:
-        # Twelve times as fast as Pillow's 6, for 6 % more bytes.
-        options["speed"] = 9
-    if form == AVIF and frame.alpha is not None:
-        options["advanced"] = {"alpha:lossless": "1"}
-    image.save(file, form.name, quality=encoding.quality, subsampling=encoding.subsampling, **options)
+        options["lossless"] = encoding.quality == 100
+    if form == AVIF:  # twelve times as fast as Pillow's 6, for 6 % more bytes; without loss of alpha
+        options |= {"speed": 9, "advanced": {"alpha:lossless": "1"}}
+    return {key: value for key, value in options.items() if value}

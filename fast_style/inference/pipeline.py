@@ -59,6 +59,7 @@ class Tally:
 
     stylized: int = 0
     skipped: int = 0
+    notes: list[str] = field(default_factory=list, kw_only=True)  # sentences about pictures that were read all the same
     failures: list[str] = field(default_factory=list)
     interrupted: bool = False
 
@@ -83,7 +84,7 @@ def run(jobs: Sequence[Job], stylize: Stylize, settings: Settings | None = None)
         for done in pipeline.steps():
             progress.update(progress.task_ids[0], completed=done)
     failures = [pipeline.failures[job] for job in due if job in pipeline.failures]
-    return Tally(pipeline.stylized, len(jobs) - len(due), failures, stop.asked)
+    return Tally(pipeline.stylized, len(jobs) - len(due), failures, stop.asked, notes=pipeline.notes)
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class _Pipeline:
         self.jobs, self.stylize, self.settings, self.stop = jobs, stylize, settings, stop
         self.stylized = 0
         self.failures: dict[Job, str] = {}
+        self.notes: list[str] = []
         self.counting = threading.Lock()
         self.writes: deque[Future[None]] = deque()
 
@@ -159,10 +161,11 @@ class _Pipeline:
     def _load(self, job: Job) -> _Loaded:
         size = self.settings.size
         picture = images.open_picture(job.source, self.settings.profile, size)
+        self.notes.extend(picture.notes)
         if self.settings.still:
             picture = picture.still()
         if size is not None:
-            picture = picture.map(partial(images.resize_long_side, side=size))
+            picture = picture.resized(size)
         self.settings.encoding.check(job.target, picture)
         return _Loaded(job, picture)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from fast_style.layers.antialias import Blur
 from fast_style.layers.kernels import padded, thin_conv, upsampled_conv
 
 
@@ -25,6 +26,24 @@ class ConvLayer(nn.Conv2d):
                 return thin_conv(padded(x, int(self.padding[0]), "reflect"), weight, bias)
             return F.conv2d(padded(x, int(self.padding[0]), "reflect"), weight, bias, self.stride)
         return super()._conv_forward(x, weight, bias)
+
+
+class BlurredConv(ConvLayer):
+    """Convolution with reflection padding that blurs first, so that a stride does not alias: see `Blur`.
+
+    Args:
+        in_channels, out_channels: C and C'.
+        kernel_size: odd, of the kernel that is learned, `parametrizations.weight.original`.
+        stride: of the convolution.
+        taps: odd, width of the blur; the convolution that is computed has a kernel of kernel_size + taps − 1 pixels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, taps: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size + taps - 1, stride)
+        kernel = nn.Conv2d(in_channels, out_channels, kernel_size)  # for its random weights
+        self.weight = nn.Parameter(kernel.weight.detach())
+        self.bias = kernel.bias
+        parametrize.register_parametrization(self, "weight", Blur(taps), unsafe=True)
 
 
 class UpsampleConv(ConvLayer):
@@ -61,15 +80,19 @@ class SubpixelConv(ConvLayer):
         out_channels: C'.
         kernel_size: odd, at the large size.
         factor: of the upsampling.
+        taps: odd, width of a blur of what is upsampled (see `Blur`), which makes nearest-neighbour upsampling of two
+            nearly linear with 3 taps; 1: none.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, factor: int) -> None:
-        half = kernel_size // 2
-        super().__init__(in_channels, out_channels * factor**2, 2 * math.ceil(half / factor) + 1)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, factor: int, taps: int = 1) -> None:
+        wide = kernel_size + taps - 1
+        super().__init__(in_channels, out_channels * factor**2, 2 * math.ceil(wide // 2 / factor) + 1)
         kernel = nn.Conv2d(in_channels, out_channels, kernel_size)  # for its random weights
         self.weight = nn.Parameter(kernel.weight.detach())
         self.bias = kernel.bias
-        parametrize.register_parametrization(self, "weight", _Spread(kernel_size, factor), unsafe=True)
+        if taps > 1:
+            parametrize.register_parametrization(self, "weight", Blur(taps), unsafe=True)
+        parametrize.register_parametrization(self, "weight", _Spread(wide, factor), unsafe=True)
         parametrize.register_parametrization(self, "bias", _Repeat(factor**2), unsafe=True)
 
 
@@ -121,6 +144,7 @@ def _settled(conv: nn.Conv2d) -> nn.Conv2d:
         conv.in_channels,
         conv.out_channels,
         conv.kernel_size,  # type: ignore[arg-type]
+        conv.stride,  # type: ignore[arg-type]
         padding=conv.padding,  # type: ignore[arg-type]
         padding_mode=conv.padding_mode,
     )

@@ -10,14 +10,16 @@ from torch.nn import functional as F
 def padded(images: Tensor, padding: int, mode: str) -> Tensor:
     """Pad all four sides: (N, C, H, W) → (N, C, H + 2·padding, W + 2·padding).
 
-    As `torch.nn.functional.pad`, but `torch.compile` leaves the gradient to PyTorch's own kernel: its own is a sum of
-    nine masked copies, slow on a CPU (`benchmarks/training.md`).
+    As `torch.nn.functional.pad`, but on a CPU `torch.compile` leaves the gradient to PyTorch's own kernel: its own is a
+    sum of nine masked copies, slow there (`benchmarks/training.md`).
 
     Args:
         images: of shape (N, C, H, W).
         padding: pixels on each side; for `reflect` less than H and W.
         mode: `reflect` or `replicate`.
     """
+    if images.device.type != "cpu":  # where PyTorch's kernel answers in another memory layout than it is given
+        return F.pad(images, (padding,) * 4, mode=mode)
     return _Pad.apply(images, padding, mode)
 
 

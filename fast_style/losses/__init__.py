@@ -2,7 +2,8 @@
 
 from fast_style.losses.any_style import AnyStyleLoss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
-from fast_style.losses.perceptual import PerceptualLoss
+from fast_style.losses.equivariance import equivariance_loss, shifted
+from fast_style.losses.perceptual import PerceptualLoss, summarize
 from fast_style.losses.style import (
     STYLE_LOSSES,
     covariance_loss,
@@ -11,8 +12,23 @@ from fast_style.losses.style import (
     sliced_wasserstein_loss,
     wasserstein_loss,
 )
+from fast_style.losses.tone import tone_loss
 
-__all__ = ["STYLE_LOSSES", "AnyStyleLoss", "PerceptualLoss", "content_loss", "covariance_loss"]
-__all__ += ["feature_gradient_loss"]
-__all__ += ["feature_l1_loss", "gram_loss", "laplacian_loss", "mean_std_loss", "sliced_wasserstein_loss"]
-__all__ += ["wasserstein_loss"]
+__all__ = [
+    "STYLE_LOSSES",
+    "AnyStyleLoss",
+    "PerceptualLoss",
+    "content_loss",
+    "covariance_loss",
+    "equivariance_loss",
+    "feature_gradient_loss",
+    "feature_l1_loss",
+    "gram_loss",
+    "laplacian_loss",
+    "mean_std_loss",
+    "shifted",
+    "sliced_wasserstein_loss",
+    "summarize",
+    "tone_loss",
+    "wasserstein_loss",
+]

@@ -70,11 +70,13 @@ def laplacian_loss(images: Tensor, photos: Tensor, pool: int) -> Tensor:
         A float32 scalar; 0 where less than 3×3 averages are left.
 
     Raises:
-        ValueError: if the shapes differ.
+        ValueError: if the shapes differ, or the pool is below 1 pixel.
 
     Source: Li et al. 2017, "Laplacian-Steered Neural Style Transfer" (https://arxiv.org/abs/1707.01253), as a mean.
     """
     _check(images, photos)
+    if pool < 1:
+        raise ValueError(f"the pool of the Laplacian must be at least 1 pixel, got {pool}")
     light = F.avg_pool2d((images.float() - photos.float()).sum(1, keepdim=True), pool)  # D and the average are linear
     if min(light.shape[2:]) < 3:
         return light.new_zeros(())

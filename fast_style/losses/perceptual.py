@@ -1,17 +1,19 @@
 """The perceptual loss: loss network and style targets bound together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.functional import total_variation
-from fast_style.losses.content import CONTENT_LOSSES, laplacian_loss
-from fast_style.losses.style import STYLE_LOSSES
+from fast_style.losses.content import CONTENT_LOSSES
+from fast_style.losses.style import STYLE_LOSSES, StyleLoss
 from fast_style.networks.vgg import VGG
 
 LayerWeights = Sequence[str] | Mapping[str, float]
+Term = Callable[[Tensor, Tensor], Tensor]
 
 
 class PerceptualLoss(nn.Module):
@@ -25,8 +27,10 @@ class PerceptualLoss(nn.Module):
         loss_network: the frozen feature extractor.
         style: the style image, RGB of shape (1, 3, H, W) in [0, 1].
         content_layers: layers of the content loss, a list of names or a mapping {name: weight of the layer}.
-        style_layers: layers of the style loss, likewise.
-        content_weight, style_weight, tv_weight: weights of the three losses, 0 leaves a loss out.
+        style_layers: layers of the style loss, a list of names or a mapping {name: weight of the layer}.
+        content_weight: weight of the content loss; 0 leaves it out.
+        style_weight: weight of the style loss; 0 leaves it out.
+        tv_weight: weight of total variation; 0 leaves it out.
         relative: divide each term by what it is, compared with the style image's features, for features that are zero
             everywhere: a Gram style term by ‖G_style‖²_F of its layer, a content term by the mean square of the style
             image's features (of `mse`). The weights are then free of the scale of the loss network's features and of
@@ -35,11 +39,19 @@ class PerceptualLoss(nn.Module):
         content_loss: how contents are compared, a name of `CONTENT_LOSSES`: `mse`, `l1` or `gradient`.
         style_loss: how styles are compared, a name of `STYLE_LOSSES`: `gram`, `mean_std`, `covariance`, `wasserstein`
             or `sliced_wasserstein`.
-        laplacian_weight: weight of `laplacian_loss`, added for each of `laplacian_pools`; never relative.
+        reference: images of shape (N, 3, H, W) in [0, 1] that stand for photos, as `fast_style.data.reference_scenes`
+            makes them. With them, `relative` means relative to what they score: a style term is divided by the median
+            over them of the style loss of the untouched image, a content term by their mean content loss for features
+            that are everywhere their own mean. Then each style layer starts at its weight, 1 being nothing of the
+            painting yet, and each content layer ends there, 1 being nothing of the photo any more; no layer drowns the
+            others, and one setting serves all paintings. None: relative to the painting, as above.
+        terms: further terms by name, functions of stylized images and photos, both (N, 3, H, W) in [0, 1], such as
+            `tone_loss`; never relative.
+        term_weights: weights of these by name; a term of weight 0 is left out.
 
     Raises:
         ValueError: if a layer or a loss is unknown, a layer missing from the weights, a weight is negative or NaN, a
-            pool below 1, or no loss is left.
+            term has no weight or a weight no term, or no loss is left.
     """
 
     def __init__(
@@ -54,8 +66,9 @@ class PerceptualLoss(nn.Module):
         relative: bool = True,
         content_loss: str = "mse",
         style_loss: str = "gram",
-        laplacian_weight: float = 0.0,
-        laplacian_pools: Sequence[int] = (4, 16),
+        reference: Tensor | None = None,
+        terms: Mapping[str, Term] | None = None,
+        term_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(style, Tensor):
@@ -63,37 +76,44 @@ class PerceptualLoss(nn.Module):
             raise ValueError(f"{message} model=multi_style")  # noqa: TRY004 - it is the setting that is wrong
         content = layer_weights("content", content_layers, content_weight)
         styles = layer_weights("style", style_layers, style_weight)
+        self.terms = _chosen_terms(terms or {}, term_weights or {})
         _check_weight("tv_weight", tv_weight)
-        _check_weight("laplacian_weight", laplacian_weight)
         for kind, name, known in (("content", content_loss, CONTENT_LOSSES), ("style", style_loss, STYLE_LOSSES)):
             if name not in known:
                 raise ValueError(f"{kind}_loss must be one of {', '.join(known)}, got {name!r}")
-        if any(pool < 1 for pool in laplacian_pools):
-            raise ValueError(f"laplacian_pools must be at least 1 pixel each, got {list(laplacian_pools)}")
-        if not (content or styles or tv_weight or laplacian_weight):
+        if not (content or styles or tv_weight or self.terms):
             raise ValueError("every loss weight is 0: nothing to train")
         loss_network.check_layers([*content, *styles])
         self.loss_network = loss_network
+        self.image = style
         self.content_layers = list(content)
         self.style_layers = list(styles)
         self.content_loss = CONTENT_LOSSES[content_loss]
-        self.laplacian_pools = list(laplacian_pools) if laplacian_weight else []
+        self.styles = nn.ModuleDict()
         with torch.no_grad():
-            features = loss_network(style, [*content, *styles])
-            self.styles = nn.ModuleDict()
+            targets = loss_network(style, self.style_layers) if styles else {}
             for layer in styles:
-                term = self.styles[layer] = STYLE_LOSSES[style_loss](features[layer])
-                if relative:
-                    styles[layer] /= _positive(term.scale)
+                self.styles[layer] = STYLE_LOSSES[style_loss](targets[layer])
             if relative:
-                for layer in content:
-                    zero = self.content_loss(torch.zeros_like(features[layer]), features[layer]).item()
-                    content[layer] /= _positive(zero)
+                self._make_relative(content, styles, style if reference is None else reference.to(style), reference)
         self.weights = {f"content_loss/{layer}": weight for layer, weight in content.items()}
         self.weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
-        self.weights |= {f"laplacian_loss/{pool}": laplacian_weight for pool in self.laplacian_pools}
         if tv_weight:
             self.weights["tv_loss"] = tv_weight
+        self.weights |= {name: (term_weights or {})[name] for name in self.terms}
+
+    def _make_relative(
+        self, content: dict[str, float], styles: dict[str, float], images: Tensor, reference: Tensor | None
+    ) -> None:
+        """Divide the weights of layers by what the terms score, see `relative` and `reference`."""
+        features = self.loss_network(images, [*content, *styles])
+        for layer in styles:
+            term = cast("StyleLoss", self.styles[layer])
+            styles[layer] /= _positive(term.scale if reference is None else _untouched(term, features[layer]))
+        for layer in content:
+            found = features[layer]
+            nothing = torch.zeros_like(found) if reference is None else found.mean((2, 3), keepdim=True)
+            content[layer] /= _positive(self.content_loss(nothing.expand_as(found), found).item())
 
     def forward(self, stylized: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Compare stylized images with the photos they came from and with the style image.
@@ -103,8 +123,8 @@ class PerceptualLoss(nn.Module):
             photos: RGB of the same shape.
 
         Returns:
-            Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `laplacian_loss/POOL`,
-            `tv_loss`.
+            Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `tv_loss`, and those of
+            `terms`.
         """
         features = self.loss_network(stylized, [*self.content_layers, *self.style_layers])
         return self.compare(stylized, features, photos, self.targets(photos))
@@ -138,10 +158,10 @@ class PerceptualLoss(nn.Module):
         for layer in self.style_layers:
             inside = features[layer] if region is None else _inside(features[layer], region)
             losses[f"style_loss/{layer}"] = self.styles[layer](inside)
-        for pool in self.laplacian_pools:
-            losses[f"laplacian_loss/{pool}"] = laplacian_loss(stylized, photos, pool)
         if "tv_loss" in self.weights:
             losses["tv_loss"] = total_variation(stylized, self.loss_network.padding_mode == "circular")
+        for name, term in self.terms.items():
+            losses[name] = term(stylized, photos)
         return losses
 
     def summary(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -184,9 +204,24 @@ def layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, f
     return {layer: weight * value for layer, value in by_layer.items() if weight * value > 0}
 
 
+def _chosen_terms(terms: Mapping[str, Term], weights: Mapping[str, float]) -> dict[str, Term]:
+    """Return the terms of a weight above 0; raise ValueError where terms and weights do not have the same names."""
+    for name in {*terms} ^ {*weights}:
+        missing = "no weight: give term_weights" if name in terms else "no function: give terms"
+        raise ValueError(f"the term {name} has {missing}.{name}")
+    for name, weight in weights.items():
+        _check_weight(name, weight)
+    return {name: term for name, term in terms.items() if weights[name] > 0}
+
+
 def _check_weight(name: str, value: float | None) -> None:
     if value is None or not value >= 0:  # this way round refuses NaN as well
         raise ValueError(f"the weight {name} must not be negative, got {value}")
+
+
+def _untouched(term: nn.Module, features: Tensor) -> float:
+    """Median over images of the style loss of one alone, from their features (N, C, H, W)."""
+    return torch.stack([term(each) for each in features.split(1)]).median().item()
 
 
 def _positive(value: float) -> float:

@@ -6,7 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast_style.layers import ConvLayer, Layer, ResidualBlock, SubpixelConv, norm_layer
+from fast_style.layers import BlurredConv, ConvLayer, Layer, ResidualBlock, SubpixelConv, norm_layer
 from fast_style.networks.chain import ChainNetwork
 
 
@@ -23,25 +23,40 @@ class SlimNetwork(ChainNetwork):
         norm: `instance`, for several styles in one network `conditional`, or for comparison another of
             `layers.norm_layer`.
         styles: their names, see `StyleNetwork`.
+        antialias: blur before the convolution that goes down and after each that goes up (see `layers.Blur`), so that
+            pictures have no grid of four pixels and move with the photo.
 
     Raises:
         ValueError: if an argument is outside its range.
     """
 
-    def __init__(self, width: int = 48, blocks: int = 3, norm: str = "instance", styles: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        width: int = 48,
+        blocks: int = 3,
+        norm: str = "instance",
+        styles: Sequence[str] = (),
+        antialias: bool = False,
+    ) -> None:
         super().__init__()
         if not 2 <= width <= 512:
             raise ValueError(f"width must be 2 to 512 channels, got {width}")
         if not 0 <= blocks <= 64:
             raise ValueError(f"blocks must be 0 to 64, got {blocks}")
-        self.arguments = {"width": width, "blocks": blocks, "norm": norm} | self.style_arguments(styles)
+        self.arguments = {
+            "width": width,
+            "blocks": blocks,
+            "norm": norm,
+            "antialias": antialias,
+        } | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
-        self.conv1 = ConvLayer(3, width, 7, stride=4)
+        self.conv1 = BlurredConv(3, width, 7, stride=4, taps=5) if antialias else ConvLayer(3, width, 7, stride=4)
         self.norm1 = norm_of(width)
         self.residuals = nn.Sequential(*(ResidualBlock(width, norm, len(styles)) for _ in range(blocks)))
-        self.conv2 = SubpixelConv(width, width // 2, 5, factor=2)
+        up = {"kernel_size": 3, "taps": 3} if antialias else {"kernel_size": 5}
+        self.conv2 = SubpixelConv(width, width // 2, **up, factor=2)
         self.norm2 = norm_of(width // 2)
-        self.conv3 = SubpixelConv(width // 2, 3, 5, factor=2)
+        self.conv3 = SubpixelConv(width // 2, 3, **up, factor=2)
         self.shuffle = nn.PixelShuffle(2)
 
     @property

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast_style.layers import ConvLayer, Layer, ResidualBlock, TransposedConv, UpsampleConv, norm_layer
+from fast_style.layers import (
+    BlurredConv,
+    ConvLayer,
+    Layer,
+    ResidualBlock,
+    SubpixelConv,
+    TransposedConv,
+    UpsampleConv,
+    norm_layer,
+)
 from fast_style.networks.chain import ChainNetwork
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
@@ -33,6 +42,9 @@ class TransformerNetwork(ChainNetwork):
             Where tanh saturates a huge activation costs nothing, and networks grow pure black blobs (seen with
             starry_night after 1500 steps); a linear output keeps them in check.
 
+        antialias: blur before each convolution that goes down and after each that goes up (see `layers.Blur`), so that
+            pictures have no grid of four pixels and move with the photo. Needs `upsampling="nearest"`.
+
     Raises:
         ValueError: if an argument is outside its range.
     """
@@ -47,6 +59,7 @@ class TransformerNetwork(ChainNetwork):
         upsampling: str = "nearest",
         output: str = "linear",
         styles: Sequence[str] = (),
+        antialias: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= width <= 512:
@@ -57,20 +70,24 @@ class TransformerNetwork(ChainNetwork):
             raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLINGS)}, got {upsampling!r}")
         if output not in OUTPUTS:
             raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+        if antialias and upsampling != "nearest":
+            raise ValueError(f"antialias goes with upsampling: nearest, got upsampling: {upsampling}")
         self.arguments = {
             "width": width,
             "blocks": blocks,
             "norm": norm,
             "upsampling": upsampling,
             "output": output,
+            "antialias": antialias,
         } | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
-        up = UPSAMPLINGS[upsampling]
+        down = partial(BlurredConv, taps=3) if antialias else ConvLayer
+        up = partial(SubpixelConv, factor=2, taps=3) if antialias else UPSAMPLINGS[upsampling]
         self.conv1 = ConvLayer(3, width, self.kernel_size)
         self.norm1 = norm_of(width)
-        self.conv2 = ConvLayer(width, 2 * width, 3, stride=2)
+        self.conv2 = down(width, 2 * width, 3, stride=2)
         self.norm2 = norm_of(2 * width)
-        self.conv3 = ConvLayer(2 * width, 4 * width, 3, stride=2)
+        self.conv3 = down(2 * width, 4 * width, 3, stride=2)
         self.norm3 = norm_of(4 * width)
         self.residuals = nn.Sequential(*(ResidualBlock(4 * width, norm, len(styles)) for _ in range(blocks)))
         self.up1 = up(4 * width, 2 * width, 3)
@@ -82,13 +99,14 @@ class TransformerNetwork(ChainNetwork):
     @property
     def chain(self) -> list[Layer]:
         """All layers in order, from the padded input to what `to_rgb` takes."""
+        shuffle = [nn.PixelShuffle(2)] if self.arguments["antialias"] else []
         return [
             *(self.conv1, self.norm1, F.relu),
             *(self.conv2, self.norm2, F.relu),
             *(self.conv3, self.norm3, F.relu),
             *self.residuals,
-            *(self.up1, self.norm4, F.relu),
-            *(self.up2, self.norm5, F.relu),
+            *(self.up1, *shuffle, self.norm4, F.relu),
+            *(self.up2, *shuffle, self.norm5, F.relu),
             self.conv4,
         ]
 

@@ -4,9 +4,20 @@ from fast_style.training.any_style import AnyStyle
 from fast_style.training.distillation import Distillation
 from fast_style.training.feed_forward import FeedForward
 from fast_style.training.multi_style import MultiStyle
-from fast_style.training.network_task import NetworkTask, NonFiniteLossError
-from fast_style.training.reptile import Reptile
+from fast_style.training.network_task import NetworkTask
 from fast_style.training.schedules import warmup_constant, warmup_cosine
+from fast_style.training.task import NonFiniteLossError, Task
+from fast_style.training.trainer import Trainer
 
-__all__ = ["AnyStyle", "Distillation", "FeedForward", "MultiStyle", "NetworkTask", "NonFiniteLossError", "Reptile"]
-__all__ += ["warmup_constant", "warmup_cosine"]
+__all__ = [
+    "AnyStyle",
+    "Distillation",
+    "FeedForward",
+    "MultiStyle",
+    "NetworkTask",
+    "NonFiniteLossError",
+    "Task",
+    "Trainer",
+    "warmup_constant",
+    "warmup_cosine",
+]

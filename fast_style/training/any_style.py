@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,15 +32,18 @@ class AnyStyle(NetworkTask):
         loss: see `AnyStyleLoss`; its frozen network stays out of the checkpoints.
         styles: style images (1, 3, H, W) in [0, 1] by name, in which held-out photos are measured and shown; they are
             not trained on, unless they are among the paintings as well.
-        optimizer, scheduler, on_nonfinite, checkpoint_activations: see `NetworkTask`, also for what is raised.
+        optimizer: see `NetworkTask`, also for what is raised.
+        scheduler: see `NetworkTask`.
         compile: fuse the training step with `torch.compile`.
+        on_nonfinite: see `NetworkTask`.
+        checkpoint_activations: see `NetworkTask`.
 
     Raises:
         ValueError: if there is no style to show, or the network has its styles already.
     """
 
     network: AdaIN
-    wants_paintings = True  # so that batches hold them, see `PhotoDataModule`
+    wants = ("image", "painting")
 
     def __init__(
         self,
@@ -65,6 +69,21 @@ class AnyStyle(NetworkTask):
         self._shown = {name: image.contiguous(memory_format=torch.channels_last) for name, image in styles.items()}
         self._training_losses: Callable[[Tensor, Tensor], dict[str, Tensor]]
         self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
+
+    @property
+    def shown(self) -> dict[str, Tensor]:
+        """The styles that held-out photos are shown in, by name."""
+        return self._shown
+
+    def identity(self) -> dict[str, Any]:
+        """Nothing: which styles are shown does not matter to what is learned."""
+        return {}
+
+    def stylize_arguments(self, folder: Path | None) -> list[str]:
+        """Name the first style that is shown: its file if there is a folder, else that of a shipped one."""
+        name = self.names[0]
+        files = [path for path in sorted(folder.glob("*")) if path.stem == name] if folder else []
+        return ["--style", str(files[0]) if files else name]
 
     def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1] in one of the styles that are shown, by default the first."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from fast_style.compiled import Compiled
 from fast_style.functional import gram_matrix
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
+from fast_style.training.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ TURNS = 4  # of the explorer before it starts from scratch again
 RESUMED = ("network.", "heads.", "explorer.")  # kept in checkpoints, beside the scales
 
 
-class Distillation(L.LightningModule):
+class Distillation(Task):
     """Teach a narrow VGG to tell images apart as a wide one does (collaborative distillation, Wang et al. 2020).
 
     For each layer a 1×1 head H without bias predicts the teacher's rectified features from the student's, F ≈ H S, the
@@ -54,7 +54,8 @@ class Distillation(L.LightningModule):
         network: the student, a `VGG`; random weights are drawn anew, those of a file kept, but for its taps.
         teachers: frozen networks with `forward(images, layers)`, by a name of your own.
         layers: of each teacher, by the same names, the layers to learn.
-        optimizer, scheduler: as for `FeedForward`.
+        optimizer: called with the parameters that are trained.
+        scheduler: called with the optimizer; stepped once per optimizer step.
         gram_weight: weight of the Gram term.
         explorer: the image transformation network. None: photos alone.
         styles: style images (1, 3, H, W) in [0, 1] by name, for the explorer.
@@ -111,7 +112,6 @@ class Distillation(L.LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.strict_loading = False  # checkpoints hold what is trained
-        self.heldout_before: dict[str, float] = {}
         deepest = list(self.network.convs).index(max(f"conv{layer[4:]}" for layer in self.used))
         self.convs = list(self.network.convs)[: deepest + 1]
         for name in self.convs:
@@ -125,6 +125,16 @@ class Distillation(L.LightningModule):
         self.scales = nn.Parameter(torch.zeros(len(self.used)), requires_grad=False)
         self._terms: Callable[[Tensor], dict[str, Tensor]]
         self._terms = Compiled(self._losses, log.warning) if compile else self._losses
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes.
+
+        Raises:
+            ValueError: if there are, with an explorer: it is trained inside the training step, where they do not meet.
+        """
+        if self.explorer is not None and self.trainer.world_size > 1:
+            count = self.trainer.world_size
+            raise ValueError(f"distillation with an explorer runs in one process, got {count}: give trainer.devices=1")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimise the student, as deep as it is used, and the heads."""
@@ -168,7 +178,7 @@ class Distillation(L.LightningModule):
             checkpoint["explorer_optimizer"] = self.explorer_optimizer.state_dict()
             checkpoint["memory"] = self.memory
         checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith((*RESUMED, "scales"))}
-        checkpoint["heldout_before"] = self.heldout_before
+        super().on_save_checkpoint(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another student: loading is not strict."""
@@ -181,7 +191,7 @@ class Distillation(L.LightningModule):
         if self.explorer is not None:
             self.explorer_optimizer.load_state_dict(checkpoint["explorer_optimizer"])
             self.memory = checkpoint["memory"]
-        self.heldout_before = checkpoint["heldout_before"]
+        super().on_load_checkpoint(checkpoint)
 
     @torch.no_grad()
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:

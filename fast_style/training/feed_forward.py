@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.compiled import Compiled
-from fast_style.losses import PerceptualLoss
+from fast_style.losses import PerceptualLoss, summarize
 from fast_style.training.network_task import NetworkTask
 
 log = logging.getLogger(__name__)
@@ -22,10 +22,14 @@ class FeedForward(NetworkTask):
     Args:
         network: maps photos (N, 3, H, W) in [0, 1] to stylized images of the same shape.
         loss: the perceptual loss; its targets and its frozen network stay out of the checkpoints.
-        optimizer, scheduler, on_nonfinite, checkpoint_activations: see `NetworkTask`, also for what is raised.
+        optimizer: see `NetworkTask`, also for what is raised.
+        scheduler: see `NetworkTask`.
         compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
             half of the time on a CPU (`benchmarks/training.md`: 5.02 against 2.67 times as fast as pytorch/examples).
             Without a C++ compiler a warning says so, and nothing is compiled.
+        on_nonfinite: see `NetworkTask`.
+        checkpoint_activations: see `NetworkTask`.
+        equivariance_weight: see `NetworkTask`.
     """
 
     def __init__(
@@ -37,30 +41,41 @@ class FeedForward(NetworkTask):
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
+        equivariance_weight: float = 0.0,
     ) -> None:
-        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
+        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight)
         self.loss = loss.to(memory_format=torch.channels_last)
-        self._training_losses: Callable[[Tensor], dict[str, Tensor]]
-        self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
+        self.weights = loss.weights | {"equivariance_loss": equivariance_weight}
+        self._losses: Callable[[Tensor, Tensor], tuple[dict[str, Tensor], Tensor, Tensor]]
+        self._losses = Compiled(self._pass, log.warning) if compile else self._pass
 
-    def forward(self, photos: Tensor) -> Tensor:
-        """Stylise photos of shape (N, 3, H, W) in [0, 1]."""
+    @property
+    def shown(self) -> dict[str, Tensor]:
+        """The painting, which needs no name."""
+        return {"": self.loss.image}
+
+    def forward(self, photos: Tensor, style: str = "") -> Tensor:
+        """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""
         return self.network(photos.contiguous(memory_format=torch.channels_last))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}."""
-        losses = self._training_losses(batch["image"])
-        return self.log_step(losses, self.loss.summary(losses))
+        moved, shift = self.moved(batch)
+        losses, pictures, of_moved = self._losses(batch["image"], moved)
+        losses |= self.equivariance(pictures, of_moved, shift)
+        return self.log_step(losses, summarize(losses, self.weights))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """Log the losses on held-out photos, in float32 whatever the training's precision; return the pictures."""
         photos = batch["image"]
         with torch.autocast(photos.device.type, enabled=False):
             stylized = self(photos)
-            summary = self.loss.summary(self.loss(stylized, photos))
-        for name, value in summary.items():
-            self.log(f"heldout/{name}", value, batch_size=len(photos), sync_dist=True)
+            self.log_heldout({"": self.loss.summary(self.loss(stylized, photos))}, len(photos))
         return {"photos": photos, "stylized": stylized}
 
-    def _losses(self, photos: Tensor) -> dict[str, Tensor]:
-        return self.loss(self.stylize(photos.contiguous(memory_format=torch.channels_last)), photos)
+    def _pass(self, photos: Tensor, moved: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
+        both = torch.cat([photos, moved]) if len(moved) else photos
+        pictures = self.stylize(both.contiguous(memory_format=torch.channels_last))
+        pictures, of_moved = pictures[: len(photos)], pictures[len(photos) :]
+        return self.loss(pictures, photos), pictures, of_moved

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from fast_style.checkpoint import load_network
 from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
 from fast_style.losses import PerceptualLoss
@@ -35,11 +36,15 @@ class MultiStyle(NetworkTask):
         loss: called with style=IMAGE for every style.
         styles: style images (1, 3, H, W) in [0, 1] by name; or one alone.
         name: of that one.
-        optimizer, scheduler, on_nonfinite, checkpoint_activations: see `NetworkTask`.
+        optimizer: see `NetworkTask`.
+        scheduler: see `NetworkTask`.
         train_only: `style` adds the styles to a network that is trained (`start_from`): all that is learned are scales
             and shifts of theirs, and the styles it had stay as they are, to the bit. None: everything is learned.
         seed: decides the order of the styles.
         compile: fuse the passes of the networks with `torch.compile`.
+        on_nonfinite: see `NetworkTask`.
+        checkpoint_activations: see `NetworkTask`.
+        equivariance_weight: see `NetworkTask`.
 
     Raises:
         ValueError: if there is no style, a name cannot be one, or `train_only` is neither.
@@ -60,21 +65,44 @@ class MultiStyle(NetworkTask):
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
+        equivariance_weight: float = 0.0,
     ) -> None:
         images = {name: styles} if isinstance(styles, Tensor) else dict(styles)
         if not images:
             raise ValueError("there is no style to learn: give at least one")
         if train_only not in (None, "style"):
             raise ValueError(f"train_only must be style, or null to train everything, got {train_only!r}")
-        super().__init__(network(styles=list(images)), optimizer, scheduler, on_nonfinite, checkpoint_activations)
+        made = network(styles=list(images))
+        super().__init__(made, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight)
         self.names = list(images)
         self.losses = nn.ModuleList(loss(style=image) for image in images.values())
         self.losses.to(memory_format=torch.channels_last)
         self.train_only = train_only
         self.seed = seed
         self._kept: dict[str, Tensor] = {}  # scales and shifts of the styles that the network had, by parameter
-        self._passes: Callable[[Tensor, Tensor], Features]
+        self._passes: Callable[[Tensor, Tensor, int], Features]
         self._passes = Compiled(self._both_passes, log.warning) if compile else self._both_passes
+
+    @property
+    def shown(self) -> dict[str, Tensor]:
+        """The paintings that are learned, by name."""
+        return {name: self._loss(style).image for style, name in enumerate(self.names)}
+
+    def stylize_arguments(self, folder: Path | None) -> list[str]:
+        """Name the first of the styles."""
+        return ["--style", self.names[0]]
+
+    def begin(self, init: str, resume: Path | None) -> str:
+        """Start as `NetworkTask.begin`; what is added to a network is added to that of the checkpoint in a resumed run.
+
+        Raises:
+            ValueError: if there is no network to add to, or as `start_from` and `continue_from`.
+        """
+        if self.train_only is not None and init in ("scratch", "base"):
+            raise ValueError("train_only=style adds a style to a network of several: give init=FILE, that network")
+        if resume is not None:
+            self.continue_from(load_network(resume))
+        return super().begin(init, resume)
 
     def start_from(self, start: nn.Module) -> None:
         """Take over the weights of a network for one style or for several; new styles begin with the mean of those.
@@ -143,7 +171,10 @@ class MultiStyle(NetworkTask):
         offset = len(self.network.styles) - len(self.names)
         rows = torch.tensor([offset + style for style in chosen], device=photos.device)
         shares = F.one_hot(rows, len(self.network.styles)).float()
-        stylized, features, targets = self._passes(photos, shares)
+        moved, shift = self.moved(batch)
+        both = torch.cat([photos, moved]) if len(moved) else photos
+        pictures, features, targets = self._passes(both, torch.cat([shares, shares[: len(moved)]]), len(photos))
+        stylized = pictures[: len(photos)]
         means: dict[str, Tensor] = {}
         totals: dict[str, list[Tensor]] = {}
         for place, style in enumerate(chosen):
@@ -153,6 +184,9 @@ class MultiStyle(NetworkTask):
             totals.setdefault(self.names[style], []).append(summary["total_loss"].detach())
             for name, value in summary.items():
                 means[name] = means.get(name, 0) + value / len(chosen)
+        for name, value in self.equivariance(stylized, pictures[len(photos) :], shift).items():
+            means |= {name: value, f"weighted/{name}": self.equivariance_weight * value}
+            means["total_loss"] = means["total_loss"] + means[f"weighted/{name}"]
         for name, values in totals.items():
             self.log(f"train/total_loss/{name}", torch.stack(values).mean())
         return self.log_step(means, means)
@@ -186,10 +220,10 @@ class MultiStyle(NetworkTask):
         for name, rows in self._kept.items():
             self.network.get_parameter(name)[: len(rows)].copy_(rows)
 
-    def _both_passes(self, photos: Tensor, shares: Tensor) -> Features:
-        """Stylise, and compute the features that the losses compare: all styles have the same layers."""
-        stylized = self.stylize(photos.contiguous(memory_format=torch.channels_last), shares)
-        return stylized, self._features(stylized), self._loss(0).targets(photos)
+    def _both_passes(self, photos: Tensor, shares: Tensor, count: int) -> Features:
+        """Stylise, and of the first `count` compute the features that the losses compare: all have the same layers."""
+        pictures = self.stylize(photos.contiguous(memory_format=torch.channels_last), shares)
+        return pictures, self._features(pictures[:count]), self._loss(0).targets(photos[:count])
 
     def _features(self, images: Tensor) -> dict[str, Tensor]:
         loss = self._loss(0)

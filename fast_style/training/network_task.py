@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -14,38 +13,37 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.checkpoint import checkpoint
 
-from fast_style.checkpoint import save_network
+from fast_style.assets import BASES
+from fast_style.checkpoint import load_network, save_network
+from fast_style.losses import equivariance_loss, shifted
+from fast_style.losses.equivariance import REACH
+from fast_style.training.task import PATIENCE, Task
 
 log = logging.getLogger(__name__)
 
-PROGRESS_BAR = ("total_loss", "weighted/content_loss", "weighted/style_loss")
-PATIENCE = 20  # steps skipped in a row until on_nonfinite=skip gives up
 
-
-class NonFiniteLossError(RuntimeError):
-    """A loss became infinite or not a number."""
-
-
-class NetworkTask(L.LightningModule):
+class NetworkTask(Task):
     """Optimises a network, watches over its losses, keeps it in checkpoints and writes it to a file.
 
     Args:
         network: what is trained.
         optimizer: called with the parameters that require a gradient.
         scheduler: called with the optimizer; stepped once per optimizer step.
-        on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
-            the network as it is, and count it (`train/skipped_steps`).
+        on_nonfinite: `stop` or `skip`, see `Task`.
         checkpoint_activations: compute the network's activations again for its gradient instead of keeping them while
             the loss network works: large crops need less memory, a step takes longer (`benchmarks/large_crops.json`).
+        equivariance_weight: weight of `equivariance_loss` between the pictures of a quarter of the photos and those of
+            the same photos shifted by up to three pixels; 0 leaves it out.
 
     Attributes:
-        heldout_before: held-out losses before the first step.
+        kept: beginnings of the names of what checkpoints keep of the task's parameters and buffers.
 
     Raises:
-        ValueError: if `on_nonfinite` is neither, or activations are computed again for batch norms.
-        NonFiniteLossError: in training, if a loss or the gradient is not finite and steps are not skipped, or 20 in a
-            row were.
+        ValueError: if `on_nonfinite` is neither, the weight is negative, or activations are computed again for batch
+            norms.
     """
+
+    kept: tuple[str, ...] = ("network.",)
 
     def __init__(
         self,
@@ -54,21 +52,35 @@ class NetworkTask(L.LightningModule):
         scheduler: Callable[[Optimizer], LRScheduler],
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
+        equivariance_weight: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(on_nonfinite)
         if checkpoint_activations and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
             raise ValueError("checkpoint_activations would count batches twice for norm: batch: leave it false")
+        if not equivariance_weight >= 0:
+            raise ValueError(f"equivariance_weight must not be negative, got {equivariance_weight}")
         self.again = checkpoint_activations
-        if on_nonfinite not in ("stop", "skip"):
-            raise ValueError(f"on_nonfinite must be stop or skip, got {on_nonfinite}")
+        self.equivariance_weight = equivariance_weight
         self.network = network.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.scheduler = scheduler
-        self.strict_loading = False  # checkpoints hold the network alone
-        self.heldout_before: dict[str, float] = {}
-        self.on_nonfinite = on_nonfinite
-        self.skipped_steps = 0
-        self._skipped_in_a_row = 0
+        self.strict_loading = False  # checkpoints hold what is `kept` alone
+
+    def begin(self, init: str, resume: Path | None) -> str:
+        """Take over the weights of the base that ships for such a network, or of a network; see `Task.begin`."""
+        if resume is not None or init == "scratch":
+            return ""
+        name = type(self.network).__name__
+        if init == "base" and name not in BASES:
+            return f"no base ships for {name}: it starts from scratch"
+        start = load_network(BASES[name] if init == "base" else init)
+        try:
+            self.start_from(start)
+        except ValueError as error:
+            if init == "base":
+                return f"the base that ships has other arguments than this {name}: it starts from scratch"
+            raise ValueError(f"cannot start from init={init}: {error}") from error
+        return ""
 
     def start_from(self, start: nn.Module) -> None:
         """Take over the weights of another network.
@@ -99,37 +111,52 @@ class NetworkTask(L.LightningModule):
     ) -> None:
         """Clip the norm of the gradient and log what it was; where it is not finite, stop or skip the step."""
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val or float("inf"))
-        if torch.isfinite(norm):
-            self._skipped_in_a_row = 0
-            self.log("train/grad_norm", norm)
-        else:
-            self.not_finite({"the norm of the gradient": norm})
-            # Gradients of several processes are averaged by now: all of them come here, or none.
-            optimizer.zero_grad()  # to None: the optimizer passes over parameters without a gradient
-            self.skipped_steps += 1
-            self._skipped_in_a_row += 1
-            message = "skipped step %d: its gradient is not finite (%d skipped)"
-            log.warning(message, self.global_step, self.skipped_steps)
+        self.log("train/grad_norm", norm)
+        named = {"the norm of the gradient": norm}
+        if self.scales_gradients:  # an infinite gradient is how the scale of the loss is found: the scaler skips
+            self._count(optimizer, norm, named)
+        elif self.on_nonfinite == "stop":
+            self.watch(norm, named)
+        elif self._count(optimizer, norm, named):
+            log.warning(
+                "skipped step %d: its gradient is not finite (%d skipped)", self.global_step, self.skipped_steps
+            )
         if self.on_nonfinite == "skip":
             self.log("train/skipped_steps", float(self.skipped_steps))
 
+    def _count(self, optimizer: Optimizer, norm: Tensor, named: Mapping[str, Tensor]) -> bool:
+        """Skip the step if its gradient is not finite, and give up after too many in a row; tell whether it is."""
+        if torch.isfinite(norm):
+            self._skipped_in_a_row = 0
+            return False
+        if self._skipped_in_a_row >= PATIENCE or not self.scales_gradients:
+            self.not_finite(named, self.global_step)
+        # Gradients of several processes are averaged by now: all of them come here, or none.
+        optimizer.zero_grad()  # to None: the optimizer passes over parameters without a gradient
+        self.skipped_steps += 1
+        self._skipped_in_a_row += 1
+        return True
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the network, how to build it, and where it started; leave the loss network out."""
+        """Keep the network and how to build it; leave the loss network out."""
+        super().on_save_checkpoint(checkpoint)
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith("network.")}
+        checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith(self.kept)}
         checkpoint["network"] = self._describe_network()
-        checkpoint["heldout_before"] = self.heldout_before
-        checkpoint["skipped_steps"] = self.skipped_steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another network: loading is not strict."""
+        """Refuse a checkpoint of another network, since loading is not strict, or of another training."""
         if checkpoint.get("network") != self._describe_network():
             raise ValueError(
                 f"the checkpoint was trained with {checkpoint.get('network')}, this run's network is "
                 f"{self._describe_network()}: resume with the same model"
             )
-        self.heldout_before = checkpoint["heldout_before"]
-        self.skipped_steps = checkpoint.get("skipped_steps", 0)
+        super().on_load_checkpoint(checkpoint)
+
+    def identity(self) -> dict[str, Any]:
+        """Name the styles, and keep small copies of their images, (3, 8, 8)."""
+        small = {name: nn.functional.adaptive_avg_pool2d(image.float().cpu(), 8) for name, image in self.shown.items()}
+        return {f"style image {name}".strip(): image[0] for name, image in small.items()}
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
@@ -147,38 +174,31 @@ class NetworkTask(L.LightningModule):
         """Apply the network in training, with or without keeping its activations."""
         return checkpoint(self.network, *inputs, use_reentrant=False) if self.again else self.network(*inputs)
 
-    def log_step(self, losses: Mapping[str, Tensor], summary: Mapping[str, Tensor]) -> Tensor:
-        """Log the losses of a training step, raw and weighted, and return their sum; see `not_finite`."""
-        if not torch.isfinite(summary["total_loss"]):
-            self.not_finite(losses)
-        for name, value in summary.items():
-            self.log(f"train/{name}", value.detach(), prog_bar=name in PROGRESS_BAR)
-        return summary["total_loss"]
+    def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, int]]:
+        """Shift the first quarter of a batch's photos, at least one; none without a weight of equivariance.
 
-    def log_heldout(self, summaries: Mapping[str, Mapping[str, Tensor]], count: int) -> None:
-        """Log the losses on so many held-out photos: the sum of each style, and the means of all terms over styles."""
-        for style, summary in summaries.items():
-            self.log(f"heldout/total_loss/{style}", summary["total_loss"], batch_size=count, sync_dist=True)
-        for term in next(iter(summaries.values())):
-            mean = torch.stack([summary[term] for summary in summaries.values()]).mean()
-            self.log(f"heldout/{term}", mean, batch_size=count, sync_dist=True)
+        The shift depends on the number of the batch's first sample alone.
 
-    def not_finite(self, values: Mapping[str, Tensor]) -> None:
-        """Stop the training, unless the step is to be skipped once its gradient is known."""
-        if self.on_nonfinite == "stop" or self._skipped_in_a_row >= PATIENCE:
-            raise NonFiniteLossError(self._describe_non_finite(values))
+        Returns:
+            The shifted photos (M, 3, H, W), M = 0 for none, and the rows and columns they are shifted by.
+        """
+        photos = batch["image"]
+        if not self.equivariance_weight or min(photos.shape[-2:]) <= REACH:
+            return photos[:0], (0, 0)
+        first = int(batch["index"][0]) if "index" in batch else 0
+        choice = int(torch.randint((2 * REACH + 1) ** 2 - 1, (), generator=torch.Generator().manual_seed(first)))
+        choice += choice >= ((2 * REACH + 1) ** 2) // 2  # the middle one is no shift
+        down, right = choice // (2 * REACH + 1) - REACH, choice % (2 * REACH + 1) - REACH
+        return shifted(photos[: max(1, len(photos) // 4)], down, right), (down, right)
+
+    def equivariance(self, pictures: Tensor, moved: Tensor, shift: tuple[int, int]) -> dict[str, Tensor]:
+        """Compare the pictures of a batch with those of `moved`: the term by its name, or nothing."""
+        if not len(moved):
+            return {}
+        return {"equivariance_loss": equivariance_loss(pictures[: len(moved)], moved, *shift)}
 
     def _describe_network(self) -> dict[str, Any]:
         return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
-
-    def _describe_non_finite(self, losses: Mapping[str, Tensor]) -> str:
-        terms = [f"{name} = {value.item()}" for name, value in losses.items() if not torch.isfinite(value)]
-        saved = getattr(self.trainer.checkpoint_callback, "newest", None) or self.trainer.ckpt_path
-        advice = "continue from it with ckpt_path=last" if saved else "start again"
-        return (
-            f"training stopped at step {self.global_step}: {', '.join(terms) or 'the weighted sum'} is not finite; "
-            f"the last good checkpoint is {saved or 'none yet'}; {advice} and a lower model.optimizer.lr"
-        )
 
 
 def describe(network: nn.Module) -> str:

@@ -131,6 +131,33 @@ def test_examples_weights_give_the_same_images(examples, tmp_path, zipped, old):
     }
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("nested", [False, True])
+def test_weights_of_a_wrapped_network(examples, tmp_path, prefix, nested):
+    state = {f"{prefix}{key}": tensor for key, tensor in examples.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state} if nested else state, tmp_path / "wrapped.pth")
+    torch.save(examples.state_dict(), tmp_path / "bare.pth")
+    photos = torch.rand(1, 3, 20, 24)
+    with torch.no_grad():
+        wrapped, bare = (load_network(tmp_path / f"{name}.pth")(photos) for name in ("wrapped", "bare"))
+    assert torch.equal(wrapped, bare)
+
+
+@pytest.mark.parametrize("prefix", ["network._orig_mod.", "_orig_mod.network.", "module.network."])
+def test_a_checkpoint_of_a_wrapped_network(checkpoint, prefix):
+    state = {key.replace("network.", prefix): tensor for key, tensor in checkpoint.content["state_dict"].items()}
+    torch.save(checkpoint.content | {"state_dict": state}, checkpoint.path)
+    assert torch.equal(load_network(checkpoint.path).conv1.weight, checkpoint.network.conv1.weight)
+
+
+def test_bare_weights_of_ours_do_not_say_of_which_network(checkpoint):
+    torch.save(checkpoint.network.state_dict(), checkpoint.path)
+    with pytest.raises(
+        ValueError, match=r"it holds bare weights, write them with fast_style\.checkpoint\.save_network"
+    ):
+        load_network(checkpoint.path)
+
+
 def test_examples_network_as_published(tmp_path):
     torch.save(TransformerNet().state_dict(), tmp_path / "candy.model")
     assert load_network(tmp_path / "candy.model").arguments == TransformerNetwork(output="linear").arguments

@@ -13,8 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from fast_style.assets import BASES
 from fast_style.checkpoint import load_network, read_metadata, save_network
-from fast_style.cli import train as command
 from fast_style.images import read, to_float
 from fast_style.networks import TransformerNetwork
 from fast_style.training import FeedForward
@@ -135,7 +135,7 @@ def test_starts_from_the_base(tiny, train, tmp_path, monkeypatch):
     assert train(tiny) == 0
     base = tmp_path / "base.safetensors"
     (tmp_path / "out.safetensors").rename(base)
-    monkeypatch.setitem(command.BASES, "TransformerNetwork", base)
+    monkeypatch.setitem(BASES, "TransformerNetwork", base)
     second = {"init": "base", "model.optimizer.lr": "0.0", "hydra.run.dir": str(tmp_path / "second")}
     assert train(tiny | second) == 0
     first, second = load_network(base).state_dict(), load_network(tmp_path / "out.safetensors").state_dict()
@@ -151,7 +151,7 @@ def test_starts_from_the_base(tiny, train, tmp_path, monkeypatch):
     ],
 )
 def test_a_start_that_does_not_fit_is_one_sentence(tiny, train, tmp_path, capsys, monkeypatch, changes, message):
-    monkeypatch.setitem(command.BASES, "TransformerNetwork", tmp_path / "base.safetensors")
+    monkeypatch.setitem(BASES, "TransformerNetwork", tmp_path / "base.safetensors")
     save_network(tmp_path / "out.safetensors", TransformerNetwork(4, 1), {})
     (tmp_path / "broken.safetensors").write_bytes(b"no network")
     changes = {key: value.format(folder=tmp_path) for key, value in changes.items()}
@@ -267,15 +267,15 @@ def test_resuming_with_another_network_is_refused(tiny, train, capsys):
 
 
 def test_a_non_finite_loss_stops_the_run(tiny, train, tmp_path, capsys, monkeypatch):
-    original = FeedForward._losses
+    original = FeedForward._pass
 
-    def poisoned(self, photos):
-        losses = original(self, photos)
+    def poisoned(self, photos, moved):
+        losses, *pictures = original(self, photos, moved)
         if self.global_step == 2:
             losses["style_loss/relu2_1"] = losses["style_loss/relu2_1"] * float("nan")
-        return losses
+        return losses, *pictures
 
-    monkeypatch.setattr(FeedForward, "_losses", poisoned)
+    monkeypatch.setattr(FeedForward, "_pass", poisoned)
     assert train(tiny) == 1
     error = capsys.readouterr().err
     assert "training stopped at step 2: style_loss/relu2_1 = nan is not finite" in error
@@ -284,30 +284,29 @@ def test_a_non_finite_loss_stops_the_run(tiny, train, tmp_path, capsys, monkeypa
 
 
 def test_a_non_finite_gradient_stops_the_run(tiny, train, capsys, monkeypatch):
-    original = FeedForward._losses
+    original = FeedForward._pass
 
-    def infinite_slope(self, photos):
-        losses = original(self, photos)
+    def infinite_slope(self, photos, moved):
+        losses, *pictures = original(self, photos, moved)
         if self.global_step == 1:  # the square root has the value 0 and no finite slope there
             losses["tv_loss"] = losses["tv_loss"] + (losses["tv_loss"] * 0).sqrt()
-        return losses
+        return losses, *pictures
 
-    monkeypatch.setattr(FeedForward, "_losses", infinite_slope)
+    monkeypatch.setattr(FeedForward, "_pass", infinite_slope)
     assert train(tiny) == 1
     assert "training stopped at step 1: the norm of the gradient = nan is not finite" in capsys.readouterr().err
 
 
 def poison(monkeypatch, steps):
     """Make the loss not a number at some steps."""
-    original = FeedForward._losses
+    original = FeedForward._pass
 
-    def losses(self, photos):
-        return {
-            name: value * float("nan") if self.training and self.global_step in steps else value
-            for name, value in original(self, photos).items()
-        }
+    def poisoned(self, photos, moved):
+        losses, *pictures = original(self, photos, moved)
+        factor = float("nan") if self.training and self.global_step in steps else 1.0
+        return {name: factor * value for name, value in losses.items()}, *pictures
 
-    monkeypatch.setattr(FeedForward, "_losses", losses)
+    monkeypatch.setattr(FeedForward, "_pass", poisoned)
 
 
 def test_non_finite_steps_can_be_skipped(tiny, train, tmp_path, monkeypatch):

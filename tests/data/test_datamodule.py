@@ -86,7 +86,7 @@ def fit(
 class Painter(Recorder):
     """Wants paintings, and remembers them."""
 
-    wants_paintings = True
+    wants = ("image", "painting")
 
     def __init__(self) -> None:
         super().__init__()

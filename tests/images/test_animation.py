@@ -1,4 +1,6 @@
 import io
+import itertools
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -26,6 +28,17 @@ def make_file(form: str, frames: list[PIL.Image.Image], **options) -> io.BytesIO
         options["lossless"] = True
     frames[0].save(file, form, save_all=True, append_images=frames[1:], **options)
     return file
+
+
+def timeline(frames) -> list[images.Frame]:
+    """Equal frames that follow each other are one, shown as long as they were."""
+    result: list[images.Frame] = []
+    for frame in frames:
+        if result and np.array_equal(rgba(result[-1]), rgba(frame)):
+            result[-1] = replace(frame, duration=result[-1].duration + frame.duration)
+        else:
+            result.append(frame)
+    return result
 
 
 def rgba(frame: images.Frame) -> np.ndarray:
@@ -80,10 +93,10 @@ def test_round_trip_keeps_frames_durations_and_alpha(tmp_path, suffix, transpare
     images.save_picture(tmp_path / f"out{suffix}", images.Picture(frames), images.Encoding(quality=100))
     with PIL.Image.open(tmp_path / f"out{suffix}") as image:
         assert image.format == FORMS[suffix]
-        assert image.n_frames == 4
-    again = list(images.open_picture(tmp_path / f"out{suffix}").frames)
-    assert [frame.duration for frame in again] == [30, 50, 70, 90]
-    for frame, expected in zip(again, frames, strict=True):
+        assert image.is_animated
+    again, shown = timeline(images.open_picture(tmp_path / f"out{suffix}").frames), timeline(frames)
+    assert [frame.duration for frame in again] == ([30, 50, 70, 90] if transparent else [30, 50, 160])
+    for frame, expected in zip(again, shown, strict=True):
         visible = rgba(expected)[..., 3] > 0
         assert np.array_equal(rgba(frame)[..., 3], rgba(expected)[..., 3])
         assert np.array_equal(rgba(frame)[visible], rgba(expected)[visible])
@@ -110,6 +123,21 @@ def test_frames_become_opaque_and_transparent_in_turn(tmp_path, smooth):
         first, second, third = images.open_picture(tmp_path / f"out{suffix}").frames
         assert torch.equal(second.alpha, values[3:])
         assert all(frame.alpha is None or (frame.alpha == 255).all() for frame in (first, third))
+
+
+@pytest.mark.parametrize("order", list(itertools.product([False, True], repeat=3)))
+@pytest.mark.parametrize("suffix", FORMS)
+def test_frames_of_any_order_hide_what_they_hid(tmp_path, suffix, order):
+    frames = []
+    for transparent in order:
+        pixels = torch.randint(0, 3, (3, 12, 14)).mul(100).to(torch.uint8)
+        alpha = torch.randint(0, 2, (1, 12, 14)).mul(255).to(torch.uint8)
+        frames.append(images.Frame(pixels, alpha if transparent else None, 50))
+    images.save_picture(tmp_path / f"out{suffix}", images.Picture(frames), images.Encoding(100))
+    for frame, expected in zip(images.open_picture(tmp_path / f"out{suffix}").frames, frames, strict=True):
+        visible = rgba(expected)[..., 3] > 0
+        assert np.array_equal(rgba(frame)[..., 3], rgba(expected)[..., 3])
+        assert np.array_equal(rgba(frame)[visible], rgba(expected)[visible])
 
 
 def test_gif_refuses_half_transparent_frames_and_leaves_nothing(tmp_path):
@@ -209,11 +237,19 @@ def test_frames_of_different_sizes_are_refused(tmp_path):
         images.save_picture(tmp_path / "out.gif", images.Picture(frames))
 
 
-def test_16_bit_animation(tmp_path, deep):
-    values = torch.from_numpy(np.maximum(deep, 256).transpose(2, 0, 1).copy())  # visible in 8 bits, too
+def test_animations_of_16_bits_are_refused(tmp_path, deep):
+    values = torch.from_numpy(deep.transpose(2, 0, 1).copy())
     picture = images.Picture([images.Frame(values[:3], values[3:], 20)] * 2, bits=16)
-    images.save_picture(tmp_path / "out.png", picture)
-    again = images.open_picture(tmp_path / "out.png")
-    assert again.bits == 8  # of animations, 8 bits are read
-    assert len(again.frames) == 2
-    assert torch.equal(next(iter(again.frames)).pixels.int(), values[:3].int() // 256)
+    for write in (images.Encoding().check, images.save_picture):
+        with pytest.raises(ValueError, match=r"out\.png: animations are written with 8 bits per channel: ask for 8"):
+            write(tmp_path / "out.png", picture)
+    images.save_picture(tmp_path / "out.png", picture, images.Encoding(bits=8))
+
+
+def test_long_durations(tmp_path):
+    frames = [images.Frame(torch.rand(3, 4, 4), None, duration) for duration in (65_537.5, 10**9, 33.3)]
+    expected = {".png": [66_000, 65_535_000, 33.3], ".gif": [65_540, 655_350, 30], ".webp": [65_538, 2**24 - 1, 33]}
+    for suffix, durations in expected.items():
+        images.save_picture(tmp_path / f"out{suffix}", images.Picture(frames))
+        again = images.open_picture(tmp_path / f"out{suffix}").frames
+        assert [frame.duration for frame in again] == pytest.approx(durations, abs=1)

@@ -1,7 +1,9 @@
 import io
+import itertools
+import struct
+import sys
 
 import numpy as np
-import PIL.Image
 import png
 import pytest
 import tifffile
@@ -91,11 +93,56 @@ def test_tiff_multiplied_with_alpha_is_divided(deep):
 
 
 @pytest.mark.parametrize("compression", [None, "deflate"])
-def test_channels_stored_apart_are_refused(deep, compression):
+def test_channels_stored_apart_are_read(deep, compression):
     array = deep[..., :3].transpose(2, 0, 1).copy()
-    for read in (images.open_picture, images.read):
-        with pytest.raises(ValueError, match=r"stored apart \(planar\), which is not read: save it interleaved"):
-            read(as_tiff(array, planarconfig="separate", compression=compression))
+    file = as_tiff(array, planarconfig="separate", compression=compression)
+    assert_equal(images.open_picture(file).frames[0], deep[..., :3])
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "packbits"])
+def test_other_compressions(deep, compression):
+    file = as_tiff(deep[..., :3].copy(), compression=compression)
+    assert_equal(images.open_picture(file).frames[0], deep[..., :3])
+
+
+def packed(bits: int, values: np.ndarray, photometric: int) -> io.BytesIO:
+    """A TIFF of grey in fewer than 8 bits, written by hand."""
+    each = 8 // bits
+    data = sum(values[:, i::each].astype(int) << bits * (each - 1 - i) for i in range(each)).astype(np.uint8).tobytes()
+    height, width = values.shape
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 122, 277: 1, 278: height, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return io.BytesIO(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data)
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric"),
+    [*itertools.product([1, 2, 4, 8, 16], ["miniswhite", "minisblack"]), (12, "minisblack")],
+)
+def test_grey_is_light_where_it_is_white(bits, photometric):
+    top = 2**bits - 1
+    light = np.rint(np.linspace(0, 1, 16) * top)[None].repeat(4, 0).astype(np.uint16)
+    values = top - light if photometric == "miniswhite" else light
+    if bits < 8:
+        file = packed(bits, values, int(photometric == "minisblack"))
+    else:
+        file, dtype = io.BytesIO(), np.uint8 if bits == 8 else np.uint16
+        # Twelve bits are packed: three bytes hold two.
+        tifffile.imwrite(file, values.astype(dtype), photometric=photometric, bitspersample=bits)
+    picture = images.open_picture(file)
+    assert picture.bits == (16 if bits > 8 else 8)
+    difference = picture.frames[0].to_float()[0, :, 0] - torch.from_numpy(light[0] / top)
+    assert difference.abs().max() < 1e-4
+
+
+def test_cmyk_of_16_bits_is_read_with_8():
+    ink = np.zeros((4, 4, 4), dtype=np.uint16)
+    ink[:, 2:] = 65_535
+    file = io.BytesIO()
+    tifffile.imwrite(file, ink, photometric="separated")
+    picture = images.open_picture(file)
+    assert picture.bits == 8
+    assert picture.frames[0].pixels[:, 0, [0, 3]].tolist() == [[255, 0]] * 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -121,18 +168,40 @@ def test_truncated(deep):
             images.open_picture(io.BytesIO(content[: len(content) // 2]))
 
 
-def test_integers_of_32_bits_are_clipped():
-    image = PIL.Image.fromarray(np.array([[-5, 7, 65_535, 70_000]], dtype=np.int32))
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [
+        (np.uint32, "numbers of 32 bits"),
+        (np.int32, "signed numbers"),
+        (np.int16, "signed numbers"),
+        (np.int8, "signed numbers"),
+        (np.float32, "floating point numbers"),
+    ],
+)
+def test_numbers_whose_white_is_unknown_are_refused(dtype, kind):
     file = io.BytesIO()
-    image.save(file, "TIFF")
-    assert images.open_picture(file).frames[0].pixels[0].tolist() == [[0, 7, 65_535, 65_535]]
+    tifffile.imwrite(file, np.ones((4, 4), dtype=dtype))
+    for read in (images.open_picture, images.read):
+        with pytest.raises(ValueError, match=f"its pixels are {kind}, whose range is unknown: save it with 16 bits$"):
+            read(file)
 
 
-def test_floating_point_is_refused():
-    file = io.BytesIO()
-    PIL.Image.new("F", (2, 2)).save(file, "TIFF")
-    with pytest.raises(ValueError, match=r"^cannot read image of a stream: its pixels are floating point numbers"):
-        images.open_picture(file)
+def test_without_the_package(deep, tmp_path, monkeypatch):
+    picture = images.open_picture(as_png(deep))
+    compressed = as_tiff(deep[..., :3].copy(), compression="lzw")
+    for name in [name for name in sys.modules if name.startswith(("imagecodecs", "tifffile"))] + ["imagecodecs"]:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    advice = r"16 bits per channel need another package: pip install 'fast-style\[deep\]'$"
+    for file in (as_png(deep), compressed):
+        with pytest.raises(ValueError, match=f"^cannot read image of a stream: its {advice}"):
+            images.open_picture(file)
+    for write in (images.Encoding().check, images.save_picture):
+        with pytest.raises(ValueError, match=rf"^cannot write .*out\.png: its {advice}"):
+            write(tmp_path / "out.png", picture)
+    # What is compressed with deflate does without.
+    images.save_picture(tmp_path / "out.tif", picture)
+    assert torch.equal(images.open_picture(tmp_path / "out.tif").frames[0].pixels, picture.frames[0].pixels)
 
 
 def test_other_kinds_of_tiff_are_named():

@@ -37,3 +37,13 @@ def test_images_of_another_shape_are_refused():
     picture = Picture([Frame(torch.zeros(3, 4, 4))])
     with pytest.raises(ValueError, match=r"an image must have shape \(3, H, W\) or \(1, 3, H, W\), got \(1, 1, 4, 4\)"):
         picture.map(lambda photo: photo[:, :1])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_resized(dtype):
+    pixels, alpha = torch.full((3, 40, 60), 51, dtype=dtype), torch.full((1, 40, 60), 200, dtype=dtype)
+    (frame,) = Picture([Frame(pixels, alpha)]).resized(30).frames
+    assert frame.size == (20, 30)
+    assert torch.allclose(frame.pixels, torch.tensor(51 / (255 if dtype == torch.uint8 else 65_535)))
+    assert frame.alpha.dtype == dtype
+    assert frame.alpha.unique().tolist() == [200]

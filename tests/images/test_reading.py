@@ -10,6 +10,7 @@ import torch
 from PIL import ImageCms, ImageOps
 
 from fast_style import images
+from fast_style.images import opening, to_float
 
 READERS = [images.read, images.open_picture]
 FORMS = ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"]
@@ -137,6 +138,14 @@ def test_read_takes_the_first_picture_of_an_animation(noise):
     assert torch.equal(images.read(encode(noise, save_all=True, append_images=[other])), as_tensor(noise))
 
 
+@pytest.mark.parametrize("suffix", [".jpe", ".jfif", ".mpo"])
+def test_other_names_of_jpeg(tmp_path, noise, suffix):
+    images.write(tmp_path / f"a{suffix}", to_float(as_tensor(noise)))
+    with PIL.Image.open(tmp_path / f"a{suffix}") as image:
+        assert image.format == "JPEG"
+    assert images.read(tmp_path / f"a{suffix}").shape == (3, 23, 37)
+
+
 @pytest.mark.parametrize("form", ["MPO", "TIFF"])
 def test_of_several_pages_the_first_is_read(noise, form):
     file = encode(noise, form, save_all=True, append_images=[PIL.Image.new("RGB", (9, 9))])
@@ -166,6 +175,23 @@ def test_min_side_bounds_the_decode(orientation, min_side, short):
 def test_open_picture_takes_a_smaller_decode():
     file = encode(PIL.Image.new("RGB", (100, 60), "orange"), "JPEG")
     assert images.open_picture(file, min_side=16).size == (30, 50)
+
+
+def test_a_jpeg_beyond_the_limit_is_decoded_smaller(monkeypatch):
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 2000)
+    monkeypatch.setattr(opening, "MAX_REDUCED", 8000)
+    file = encode(PIL.Image.new("RGB", (100, 60), "orange"), "JPEG")
+    assert images.read(file, 16).shape == (3, 30, 50)
+    assert images.open_picture(file, min_side=16).size == (30, 50)
+    with pytest.raises(ValueError, match=r"100×60 pixels are more than 2000, ask for a smaller size$"):
+        images.read(file)
+    with pytest.raises(ValueError, match=r"100×60 pixels are more than 2000, make it smaller first$"):
+        images.read(file, 40)
+    with pytest.raises(ValueError, match=r"pixels are more than 2000, make it smaller first$"):
+        images.read(encode(PIL.Image.new("RGB", (200, 60)), "JPEG"), 1)
+    with pytest.raises(ValueError, match=r"make it smaller first$"):
+        images.read(encode(PIL.Image.new("RGB", (100, 60))), 16)
 
 
 def test_min_side_is_checked(noise):

@@ -46,7 +46,7 @@ def test_depths():
         ((60, 100), 30, (30, 50), (18, 30)),
         ((100, 60), 30, (50, 30), (30, 18)),
         ((60, 100), 120, (120, 200), (72, 120)),
-        ((1, 100), 10, (10, 1000), (1, 10)),
+        ((1, 100), 10, (10, 80), (1, 10)),
         ((1, 1), 4, (4, 4), (4, 4)),
     ],
 )
@@ -76,3 +76,25 @@ def test_resize_to_the_same_size_changes_nothing(pixels):
 def test_resize_checks_the_side(resize, pixels):
     with pytest.raises(ValueError, match="must be at least 1 pixel, got 0"):
         resize(pixels, 0)
+
+
+def test_a_line_is_cut_before_it_is_resized():
+    # Whole, 64 MB of it would become 1.6 GB.
+    line = torch.arange(4 * 2000, dtype=torch.int32).remainder(256).to(torch.uint8).view(1, 1, 4, 2000)
+    for image in (line, line.mT):
+        resized = images.resize_short_side(image.expand(1, 3, *image.shape[-2:]), 100)
+        assert sorted(resized.shape[-2:]) == [100, 800]
+    middle = images.resize_short_side(line[..., 984:1016], 100)
+    assert torch.equal(images.resize_short_side(line, 100), middle)
+    assert images.resize_long_side(line, 100).shape[-2:] == (1, 100)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+@pytest.mark.parametrize("side", [7, 100, 600, 700])
+def test_integers_are_resized_as_floats_are(dtype, side):
+    image = torch.rand(1, 3, 600, 40)
+    whole = to_depth(image[0], 8 if dtype == torch.uint8 else 16)[None]
+    expected = torch.nn.functional.interpolate(
+        to_float(whole), (side, max(1, round(40 * side / 600))), mode="bicubic", antialias=True
+    ).clamp(0, 1)
+    assert (images.resize_long_side(whole, side) - expected).abs().max() < 1e-5

@@ -262,3 +262,13 @@ def test_jobs_with_one_target_folder_that_cannot_be(make, tmp_path):
     tally = run([Job(job.source, Path(tmp_path / "file" / "a.png"))], Recorder())
     assert len(tally.failures) == 1
     assert "cannot write" in tally.failures[0]
+
+
+def test_what_was_wrong_with_a_picture_is_noted(make):
+    jobs = make((10, 8), (10, 8))
+    content = jobs[0].source.read_bytes()
+    text = b"\0\0\0\x0atEXtComment\0hi" + bytes(4)  # with a wrong checksum
+    jobs[0].source.write_bytes(content[:33] + text + content[33:])
+    tally = run(jobs, Recorder())
+    assert (tally.stylized, tally.failures) == (2, [])
+    assert tally.notes == [f"{jobs[0].source}: its text is damaged or too large, and left out"]

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from omegaconf import OmegaConf
 
 from fast_style.functional import gram_matrix, total_variation
 from fast_style.losses import STYLE_LOSSES, PerceptualLoss, laplacian_loss
+from fast_style.losses.tone import tone_loss
 from fast_style.networks import VGG
 
 
@@ -86,6 +88,26 @@ def test_relative_weights_divide_by_the_scale_of_the_style(vgg16):
     assert loss.weights["tv_loss"] == 0.5
 
 
+def test_with_a_reference_untouched_images_score_the_weights(vgg16):
+    style, scenes = torch.rand(1, 3, 24, 32), torch.rand(3, 3, 32, 32)
+    loss = build(vgg16, style=style, reference=scenes)
+    scores = [loss(scene, scene) for scene in scenes.split(1)]
+    for layer in ("relu1_2", "relu2_1"):
+        name = f"style_loss/{layer}"
+        median = torch.stack([score[name] for score in scores]).median().item()
+        assert loss.weights[name] * median == pytest.approx(3.0)
+    features = vgg16(scenes, ["relu2_2"])["relu2_2"]
+    flat = (features - features.mean((2, 3), keepdim=True)).square().mean().item()
+    assert loss.weights["content_loss/relu2_2"] * flat == pytest.approx(2.0)
+
+
+def test_tone_is_a_term_of_its_own(vgg16):
+    loss = build(vgg16, terms={"tone_loss": tone_loss}, term_weights={"tone_loss": 0.7})
+    images, photos = torch.rand(2, 1, 3, 32, 32)
+    assert loss(images, photos)["tone_loss"] == tone_loss(images, photos)
+    assert loss.weights["tone_loss"] == 0.7
+
+
 def test_zero_weight_leaves_the_loss_and_its_layers_out(vgg16):
     loss = build(vgg16, content_weight=0.0, tv_weight=0.0, style_layers={"relu1_1": 1.0, "relu5_1": 0.0})
     assert loss(*torch.rand(2, 1, 3, 16, 16)).keys() == {"style_loss/relu1_1"}
@@ -109,8 +131,9 @@ def test_state_is_only_what_the_style_needs(vgg16):
         ({"content_weight": math.nan}, "the weight content_weight must not be negative, got nan"),
         ({"style_weight": math.nan}, "the weight style_weight must not be negative, got nan"),
         ({"style_layers": {"relu1_1": math.nan}}, "the weight style layer relu1_1 must not be negative, got nan"),
-        ({"laplacian_weight": -1.0}, "laplacian_weight must not be negative, got -1.0"),
-        ({"laplacian_weight": 1.0, "laplacian_pools": [0]}, "laplacian_pools must be at least 1 pixel each"),
+        ({"terms": {"a": tone_loss}, "term_weights": {"a": -1.0}}, "the weight a must not be negative, got -1.0"),
+        ({"terms": {"a": tone_loss}}, "the term a has no weight: give term_weights.a"),
+        ({"term_weights": {"a": 1.0}}, "the term a has no function: give terms.a"),
         ({"style_loss": "grom"}, "style_loss must be one of gram, .*, got 'grom'"),
         ({"content_loss": "l2"}, "content_loss must be one of mse, l1, gradient, got 'l2'"),
         ({"content_layers": ["relu9_1"]}, "unknown layer 'relu9_1'"),
@@ -227,7 +250,11 @@ def test_relative_terms_are_one_for_features_of_zero(vgg16, style_loss, content_
 
 
 def test_laplacian_terms(vgg16):
-    loss = build(vgg16, laplacian_weight=7.0, laplacian_pools=[2, 4])
+    loss = build(
+        vgg16,
+        terms={f"laplacian_loss/{pool}": partial(laplacian_loss, pool=pool) for pool in (2, 4)},
+        term_weights={"laplacian_loss/2": 7.0, "laplacian_loss/4": 7.0},
+    )
     stylized, photos = torch.rand(2, 1, 3, 32, 32)
     losses = loss(stylized, photos)
     for pool in (2, 4):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fast_style.networks import TransformerNetwork
+from fast_style.networks import SlimNetwork, TransformerNetwork
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (2, 3), (5, 5), (8, 8), (17, 30), (31, 33), (64, 48)])
@@ -69,3 +69,26 @@ def test_arguments_rebuild_the_network():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TransformerNetwork(**arguments)
+
+
+def shift_error(network, pixels):
+    """Root mean square of what a shift of the photo changes beyond shifting the picture."""
+    generator = torch.Generator().manual_seed(0)
+    photo = torch.nn.functional.interpolate(torch.rand(1, 3, 24, 24, generator=generator), scale_factor=4.0)
+    with torch.no_grad():
+        still, moved = network(photo[..., :88, :88]), network(photo[..., :88, pixels : 88 + pixels])
+    return (still[..., 16:-16, 16 + pixels : -16] - moved[..., 16:-16, 16 : -16 - pixels]).square().mean().sqrt()
+
+
+@pytest.mark.parametrize("kind", [TransformerNetwork, SlimNetwork])
+def test_antialiased_networks_move_with_the_photo(kind):
+    errors = {}
+    for antialias in (False, True):
+        torch.manual_seed(0)
+        errors[antialias] = shift_error(kind(width=16, blocks=1, antialias=antialias), 1)
+    assert errors[True] < 0.75 * errors[False]
+
+
+def test_antialiasing_needs_nearest_upsampling():
+    with pytest.raises(ValueError, match="antialias goes with upsampling: nearest, got upsampling: transposed"):
+        TransformerNetwork(antialias=True, upsampling="transposed")

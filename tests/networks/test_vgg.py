@@ -126,7 +126,9 @@ def test_unknown_network():
 
 
 def test_missing_file():
-    with pytest.raises(FileNotFoundError, match=r"'nowhere\.pth' are neither a file nor one of IMAGENET1K_V1, slim$"):
+    with pytest.raises(
+        FileNotFoundError, match=r"'nowhere\.pth' are neither a file nor one of oxford_8bit, slim, IMAGENET1K_V1$"
+    ):
         VGG("vgg19", "nowhere.pth")
     with pytest.raises(FileNotFoundError, match="'slim' are neither a file nor one of IMAGENET1K_V1, IMAGENET1K_FEAT"):
         VGG("vgg16", "slim")

@@ -1,13 +1,13 @@
 import warnings
 from functools import partial
 
-import lightning as L
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
+from fast_style.training import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def fit():
     """Train a task on batches."""
 
     def fit(task, data, accumulate=1):
-        trainer = L.Trainer(
+        trainer = Trainer(
             accelerator="cpu",
             max_steps=len(data) // accumulate,
             accumulate_grad_batches=accumulate,

@@ -38,7 +38,7 @@ def test_learns_the_decoder_alone(build, fit):
     task, data = build(), batches(24)
     before, state = total(task, data[0]), {name: value.clone() for name, value in task.network.state_dict().items()}
     fit(task, data)
-    assert total(task, data[0]) < 0.7 * before
+    assert total(task, data[0]) < 0.75 * before
     for name, value in task.network.state_dict().items():
         assert torch.equal(value, state[name]) != name.startswith("decoder.")
 

@@ -1,5 +1,7 @@
 """The scenes as samples."""
 
+from functools import cache
+
 import torch
 from numpy.random import SeedSequence, default_rng
 from torch import Tensor
@@ -95,6 +97,26 @@ class HeldOutScenes(torch.utils.data.Dataset[Sample]):
         rng = default_rng(SeedSequence((0, index), spawn_key=(1,)))
         image = torch.from_numpy(paint_scene(rng, self.size))
         return {"image": image, "index": torch.tensor(index), "skipped": [], "enlarged": []}
+
+
+@cache
+def reference_scenes(count: int = 8, size: int = 256) -> Tensor:
+    """Paint the scenes that losses are relative to, the same ones every time.
+
+    They stand for photos, whose Gram matrices lie about as far from a painting's as theirs.
+
+    Args:
+        count: how many, at least 1.
+        size: side in pixels, at least 16.
+
+    Returns:
+        RGB of shape (count, 3, size, size) in [0, 1].
+
+    Raises:
+        ValueError: if the count or the size is too small.
+    """
+    scenes = HeldOutScenes(count, size)
+    return torch.stack([scenes[index]["image"] for index in range(count)])
 
 
 def _check(seed: int, size: int) -> None:

@@ -1,13 +1,15 @@
-import lightning as L
 import pytest
 import torch
 
 from fast_style.images import resize_short_side
+from fast_style.training import Task
 from fast_style.training.callbacks import PictureLogger
 
 
-class Doubling(L.LightningModule):
+class Doubling(Task):
     """Stylizes by doubling the values, beyond 1 too."""
+
+    shown = {"": torch.rand(1, 3, 16, 16)}  # noqa: RUF012 - of the protocol
 
     def forward(self, photos):
         return 2 * photos
@@ -27,7 +29,9 @@ def show(logger, photos):
 @pytest.mark.parametrize("shape", [(16, 28), (28, 16), (24, 40), (8, 9)])
 def test_contact_sheet(photos, shape):
     style = torch.rand(1, 3, *shape)
-    sheet = show(PictureLogger(style), photos).contact_sheet(Doubling(), rows=3)
+    task = Doubling()
+    task.shown = {"": style}
+    sheet = show(PictureLogger(), photos).contact_sheet(task, rows=3)
     assert sheet.shape == (1, 3, 3 * (16 + 4) + 4, 3 * (16 + 4) + 4)
 
     cells = sheet[0, :, 4:, 4:].unfold(1, 16, 20).unfold(2, 16, 20)  # (3, rows, columns, 16, 16)
@@ -46,22 +50,26 @@ def test_contact_sheet(photos, shape):
 
 
 def test_contact_sheet_has_as_many_rows_as_there_are_photos(photos):
-    logger = show(PictureLogger(torch.rand(1, 3, 16, 16), count=5), photos)
+    logger = show(PictureLogger(count=5), photos)
     assert logger.contact_sheet(Doubling()).shape[2] == 4 * 20 + 4
     assert logger.contact_sheet(Doubling(), rows=9).shape[2] == 5 * 20 + 4
-    assert show(PictureLogger(torch.rand(1, 3, 16, 16)), photos[:1]).contact_sheet(Doubling()).shape[2] == 24
+    assert show(PictureLogger(), photos[:1]).contact_sheet(Doubling()).shape[2] == 24
 
 
-class Several(L.LightningModule):
+class Several(Task):
     """Stylizes by the name of the style."""
+
+    shown = {  # noqa: RUF012 - of the protocol
+        "dark": torch.full((1, 3, 16, 20), 0.25),
+        "light": torch.full((1, 3, 20, 16), 0.75),
+    }
 
     def forward(self, photos, style):
         return photos * {"dark": 0.0, "light": 1.0}[style]
 
 
 def test_contact_sheet_of_several_styles(photos):
-    styles = {"dark": torch.full((1, 3, 16, 20), 0.25), "light": torch.full((1, 3, 20, 16), 0.75)}
-    logger = PictureLogger(styles)
+    logger = PictureLogger()
     pictures = {"dark": torch.zeros_like(photos), "light": photos}
     logger.on_validation_batch_end(None, None, {"photos": photos, "stylized": pictures}, {}, 0)
     sheet = logger.contact_sheet(Several(), rows=2)
@@ -74,8 +82,15 @@ def test_contact_sheet_of_several_styles(photos):
         assert torch.equal(cells[:, row, 2], photo)
 
 
+def test_a_task_that_shows_nothing_has_no_sheet(photos):
+    assert show(PictureLogger(), photos).contact_sheet(Task()) is None
+    logger = PictureLogger()
+    logger.on_validation_batch_end(None, None, None, {}, 0)  # whose validation returns nothing
+    logger.on_validation_epoch_end(None, None)
+
+
 def test_no_contact_sheet_before_a_validation(photos):
-    logger = PictureLogger(torch.rand(1, 3, 16, 16))
+    logger = PictureLogger()
     assert logger.contact_sheet(Doubling()) is None
     show(logger, photos).on_validation_epoch_start(None, None)
     assert logger.contact_sheet(Doubling()) is None

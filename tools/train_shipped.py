@@ -1,0 +1,126 @@
+"""Train every network that ships in checkpoints/pretrained, in one command that can be killed and repeated.
+
+    python tools/train_shipped.py --photos PHOTOS --heldout HELDOUT --paintings PAINTINGS [--steps N | --minutes M]
+        [--lanes 1] [--only NAME …] [SETTING=VALUE …]
+
+Three lanes of trainings, each by `python train.py experiment=shipped_…`: a network of ten paintings; Johnson's network
+for The Starry Night, and from it for The Scream and Composition VII; the slim network for the same three. A network
+whose file is in the output folder is left alone, and a training that was killed goes on from its last checkpoint, so
+the same command again finishes what is missing. Lanes run beside one another on a GPU, which one training does not
+fill (`--lanes 3`).
+
+`--steps` is for each network of one painting, the gallery takes three times as many; 40,000 steps of batch 4 are those
+of Johnson et al. 2016. With `--minutes` a lane takes that long, its trainings an equal share each.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network: what it is called, how it is trained, and from which of the others it starts."""
+
+    name: str
+    experiment: str
+    style: str | None = None
+    start: str | None = None
+
+
+LANES = [
+    [Training("gallery", "shipped_gallery")],
+    [
+        Training("starry_night", "shipped", "starry_night"),
+        Training("the_scream", "shipped", "the_scream", "starry_night"),
+        Training("composition_vii", "shipped", "composition_vii", "starry_night"),
+    ],
+    [
+        Training("starry_night_slim", "shipped_slim", "starry_night"),
+        Training("the_scream_slim", "shipped_slim", "the_scream", "starry_night_slim"),
+        Training("composition_vii_slim", "shipped_slim", "composition_vii", "starry_night_slim"),
+    ],
+]
+
+
+def command(training: Training, options: argparse.Namespace, share: int) -> list[str]:
+    """Spell out the training command."""
+    output = options.output / f"{training.name}.safetensors"
+    run = options.runs / training.name
+    parts = [sys.executable, "-u", str(ROOT / "train.py"), f"experiment={training.experiment}"]
+    parts += [f"data.root={options.photos}", f"data.heldout={options.heldout}", f"style.dir={options.paintings}"]
+    parts += [f"output={output}", f"hydra.run.dir={run}"]
+    if training.style:
+        parts.append(f"style={training.style}")
+    if (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir()):
+        parts.append("ckpt_path=last")
+    elif training.start:
+        parts.append(f"init={options.output / training.start}.safetensors")
+    if options.minutes:
+        parts.append(f"trainer.max_time={round(60 * options.minutes / share)}")
+    else:
+        parts.append(f"trainer.max_steps={options.steps * (1 if training.style else 3)}")
+    return parts + options.settings
+
+
+def run_lane(lane: list[Training], options: argparse.Namespace, failed: list[str]) -> None:
+    """Run the trainings of a lane in turn; after one that failed those that start from it are left out."""
+    for training in lane:
+        if options.only and training.name not in options.only:
+            continue
+        output = options.output / f"{training.name}.safetensors"
+        if output.exists():
+            print(f"{training.name}: {output} is there", flush=True)
+            continue
+        if training.start and not (options.output / f"{training.start}.safetensors").exists():
+            print(f"{training.name}: left out, {training.start} is missing", flush=True)
+            continue
+        line = command(training, options, len(lane))
+        print(f"{training.name}: {shlex.join(line)}", flush=True)
+        options.runs.mkdir(parents=True, exist_ok=True)
+        log = options.runs / f"{training.name}.log"
+        with log.open("ab") as file:
+            code = subprocess.run(line, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
+        text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        print(f"{training.name}: exit {code}", *text[-4:], sep="\n    ", flush=True)
+        if code:
+            failed.append(training.name)
+
+
+def main() -> None:
+    """Run the command; exits with 1 if a training failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("photos", "heldout", "paintings"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=ROOT / "checkpoints" / "pretrained")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "shipped")
+    parser.add_argument("--steps", type=int, default=40_000)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--lanes", type=int, default=1, help="how many run beside one another")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
+    parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
+    options = parser.parse_args()
+    failed: list[str] = []
+    pending = list(LANES)
+
+    def work() -> None:
+        while pending:
+            run_lane(pending.pop(0), options, failed)
+
+    workers = [threading.Thread(target=work) for _ in range(max(1, options.lanes))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}; their logs are in {options.runs}, the same command goes on")
+
+
+if __name__ == "__main__":
+    main()
