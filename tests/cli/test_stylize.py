@@ -290,7 +290,22 @@ def test_unknown_device(stylize, photos):
     assert is_misuse(stylize("--input", photos, "--device", "abacus"), "device must be auto or")
 
 
-@pytest.mark.parametrize("name", ["nowhere.jpg", "nowhere/", ""])
+def test_a_folder_is_listed_as_training_lists_it(stylize, photos, tmp_path):
+    (photos / "links").symlink_to(photos / "sub")
+    (photos / "@eaDir").mkdir()
+    (photos / "x.HEIC").touch()
+    result = stylize("--input", photos, "--output", tmp_path / "out")
+    assert result.code == 0
+    left_out = "2 files and folders left out: 1 HEIC (convert them first), 1 hidden folders or of the system"
+    assert f"{photos}: {left_out}" in result.err
+    assert len(tree(tmp_path / "out")) == 3
+
+
+def test_empty_input(stylize):
+    assert is_misuse(stylize("--input", ""), "argument --input: the path is empty")
+
+
+@pytest.mark.parametrize("name", ["nowhere.jpg", "nowhere/"])
 def test_missing_input(stylize, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     assert is_misuse(stylize("--input", name), f"input {name!r} does not exist")
