@@ -1,5 +1,6 @@
 """The training command: compose, instantiate, fit, export."""
 
+import json
 import logging
 import os
 import shlex
@@ -213,7 +214,8 @@ def _flat(config: DictConfig) -> dict[str, Any]:
 
 
 def _plain(config: DictConfig) -> Any:
-    return OmegaConf.to_container(config, resolve=True)
+    """Make plain values of a part of the configuration; paths become text."""
+    return json.loads(json.dumps(OmegaConf.to_container(config, resolve=True), default=str))
 
 
 def _register_styles(arguments: list[str]) -> None:

@@ -14,7 +14,6 @@ from fast_style.files import as_path, cache_dir, is_file
 
 SHIPPED = assets.STYLES
 MAX_BYTES = 50_000_000  # of an image from the web
-SQUARES = 8  # of a longer image, so many times its short side are taken: what a style is, shows there
 SPARE = 4  # a JPEG is decoded reduced as long as it stays this many times larger than wanted
 
 
@@ -108,7 +107,7 @@ def load_style(name: str, image: str | Path | None = None, dir: str | Path = "st
     if size < 16:
         raise ValueError(f"style.size must be at least 16 pixels, got {size}")
     path = _find(name, dir) if image is None else StyleSource(str(image)).find(dir)
-    pixels = _middle(images.read(path, SPARE * size))
+    pixels = images.read(path, SPARE * size)
     return images.resize_short_side(images.to_float(pixels)[None], size)
 
 
@@ -244,15 +243,6 @@ def _weighed(text: str) -> tuple[str, str]:
         return text, ""
     port = _is_url(name) and "/" not in name.partition("://")[2]
     return (text, "") if not colon or port or is_file(text) else (name.strip(), weight.strip())
-
-
-def _middle(pixels: Tensor) -> Tensor:
-    """Cut an image (3, H, W) that is very long to its middle: resized, it would need memory without end."""
-    h, w = pixels.shape[-2:]
-    kept = SQUARES * min(h, w)
-    if max(h, w) <= kept:
-        return pixels
-    return pixels.narrow(-2 if h > w else -1, (max(h, w) - kept) // 2, kept)
 
 
 def _gallery(folder: Path) -> dict[str, Path]:

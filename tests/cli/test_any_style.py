@@ -136,6 +136,13 @@ def test_a_file_may_hold_a_colon_or_a_comma(stylize, tmp_path, style_folder):
         ("https://example.com/x.jpg", {"https://example.com/x.jpg": 1.0}),
         ("https://example.com/x.jpg:0.5,night", {"https://example.com/x.jpg": 0.5, "night": 1.0}),
         ("C:\\p.jpg", {"C:\\p.jpg": 1.0}),
+        ("https://host:8080/a.jpg", {"https://host:8080/a.jpg": 1.0}),
+        ("https://host:8080", {"https://host:8080": 1.0}),
+        ("https://host:8080/a,b:c.jpg", {"https://host:8080/a,b:c.jpg": 1.0}),
+        ("a.jpg:0.7,https://h/x,y.jpg:0.3", {"a.jpg": 0.7, "https://h/x,y.jpg": 0.3}),
+        ("https://h/x,y.jpg,mosaic:0.5", {"https://h/x,y.jpg": 1.0, "mosaic": 0.5}),
+        ("https://h/x,y,http://i/z", {"https://h/x,y": 1.0, "http://i/z": 1.0}),
+        ("night:day", {"night:day": 1.0}),
         ("night:2, day : 1", {"night": 2.0, "day": 1.0}),
     ],
 )

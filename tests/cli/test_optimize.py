@@ -38,11 +38,14 @@ def content(tmp_path, photo) -> Path:
 def optimize(tmp_path, content, style_folder, capsys):
     """Run the command in this process with little to do; later options win."""
 
-    def run(*arguments: object, content: object = content, settings: Sequence[str] = TINY) -> Result:
+    def run(
+        *arguments: object, content: object = content, settings: Sequence[str] = TINY, overwrite: bool = True
+    ) -> Result:
         given = [] if content is None else ["--content", str(content)]
         given += [] if "--style" in arguments else ["--style", str(style_folder / "waves.png")]
         given += ["--output", str(tmp_path / "out.png"), "--overwrite", "--size", "48"]
         given += ["--iterations", "6", "--coarsest", "32", "--device", "cpu", "--set", *settings]
+        given += ["--overwrite"] if overwrite else []
         try:
             run_command("optimize", [*given, *map(str, arguments)])
             code = 0
@@ -51,6 +54,14 @@ def optimize(tmp_path, content, style_folder, capsys):
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+def test_a_picture_that_exists_is_kept(optimize, tmp_path):
+    (tmp_path / "out.png").write_bytes(b"mine")
+    result = optimize(overwrite=False)
+    assert result.code == 2
+    assert "out.png exists: choose another, or give --overwrite" in result.err
+    assert (tmp_path / "out.png").read_bytes() == b"mine"
 
 
 def picture(tmp_path) -> torch.Tensor:
