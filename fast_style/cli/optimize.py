@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     check_picture(options.output, options.overwrite)
     device = find_device(options.device)
-    texture = [] if options.content else ["loss.content_weight=0", "loss.terms={}", "loss.term_weights={}"]
+    texture = [] if options.content else ["loss.content_weight=0", "++loss.terms={}", "++loss.term_weights={}"]
     tile = ["++loss_network.padding_mode=circular"] if options.tileable else []
     config = compose("losses", [*options.set, *texture, *tile])
     content = None if options.content is None else _read(options.content).to(device)
