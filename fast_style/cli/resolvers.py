@@ -8,6 +8,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from fast_style.cli.multirun import run_folder
+from fast_style.cli.outputs import new_folder
 from fast_style.inference.backends import find_device, multiplies_bf16
 
 STEPS = 800  # of a run that limits neither steps nor time
@@ -20,6 +22,8 @@ def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf, in this process."""
     for resolver in (batch_size, batches, compile_pays, default_steps, either, networks, per_style, precision, seconds):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("new_folder", new_folder, replace=True, use_cache=True)
 
 
 Time = str | float | Mapping[str, float] | None
