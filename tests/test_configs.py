@@ -94,7 +94,24 @@ def test_experiment(option, tiny, tiny_distillation, tiny_multi_style, tiny_adai
 
 def test_every_group_is_covered():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir()}
-    assert groups == {"style", "model", "loss", "loss_network", "trainer", "data", "logger", "callbacks", "experiment"}
+    runs = {"style", "model", "loss", "loss_network", "trainer", "data", "experiment"}
+    # Every model takes network, optimizer and scheduler; every run callbacks, and a logger: see also test_logger.
+    assert groups == runs | {"network", "optimizer", "scheduler", "logger", "callbacks"}
+
+
+@pytest.mark.parametrize("model", ["johnson", "multi_style"])
+@pytest.mark.parametrize("option", options("network"))
+def test_network(option, model, tiny, tiny_multi_style, train):
+    run = {"johnson": tiny, "multi_style": tiny_multi_style | {"style.names": "[cubist]"}}[model]
+    changes = {"model.network.blocks": None, "model.network.depth": "2"} if option == "unet" else {}
+    changes |= {"model": model, "network": option, "model.optimizer.lr": "2e-3", "trainer.max_steps": "1"}
+    code = train(choose(run, changes))
+    assert code == 0
+
+
+@pytest.mark.parametrize("option", options("logger"))
+def test_logger(option, tiny, train):
+    assert train(tiny | {"logger": option, "trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--cfg", "job"], ["style=monet", "--cfg", "job"], ["--help"]])

@@ -3,7 +3,7 @@
 import inspect
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -44,7 +44,8 @@ def check_settings(config: DictConfig) -> None:
 
 
 def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
-    for key in config if isinstance(config, DictConfig) else range(len(config)):
+    keys: Iterable[Any] = config if isinstance(config, DictConfig) else range(len(config))
+    for key in keys:
         name = f"{place}{key}"
         # What depends on other settings is checked where these stand.
         if OmegaConf.is_interpolation(config, key) or OmegaConf.is_missing(config, key):
@@ -65,12 +66,13 @@ def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
 def _hints(target: str) -> dict[str, Any]:
     """Return the annotations of the arguments of a class or a function, by its dotted name; none if it has none."""
     try:
-        made: Any = get_object(target)
-        if not inspect.isclass(made):
+        made = get_object(target)
+        if not isinstance(made, type):
             return typing.get_type_hints(made)
         passes_on = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(made).parameters.values())
         classes = reversed(made.__mro__) if passes_on else (made,)
-        return {name: hint for each in classes for name, hint in typing.get_type_hints(each.__init__).items()}
+        constructors = (inspect.getattr_static(each, "__init__") for each in classes)
+        return {name: hint for each in constructors for name, hint in typing.get_type_hints(each).items()}
     except Exception:  # whatever is wrong with it is told when it is called
         return {}
 
