@@ -1,6 +1,8 @@
 """Stylize photos: `python stylize.py --model MODEL.safetensors --input PHOTO.jpg`; `--help` shows every choice."""
 
-from fast_style.cli.stylize import main
+import sys
+
+from fast_style.__main__ import run
 
 if __name__ == "__main__":
-    main()
+    run("stylize", sys.argv[1:], "python stylize.py")

@@ -1,6 +1,8 @@
 """Train a style: `python train.py style=starry_night data.root=PHOTOS`, see README."""
 
-from fast_style.cli.train import main
+import sys
+
+from fast_style.__main__ import run
 
 if __name__ == "__main__":
-    main()
+    run("train", sys.argv[1:])

@@ -52,7 +52,7 @@ def main() -> None:
                 images.write(folder / "sequential" / path.name, stylizer.stylize(frame.to_float()))
             middle = time.perf_counter()
             with contextlib.redirect_stderr(io.StringIO()):
-                jobs = plan([str(folder / "photos")], folder / "overlapping", "style", True)
+                jobs = plan([str(folder / "photos")], folder / "overlapping", "style", True).jobs
                 run(jobs, stylizer.stylize, Settings(encoding, overwrite=True))
             if number:  # the first round is not counted
                 seconds["one after the other"].append(middle - started)

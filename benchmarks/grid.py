@@ -33,6 +33,7 @@ from fast_style.checkpoint import load_network
 from fast_style.data import ImageSource
 from fast_style.functional import luma
 from fast_style.layers import frozen
+from fast_style.networks import StyleNetwork
 
 BORDER = 24
 Network = Callable[[Tensor], Tensor]
@@ -112,6 +113,7 @@ def main() -> None:
     results = {}
     for path in options.networks:
         network = load_network(path)
+        assert isinstance(network, StyleNetwork)
         styles: list[str | None] = [*network.styles] or [None]
         for style in styles:
             one = network if style is None else network.of_style({style: 1})

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from fast_style.checkpoint import load_network, read_metadata
 from fast_style.data import HeldOut, ImageSource, load_style
 from fast_style.losses import PerceptualLoss
-from fast_style.networks import VGG
+from fast_style.networks import VGG, StyleNetwork
 
 TERMS = ("content_loss", "style_loss", "tv_loss")
 NOT_OF_LOSS = ("_target_", "_partial_", "loss_network", "style")
@@ -57,6 +57,7 @@ def measure(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     metadata, judge = read_metadata(path), options.losses_of or path
     photos = HeldOut(ImageSource(options.photos), 256)
     trained = load_network(path)
+    assert isinstance(trained, StyleNetwork)
     torch.manual_seed(metadata["config"]["seed"])
     untrained = type(trained)(**metadata["arguments"])
     names: list[str | None] = [*trained.styles] or [None]
@@ -102,6 +103,7 @@ def main() -> None:
     console = Console(width=120)
     console.print(table)
     first = load_network(options.networks[0])
+    assert isinstance(first, StyleNetwork)
     first = first.of_style({first.styles[0]: 1.0}) if first.styles else first
     console.print(f"one pass at 512 px: {seconds(first):.2f} s")
     if options.output:

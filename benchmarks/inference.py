@@ -6,12 +6,12 @@
 In a file of results that is there already, those of other sizes and batches are kept; `--batches` without a number runs
 nothing, and shows them.
 
-Theirs is `TransformerNet` written out, in eager float32 as their `neural_style.py eval` runs it; ours have the same
-weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median over
-rounds, the median of the ratios taken round by round, what it took to make the backend ready, the mean absolute
-difference to their picture in units of 1/255, and how much memory a run takes at most beyond what is there before it,
-measured in a process of its own (Linux only). `--slim` adds a row for a smaller network in the fastest way there is,
-whose picture is another.
+The network of pytorch/examples (`peers.johnson_network`) runs in eager float32, as that program runs it; ours have the
+same weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median
+over rounds, the median of the ratios taken round by round, the mean absolute difference to the picture of that network
+in units of 1/255, and how much memory a run takes at most beyond what is there before it, measured in a process of its
+own (Linux only). The seconds to make each backend ready are told once. `--slim` adds a row for a smaller network in the
+fastest way there is, which makes another picture.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peers import johnson_network
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -39,115 +40,22 @@ SIZES = ("256x256", "512x512", "1024x1024", "1280x720")
 Run = Callable[[Tensor], Tensor]
 
 
-class ConvLayer(nn.Module):
-    """Theirs. This and the next three: https://github.com/pytorch/examples, fast_neural_style, BSD 3-Clause."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
-        super().__init__()
-        reflection_padding = kernel_size // 2
-        self.reflection_pad = nn.ReflectionPad2d(reflection_padding)
-        self.conv2d = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C', H', W')."""
-        out = self.reflection_pad(x)
-        return self.conv2d(out)
-
-
-class ResidualBlock(nn.Module):
-    """Theirs."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = ConvLayer(channels, channels, kernel_size=3, stride=1)
-        self.in1 = nn.InstanceNorm2d(channels, affine=True)
-        self.conv2 = ConvLayer(channels, channels, kernel_size=3, stride=1)
-        self.in2 = nn.InstanceNorm2d(channels, affine=True)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W)."""
-        residual = x
-        out = self.relu(self.in1(self.conv1(x)))
-        out = self.in2(self.conv2(out))
-        return out + residual
-
-
-class UpsampleConvLayer(nn.Module):
-    """Theirs."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, upsample: int) -> None:
-        super().__init__()
-        self.upsample = upsample
-        reflection_padding = kernel_size // 2
-        self.reflection_pad = nn.ReflectionPad2d(reflection_padding)
-        self.conv2d = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C', 2H, 2W)."""
-        x_in = nn.functional.interpolate(x, mode="nearest", scale_factor=self.upsample)
-        out = self.reflection_pad(x_in)
-        return self.conv2d(out)
-
-
-class TransformerNet(nn.Module):
-    """Theirs: RGB of shape (N, 3, H, W) in 0 … 255 to the same."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = ConvLayer(3, 32, kernel_size=9, stride=1)
-        self.in1 = nn.InstanceNorm2d(32, affine=True)
-        self.conv2 = ConvLayer(32, 64, kernel_size=3, stride=2)
-        self.in2 = nn.InstanceNorm2d(64, affine=True)
-        self.conv3 = ConvLayer(64, 128, kernel_size=3, stride=2)
-        self.in3 = nn.InstanceNorm2d(128, affine=True)
-        self.res1 = ResidualBlock(128)
-        self.res2 = ResidualBlock(128)
-        self.res3 = ResidualBlock(128)
-        self.res4 = ResidualBlock(128)
-        self.res5 = ResidualBlock(128)
-        self.deconv1 = UpsampleConvLayer(128, 64, kernel_size=3, stride=1, upsample=2)
-        self.in4 = nn.InstanceNorm2d(64, affine=True)
-        self.deconv2 = UpsampleConvLayer(64, 32, kernel_size=3, stride=1, upsample=2)
-        self.in5 = nn.InstanceNorm2d(32, affine=True)
-        self.deconv3 = ConvLayer(32, 3, kernel_size=9, stride=1)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Stylise a batch."""
-        y = self.relu(self.in1(self.conv1(x)))
-        y = self.relu(self.in2(self.conv2(y)))
-        y = self.relu(self.in3(self.conv3(y)))
-        y = self.res1(y)
-        y = self.res2(y)
-        y = self.res3(y)
-        y = self.res4(y)
-        y = self.res5(y)
-        y = self.relu(self.in4(self.deconv1(y)))
-        y = self.relu(self.in5(self.deconv2(y)))
-        return self.deconv3(y)
-
-
 def peer(checkpoint: Path) -> Run:
-    """Their network with our weights: ours maps 0 … 1 to 0.5 + 150/255·conv, theirs 0 … 255 to conv."""
+    """Return the network of pytorch/examples with our weights, in eager float32.
+
+    Ours maps 0 … 1 to 0.5 + 150/255 · (its last convolution), that one maps 0 … 255 to its last convolution: the first
+    and the last convolution take up the difference.
+    """
     ours = load_network(checkpoint).state_dict()
     ours["conv1.weight"] = ours["conv1.weight"] / 255
     ours["conv4.weight"] = ours["conv4.weight"] * 150
     ours["conv4.bias"] = ours["conv4.bias"] * 150 + 127.5
-    state = {}
-    for key, tensor in ours.items():
-        *parts, layer, kind = key.split(".")
-        if parts:
-            parts = [f"res{int(parts[1]) + 1}"]
-        name = {"up1": "deconv1", "up2": "deconv2"}.get(layer, "deconv3" if key.startswith("conv4") else layer)
-        name = name.replace("norm", "in") if name.startswith("norm") else f"{name}.conv2d"
-        state[".".join([*parts, name, kind])] = tensor
-    style_model = TransformerNet()
-    style_model.load_state_dict(state)
+    network = johnson_network()
+    network.load_state_dict(dict(zip(network.state_dict(), ours.values(), strict=True)))  # the same layers in order
 
     def run(photos: Tensor) -> Tensor:
         with torch.no_grad():
-            return style_model(photos * 255).cpu().clamp(0, 255) / 255
+            return network(photos * 255).clamp(0, 255) / 255
 
     return run
 
@@ -307,7 +215,7 @@ def main() -> None:
             }
             seconds, differences = measure(runs, photos_of(size, batch), options.rounds)
             for name, values in seconds.items():
-                ratios = [theirs / ours for theirs, ours in zip(seconds[PEER], values, strict=True)]
+                ratios = [peers / ours for peers, ours in zip(seconds[PEER], values, strict=True)]
                 row = {
                     "size": size,
                     "batch": batch,

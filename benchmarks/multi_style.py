@@ -90,6 +90,13 @@ class Judge:
         return statistics.fmean(values)
 
 
+def several_of(path: Path) -> StyleNetwork:
+    """Load a network of several styles."""
+    network = load_network(path)
+    assert isinstance(network, StyleNetwork)
+    return network
+
+
 def mixing(network: StyleNetwork, judge: Judge, names: list[str]) -> list[dict[str, Any]]:
     """Style losses along the paths from each style to the next."""
     rows = []
@@ -145,11 +152,11 @@ def main() -> None:
         own = {name: load_network(path) for name, path in alone.items()}
         rows["a network of its own"] = {name: judge(network, name) for name, network in own.items()}
         for label, path in (("together, as many steps each", as_many_each), ("together, as many in all", as_many)):
-            network = load_network(path)
+            network = several_of(path)
             rows[label] = {name: judge(network.of_style({name: 1.0}), name) for name in names}
-        network = load_network(added)
+        network = several_of(added)
         rows["added to them"] = {options.added: judge(network.of_style({options.added: 1.0}), options.added)}
-        paths = mixing(load_network(as_many_each), judge, names)
+        paths = mixing(several_of(as_many_each), judge, names)
         sizes = {"alone": alone[names[0]].stat().st_size, "together": as_many_each.stat().st_size / len(names)}
         sizes["added"] = added.stat().st_size - as_many_each.stat().st_size
         once = {"alone": milliseconds(own[names[0]]), "together": milliseconds(network.of_style({names[0]: 1.0}))}

@@ -1,13 +1,13 @@
-"""Iterations of L-BFGS per second, against gordicaleksa/pytorch-neural-style-transfer written out.
+"""Iterations of L-BFGS per second, beside what gordicaleksa/pytorch-neural-style-transfer computes.
 
     python benchmarks/optimize.py [--size 400x600] [--iterations 30] [--rounds 3] [--tv 1] [--weights VGG19_FILE]
         [--output FILE.json]
 
-Theirs: VGG-19 with style layers relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and content layer conv4_2, weights 1e5,
-3e4 and 1, `torch.optim.LBFGS(max_iter=…, line_search_fn="strong_wolfe")`, from the photo. Ours: `fast_style.optimize`
-with the same layers, network and optimizer. The two take turns of so many iterations each in one process; a row gives
-the median over rounds of seconds an iteration, of evaluations an iteration (the line search takes more of them in the
-first ones) and of the ratio of seconds. Without weights they are random: the same arithmetic.
+That program minimises the objective of Gatys et al. 2016 (`peers.gatys_objective`) under VGG-19, starting from the
+photo, by `torch.optim.LBFGS(max_iter=…, line_search_fn="strong_wolfe")`. Ours is `fast_style.optimize` with the same
+layers, weights, network and optimizer. The two take turns of so many iterations each in one process; a row gives the
+median over rounds of the seconds of an iteration, of its evaluations of the objective (the line search takes more of
+them in the first iterations) and of the ratio of seconds. Without weights they are random: the arithmetic is the same.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peers import GATYS_CONTENT_LAYER, GATYS_STYLE_LAYERS, gatys_objective
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -29,55 +30,29 @@ from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
 from fast_style.optimize import Objective, Style, minimize
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT_LAYER = "conv4_2"
-CONTENT, STYLE, TV = 1e5, 3e4, 1.0
+CONTENT, STYLE, TV = 1e5, 3e4, 1.0  # that program's defaults
+LAYERS = [GATYS_CONTENT_LAYER], GATYS_STYLE_LAYERS
 Run = Callable[[], tuple[float, float]]
 
 
-def gram_matrix(x: Tensor) -> Tensor:
-    """Theirs."""
-    (b, ch, h, w) = x.size()
-    features = x.view(b, ch, w * h)
-    features_t = features.transpose(1, 2)
-    gram = features.bmm(features_t)
-    return gram / (ch * h * w)
-
-
-def total_variation(y: Tensor) -> Tensor:
-    """Theirs."""
-    return torch.sum(torch.abs(y[:, :, :, :-1] - y[:, :, :, 1:])) + torch.sum(
-        torch.abs(y[:, :, :-1, :] - y[:, :, 1:, :])
-    )
-
-
-def theirs(network: VGG, photo: Tensor, style: Tensor, iterations: int, tv: float) -> Run:
-    """Return what runs so many iterations and gives the seconds and the evaluations of each."""
-    layers = [*STYLE_LAYERS, CONTENT_LAYER]
-    target_content = network(photo, layers)[CONTENT_LAYER].squeeze(0)
-    target_style = [gram_matrix(network(style, layers)[layer]) for layer in STYLE_LAYERS]
+def peer(network: VGG, photo: Tensor, style: Tensor, iterations: int, tv: float) -> Run:
+    """Return what lets PyTorch's L-BFGS run so many iterations and gives the seconds and the evaluations of each."""
+    objective = gatys_objective(network, photo, style, CONTENT, STYLE, tv)
 
     def run() -> tuple[float, float]:
-        optimizing_img = photo.clone().requires_grad_(True)
-        optimizer = torch.optim.LBFGS((optimizing_img,), max_iter=iterations, line_search_fn="strong_wolfe")
+        picture = photo.clone().requires_grad_()
+        optimizer = torch.optim.LBFGS([picture], max_iter=iterations, line_search_fn="strong_wolfe")
 
-        def closure() -> Tensor:
+        def evaluate() -> Tensor:
             optimizer.zero_grad()
-            current = network(optimizing_img, layers)
-            content_loss = torch.nn.MSELoss(reduction="mean")(target_content, current[CONTENT_LAYER].squeeze(0))
-            style_loss = torch.zeros(())
-            for gram_gt, layer in zip(target_style, STYLE_LAYERS, strict=True):
-                gram_hat = gram_matrix(current[layer])
-                style_loss = style_loss + torch.nn.MSELoss(reduction="sum")(gram_gt[0], gram_hat[0])
-            style_loss = style_loss / len(target_style)
-            total = CONTENT * content_loss + STYLE * style_loss + tv * total_variation(optimizing_img)
+            total = objective(picture)
             total.backward()
             return total
 
         started = time.perf_counter()
-        optimizer.step(closure)
-        state = optimizer.state[optimizer._params[0]]
-        return (time.perf_counter() - started) / state["n_iter"], state["func_evals"] / state["n_iter"]
+        optimizer.step(evaluate)
+        seconds, state = time.perf_counter() - started, optimizer.state[picture]
+        return seconds / state["n_iter"], state["func_evals"] / state["n_iter"]
 
     return run
 
@@ -87,7 +62,7 @@ def ours(network: VGG, photo: Tensor, style: Tensor, iterations: int, tv: float)
     network = network.to(memory_format=torch.channels_last)
 
     def make_loss(image: Tensor) -> PerceptualLoss:
-        return PerceptualLoss(network, image, [CONTENT_LAYER], STYLE_LAYERS, CONTENT, STYLE / 5, tv, relative=False)
+        return PerceptualLoss(network, image, *LAYERS, CONTENT, STYLE / 5, tv, relative=False)
 
     objective, evaluations = Objective(make_loss, [Style(style)], photo), list[float]()
 
@@ -110,10 +85,10 @@ def ours(network: VGG, photo: Tensor, style: Tensor, iterations: int, tv: float)
 def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="400x600", metavar="HxW", help="of the picture; theirs is 400 high")
+    parser.add_argument("--size", default="400x600", metavar="HxW", help="of the picture; that program: 400 high")
     parser.add_argument("--iterations", type=int, default=30, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each")
-    tv = "weight of total variation (1, theirs), whose formulas differ: with 0 both minimise the same"
+    tv = "weight of total variation (1, that program's), whose formulas differ: with 0 both minimise the same"
     parser.add_argument("--tv", type=float, default=TV, help=tv)
     parser.add_argument("--weights", type=Path, help="a whole VGG-19")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
@@ -124,7 +99,7 @@ def main() -> None:
     coarse = torch.rand(2, 3, 8, 8)
     photo, style = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1).split(1)
     runs = {
-        "gordicaleksa": theirs(VGG("vgg19", options.weights), photo, style, options.iterations, options.tv),
+        "gordicaleksa": peer(VGG("vgg19", options.weights), photo, style, options.iterations, options.tv),
         "fast_style": ours(VGG("vgg19", options.weights), photo, style, options.iterations, options.tv),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}

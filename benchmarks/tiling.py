@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from fast_style.checkpoint import load_network
 from fast_style.data import procedural_image
-from fast_style.inference.tiling import MEMORY, stylize_tiled, untiled_bytes
+from fast_style.inference.tiling import MEMORY, TiledNetwork, stylize_tiled
 
 NETWORK = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained" / "starry_night.safetensors"
 SCENE = 1024  # side that scenes are painted at; larger ones are mirrored beside each other
@@ -107,8 +107,8 @@ def compare(network: nn.Module, photo: Tensor, tile: int, rounds: int) -> list[d
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return network(batch)[0].float()
 
-    def tiled(dtype: torch.dtype, mode: str = "exact", memory: int = MEMORY, side: int = 1024) -> Run:
-        return lambda: stylize_tiled(network, batch[0], tile, mode, dtype, memory, side)
+    def tiled(dtype: torch.dtype, memory: int = MEMORY) -> Run:
+        return lambda: stylize_tiled(network, batch[0], tile, dtype, memory)
 
     ways: dict[str, Run] = {
         "untiled float32": lambda: network(batch)[0],
@@ -116,8 +116,6 @@ def compare(network: nn.Module, photo: Tensor, tile: int, rounds: int) -> list[d
         "tiled float32": tiled(torch.float32),
         "tiled float32, least memory": tiled(torch.float32, memory=1),
         "tiled bfloat16": tiled(torch.bfloat16),
-        "thumbnail 512, float32": tiled(torch.float32, "thumbnail", side=512),
-        "thumbnail 1024, float32": tiled(torch.float32, "thumbnail", side=1024),
         "tiles on their own": lambda: own_tiles(network, photo, tile),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -160,7 +158,7 @@ def peak(options: argparse.Namespace, width: int, height: int) -> dict[str, Any]
         "size": f"{width}×{height}",
         "megapixels": round(width * height / 1e6, 1),
         **measured,
-        "untiled_activations_mb": round(untiled_bytes(load_network(options.network), height, width) / 1e6),
+        "untiled_activations_mb": round(TiledNetwork(load_network(options.network)).untiled_bytes(height, width) / 1e6),
     }
 
 

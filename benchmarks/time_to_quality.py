@@ -4,20 +4,21 @@
         [--steps 1000] [--bf16] [--budgets 30 60 120 240] [--theirs EARLIER.json] [--output FILE.json] [--plot FILE.png]
         [SETTING …]
 
-Theirs is fast_neural_style written out: their network in 0 … 255, float32, batches of 4 photos resized and cropped to
-256 px, Adam at 1e-3, content weight 1e5 (relu2_2), style weight 1e10 (Gram matrices of relu1_2, relu2_2, relu3_3).
-Three things differ: VGG-19 in place of VGG-16; no relu4_3, since the weights at hand end at relu3_4; and features are
-divided by 255 · 0.225, since Oxford's weights take colours of 0 … 255 less their mean, where torchvision's take them
-divided by a deviation of about 0.225 · 255 as well. Without that the style, of the fourth power, would outweigh the
-content altogether. Ours is `train.py` with these losses (`loss=pytorch_examples`) and a budget of time
-(`trainer.max_time`), once from scratch and once from the shipped base.
+The peer is the recipe of pytorch/examples' fast_neural_style (`peers.py`): its network for images in 0 … 255, float32,
+batches of 4 photos resized and cropped to 256 px, Adam at 1e-3, content weight 1e5 (relu2_2), style weight 1e10 (Gram
+matrices of relu1_2, relu2_2, relu3_3). Three things differ here: the loss network is VGG-19 in place of VGG-16; relu4_3
+is left out, since the weights at hand end at relu3_4; and features are divided by 255 · 0.225, because Oxford's weights
+take colours of 0 … 255 less their mean, where torchvision's take them divided by a deviation of about 0.225 · 255 as
+well. Without that the style loss, which is of the fourth power, would outweigh the content altogether. Ours is
+`train.py` with these losses (`loss=pytorch_examples`) and a budget of time (`trainer.max_time`), once from scratch and
+once from the shipped base.
 
-The objective is theirs, in float32, on the middle squares of the held-out photos at 256 px. The time of theirs is that
-of their steps alone, at the lower quartile of the seconds of a step between our runs, so that what else the machine
-did does not count against them; the time of ours that of the whole command, with start, compilation and writing.
-`--theirs` takes their objective by step from an earlier result, their seconds are measured anew. `--bf16` computes
-their steps in bfloat16 and compiled, Gram matrices and losses in float32, to be done sooner; their seconds are those
-of float32 as written all the same.
+The objective is that of the peer, in float32, on the middle squares of the held-out photos at 256 px. The time of the
+peer is that of its steps alone, at the lower quartile of the seconds of a step between our runs, so that what else the
+machine did does not count against it; our time is that of the whole command, with start, compilation and writing.
+`--theirs` takes the peer's objective by step from an earlier result, while its seconds are measured anew. `--bf16`
+computes the peer's steps in bfloat16 and compiled, with Gram matrices and losses in float32, to be done sooner; the
+seconds that count are those of float32 all the same.
 """
 
 import argparse
@@ -33,10 +34,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from inference import ROOT, TransformerNet
+from inference import ROOT
+from peers import ExamplesLosses, Features, johnson_network
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 
 from fast_style.checkpoint import load_network
 from fast_style.cli.memory import keep_memory
@@ -64,64 +66,45 @@ def objective_of(options: argparse.Namespace, loss: PerceptualLoss) -> Objective
     return objective
 
 
-class Theirs:
-    """Their network, losses and step, written out."""
+class Peer:
+    """The recipe of pytorch/examples: its network, its losses and a step of its training."""
 
     def __init__(self, options: argparse.Namespace, style: Tensor) -> None:
         torch.manual_seed(42)
-        self.vgg = VGG("vgg19", options.weights)
-        self.transformer = TransformerNet()
-        self.optimizer = torch.optim.Adam(self.transformer.parameters(), 1e-3)
-        self.mse_loss = nn.MSELoss()
-        self.crops = HeldOut(ImageSource(options.photos), SIZE)  # their Resize and CenterCrop
-        self.gram_style = [self.gram_matrix(y) for y in self.features(255 * style.repeat(BATCH, 1, 1, 1))]
+        vgg = VGG("vgg19", options.weights)
+        self.network = johnson_network()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
+        self.crops = HeldOut(ImageSource(options.photos), SIZE)  # resized and cropped to the middle
+        self.losses = ExamplesLosses(vgg, style, list(LAYERS), CONTENT, STYLE, BATCH)
         self.seconds: list[float] = []  # of every step
-
-    @staticmethod
-    def gram_matrix(y: Tensor) -> Tensor:
-        """Return their Gram matrices (N, C, C)."""
-        b, ch, h, w = y.size()
-        flat = y.view(b, ch, w * h)
-        return flat.bmm(flat.transpose(1, 2)) / (ch * h * w)
-
-    def features(self, batch: Tensor) -> list[Tensor]:
-        """Return the loss network's features of (N, 3, H, W) in 0 … 255."""
-        return list(self.vgg(batch / 255, list(LAYERS)).values())  # ImageNet's mean and std inside, as normalize_batch
 
     def stylize(self, photos: Tensor) -> Tensor:
         """Return the pictures (N, 3, H, W) in [0, 1] of photos in [0, 1]."""
-        return (self.transformer(photos * 255) / 255).clamp(0, 1)
+        return (self.network(photos * 255) / 255).clamp(0, 1)
 
     def step(self) -> None:
         """Train on one batch, and note the seconds without those of reading it."""
         chosen = torch.randint(len(self.crops), (BATCH,)).tolist()
-        x = 255 * torch.stack([self.crops[index]["image"] for index in chosen])
+        photos = 255 * torch.stack([self.crops[index]["image"] for index in chosen])
         started = time.perf_counter()
         self.optimizer.zero_grad()
-        self.loss(*self.passes(x)).backward()
+        content, painted = self.losses.compare(*self.passes(photos))
+        (content + painted).backward()
         self.optimizer.step()
         self.seconds.append(time.perf_counter() - started)
 
-    def passes(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the features of the pictures and of the photos (N, 3, H, W) in 0 … 255."""
-        return self.features(self.transformer(x)), self.features(x)
-
-    def loss(self, features_y: list[Tensor], features_x: list[Tensor]) -> Tensor:
-        """Return their weighted sum."""
-        content_loss = CONTENT * self.mse_loss(features_y[1], features_x[1])
-        style_loss = torch.zeros(())
-        for ft_y, gm_s in zip(features_y, self.gram_style, strict=True):
-            style_loss = style_loss + self.mse_loss(self.gram_matrix(ft_y), gm_s)
-        return content_loss + STYLE * style_loss
+    def passes(self, photos: Tensor) -> tuple[Features, Features]:
+        """Return the features of the pictures of photos (N, 3, H, W) in 0 … 255, and of the photos."""
+        return self.losses.features(self.network(photos) / 255, photos / 255)
 
     def in_bf16(self) -> None:
         """From now on, compute the passes of the networks in bfloat16, compiled."""
         compiled = torch.compile(self.passes)
 
-        def passes(x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        def passes(photos: Tensor) -> tuple[Features, Features]:
             with torch.autocast("cpu", torch.bfloat16):
-                features_y, features_x = compiled(x)
-            return [y.float() for y in features_y], [x.float() for x in features_x]
+                made, given = compiled(photos)
+            return {name: value.float() for name, value in made.items()}, {k: v.float() for k, v in given.items()}
 
         self.passes = passes  # type: ignore[method-assign]
 
@@ -183,28 +166,28 @@ def main() -> None:
     parser.add_argument("--style", required=True, help="the painting")
     parser.add_argument("--weights", required=True, help="VGG-19 weights, to relu3_4 at least")
     parser.add_argument("--steps", type=int, default=1000, help="of pytorch/examples")
-    parser.add_argument("--bf16", action="store_true", help="compute their steps in bfloat16")
+    parser.add_argument("--bf16", action="store_true", help="compute the steps of the peer in bfloat16")
     parser.add_argument("--budgets", type=int, nargs="*", default=[30, 60, 120, 240], help="seconds of our runs")
     parser.add_argument("--inits", nargs="+", default=["scratch", "base"], help="where our runs start")
-    parser.add_argument("--theirs", type=Path, help="JSON file of an earlier result")
+    parser.add_argument("--theirs", type=Path, help="JSON file of an earlier result of the peer")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     parser.add_argument("--plot", type=Path, help="picture of the result")
     parser.add_argument("overrides", nargs="*", help="further settings of our runs")
     options = parser.parse_args()
-    keep_memory()  # theirs gains by it too
+    keep_memory()  # the peer gains by it too
     style = load_style("painting", options.style, size=SIZE)
     loss = PerceptualLoss(
         VGG("vgg19", options.weights), style, ["relu2_2"], LAYERS, CONTENT, STYLE, 0.0, relative=False
     )
     objective = objective_of(options, loss)
-    peer = Theirs(options, style)
+    peer = Peer(options, style)
     for _ in range(8):
         peer.step()
     if options.theirs:
         curve = json.loads(options.theirs.read_text(encoding="utf-8"))["curves"]["pytorch/examples"]
         objectives = {point["step"]: point["objective"] for point in curve}
     else:
-        trained = Theirs(options, style)
+        trained = Peer(options, style)
         if options.bf16:
             trained.in_bf16()
         objectives = trained.train(options.steps, objective)

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from peers import ExamplesLosses
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -35,51 +36,29 @@ PEER = "pytorch/examples"
 Step = Callable[[Tensor], None]
 
 
-def pytorch_examples_step(network: TransformerNetwork, vgg: VGG, style: Tensor) -> Step:
-    """Their training loop and losses: float32, VGG to relu4_3 for the photos too.
+def peer_step(network: TransformerNetwork, vgg: VGG, style: Tensor) -> Step:
+    """Return a training step as pytorch/examples does it, in float32, on networks of ours that have the same layers."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    losses = ExamplesLosses(vgg, style, list(STYLE_LAYERS), 1e5, 1e10, BATCH)
 
-    Network and VGG are ours, of the same layers. Ours normalises images in [0, 1] into a new tensor, where theirs
-    divides 0 … 255 in place.
-    """
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    mse_loss = nn.MSELoss()
-    layers = list(STYLE_LAYERS)
-
-    def features(batch: Tensor) -> list[Tensor]:
-        return list(vgg(batch, layers).values())  # ImageNet's mean and std inside, as their normalize_batch
-
-    def gram_matrix(y: Tensor) -> Tensor:
-        b, ch, h, w = y.size()
-        flat = y.view(b, ch, w * h)
-        return flat.bmm(flat.transpose(1, 2)) / (ch * h * w)
-
-    gram_style = [gram_matrix(y) for y in features(style.repeat(BATCH, 1, 1, 1))]
-
-    def step(x: Tensor) -> None:
+    def step(photos: Tensor) -> None:
         optimizer.zero_grad()
-        y = network(x)
-        features_y = features(y)
-        features_x = features(x)
-        content_loss = 1e5 * mse_loss(features_y[1], features_x[1])
-        style_loss = torch.zeros(())
-        for ft_y, gm_s in zip(features_y, gram_style, strict=True):
-            style_loss = style_loss + mse_loss(gram_matrix(ft_y), gm_s)
-        total_loss = content_loss + 1e10 * style_loss
-        total_loss.backward()
+        content, painted = losses.compare(*losses.features(network(photos), photos))
+        (content + painted).backward()
         optimizer.step()
-        content_loss.item(), style_loss.item()
+        content.item(), painted.item()  # that program adds both up at every step
 
     return step
 
 
 def examples_loss(style: Tensor) -> PerceptualLoss:
-    """Return their losses."""
+    """Return the losses of pytorch/examples, as `configs/loss/pytorch_examples.yaml` has them."""
     vgg = VGG("vgg16", weights=None)
     return PerceptualLoss(vgg, style, ["relu2_2"], STYLE_LAYERS, 1e5, 1e10, 0.0, relative=False)
 
 
 def default_loss(style: Tensor) -> PerceptualLoss:
-    """Return those of configs/loss/gram.yaml under vgg19_slim."""
+    """Return the losses of `configs/loss/gram.yaml` under vgg19_slim."""
     content, styles = ["relu2_2", "relu3_2"], ["relu1_2", "relu2_2", "relu3_4"]
     return PerceptualLoss(VGG("vgg19", "slim"), style, content, styles, 1.0, 5.0, 5.0)
 
@@ -176,7 +155,7 @@ def main() -> None:
     }
     kinds = {name: kind for name, kind in kinds.items() if not (kind[2] and options.no_compile)}
     work, cosines = {PEER: operations(copy(), examples_loss(style), x)}, {PEER: 1.0}
-    steps = {PEER: pytorch_examples_step(copy(), VGG("vgg16", weights=None), style)}
+    steps = {PEER: peer_step(copy(), VGG("vgg16", weights=None), style)}
     for name, (make_loss, bf16, compiled) in kinds.items():
         loss = make_loss(style)
         work[name] = operations(copy(), loss, x)

@@ -1,17 +1,64 @@
-"""`python -m fast_style COMMAND …`."""
+"""The commands: `python -m fast_style COMMAND …`, or `fast-style COMMAND …` once installed."""
 
 import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 
-COMMANDS = ("train", "stylize", "optimize", "evaluate", "export")
+from fast_style.terminal import accept_any_text
+
+COMMANDS = {
+    "train": "teach a network a painting: style=NAME data.root=PHOTOS",
+    "stylize": "apply a trained network to photos",
+    "optimize": "make one picture without a network, by optimisation",
+    "evaluate": "measure networks on photos",
+    "export": "write a trained network as ONNX",
+}
 
 
 def main() -> None:
-    """Run the command that the first argument names."""
-    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        sys.exit(f"python -m fast_style {{{','.join(COMMANDS)}}} …")
-    command = sys.argv.pop(1)
-    import_module(f"fast_style.cli.{command}").main()
+    """Run the command that the first argument names; exits with 2 if there is none of this name."""
+    accept_any_text()
+    installed = Path(sys.argv[0]).name.startswith("fast-style")
+    program = "fast-style" if installed else "python -m fast_style"
+    command, *arguments = sys.argv[1:] or [""]
+    if command in COMMANDS:
+        run(command, arguments, f"{program} {command}")
+    elif command in ("-h", "--help"):
+        print(_help(program))
+    else:
+        nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(command, COMMANDS, n=1))
+        wrong = f"there is no command {command!r}{nearest}" if command else "which command?"
+        print(f"error: {wrong}: give one of {', '.join(COMMANDS)}, and --help to see what it takes", file=sys.stderr)
+        sys.exit(2)
+
+
+def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None:
+    """Run a command.
+
+    Args:
+        command: one of `COMMANDS`.
+        arguments: the words after its name.
+        prog: what its help calls it; None: as `python -m fast_style` does.
+
+    Raises:
+        SystemExit: with the exit code, unless it is 0.
+    """
+    accept_any_text()
+    if command == "train":  # Hydra reads what it is given from there
+        sys.argv[1:] = arguments
+        import_module("fast_style.cli.train").main()
+        return
+    parse = import_module(f"fast_style.cli.parsers.{command}").parse
+    options = parse(arguments, prog or f"python -m fast_style {command}")
+    # Only now, since it imports PyTorch.
+    import_module(f"fast_style.cli.{command}").run(options)
+
+
+def _help(program: str) -> str:
+    commands = (f"  {name:<10}{what}" for name, what in COMMANDS.items())
+    return "\n".join((f"usage: {program} COMMAND …", "", *commands, "", f"{program} COMMAND --help tells more."))
 
 
 if __name__ == "__main__":

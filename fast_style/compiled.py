@@ -34,9 +34,9 @@ class Compiled(Generic[P, R]):
         except Exception as error:
             if self._run is self._function:
                 raise
-            result = self._function(*args, **kwargs)  # raises, if the function is to blame
-            self._run = self._function
-            self._note(
-                f"torch.compile failed, so it runs without ({first_line(error)})"
-            )  # for lack of a compiler, often
-            return result
+            reason = first_line(error)
+        # Not within the handling of the error, whose traceback keeps alive what the attempt has computed.
+        result = self._function(*args, **kwargs)  # raises, if the function is to blame
+        self._run = self._function
+        self._note(f"torch.compile failed, so it runs without ({reason})")  # for lack of a compiler, often
+        return result

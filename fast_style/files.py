@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and a place for those nobody asked for."""
+"""Where text becomes a path, files that are written whole or not at all, and a place for those nobody asked for."""
 
 import os
 import uuid
@@ -6,6 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+
+def as_path(text: str | Path, name: str = "the path") -> Path:
+    """Make a path of what a user gave: the one place where this happens.
+
+    Args:
+        text: the path as it stands; `~` and `~NAME` at its beginning are a home folder.
+        name: what the user calls it, such as `data.root`, for the error.
+
+    Raises:
+        ValueError: if it is empty, which would mean the current folder, or holds a NUL.
+    """
+    if not str(text).strip() or "\0" in str(text):
+        raise ValueError(f"{name} is empty: give a path, or leave it out")
+    return Path(text).expanduser() if str(text).startswith("~") else Path(text)
+
+
+def is_file(text: str | Path) -> bool:
+    """Tell whether there is a file at a path; False for whatever is no path, such as a text that is too long."""
+    try:
+        return as_path(text).is_file()
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: ~NAME of nobody
+        return False
 
 
 @contextmanager

@@ -55,14 +55,17 @@ class _Gram(torch.autograd.Function):
 
 
 def channel_statistics(features: Tensor, eps: float = 1e-8) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel over its positions, in float32: two of shape (N, C).
+    """Mean and standard deviation of each channel over its positions.
 
     Args:
         features: feature maps of shape (N, C, H, W).
         eps: added to the variance, so that the gradient of its root stays finite where a channel is constant.
+
+    Returns:
+        Two float32 tensors of shape (N, C).
     """
-    first, _, mean, variance = _moments(features)
-    return (first + mean).flatten(1), (variance + eps).sqrt().flatten(1)
+    centre, _, mean, variance = _moments(features)
+    return (centre + mean).flatten(1), (variance + eps).sqrt().flatten(1)
 
 
 def adaptive_instance_norm(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
@@ -110,7 +113,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def luma(images: Tensor) -> Tensor:
-    """Weigh RGB (N, 3, H, W) as ITU-R BT.601 does: (N, 1, H, W)."""
+    """Compute how light RGB is, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601): (N, 3, H, W) → (N, 1, H, W)."""
     return F.conv2d(images, images.new_tensor(LUMA).view(1, 3, 1, 1))
 
 
@@ -118,16 +121,16 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     """Instance normalisation, y = w (x − μ) / √(σ² + ε) + b, whose sums `torch.compile` makes fast in channels last.
 
     As `torch.nn.functional.instance_norm`, whose gradient is slower in a compiled step on a CPU
-    (`benchmarks/training.md`).
+    (`docs/training_step.md`).
 
     Args:
         x: of shape (N, C, H, W).
-        weight: w, (C), or (N, C) with a row for each image.
-        bias: b, likewise.
-        eps: ε.
+        weight: w, of shape (C), or (N, C) with a row for each image.
+        bias: b, of shape (C), or (N, C) with a row for each image.
+        eps: ε, added to the variance.
 
     Returns:
-        Of the shape and type of x.
+        A tensor of the shape and type of x.
 
     Source: Ulyanov et al. 2016 (https://arxiv.org/abs/1607.08022).
     """
@@ -139,10 +142,11 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
 def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return k, x − k, and the mean and the variance of x − k over the positions of (N, C, H, W), in float32.
 
-    Both come from one pass over x − k and its square; k, the first pixel of each channel, keeps the difference of the
-    two exact where a channel is nearly constant.
+    Both come from one pass over x − k and its square, E(x − k)² − (E(x − k))², which loses digits where k lies far from
+    the mean μ. So k is the mean of every eighth position of every eighth row: of m of all n positions, of which
+    (k − μ)² ≤ Σ (x − μ)² / m ≤ σ² n / m. At most n / m ≤ 64 roundings are lost, whatever the values are.
     """
-    first = x[:, :, :1, :1].detach().float()
-    shifted = x.float() - first
+    centre = x[:, :, ::8, ::8].detach().float().mean((2, 3), keepdim=True)
+    shifted = x.float() - centre
     mean = shifted.mean((2, 3), keepdim=True)
-    return first, shifted, mean, (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)
+    return centre, shifted, mean, (shifted.square().mean((2, 3), keepdim=True) - mean.square()).clamp_min(0)

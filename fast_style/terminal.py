@@ -1,15 +1,90 @@
-"""What a long command says on the terminal, and how it hears Ctrl-C."""
+"""All that goes to a terminal or a log: text that no encoding refuses, tables, progress, and how Ctrl-C is heard."""
 
+import codecs
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from fast_style.errors import one_line
+
+if TYPE_CHECKING:  # else where it is used: help and misuse need no rich
+    from rich.console import Console
+    from rich.progress import Task
+    from rich.table import Table
+
+WIDTH = 160  # columns of a table where there is no terminal
+PLAIN = {"→": "->", "…": "...", "×": "x", "−": "-", "–": "-", "√": "sqrt ", "·": "*", "•": "*", "█": "#", "━": "-"}
+
+
+def accept_any_text() -> None:
+    """Have stdout and stderr write in plain letters what their encoding lacks, instead of failing.
+
+    A console of Windows, a log under `LANG=C` and names that are no text in any encoding would else end a command with
+    UnicodeEncodeError: `→` becomes `->`, `é` becomes `e`, what has no such form `?`.
+    """
+    codecs.register_error("fast_style.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="fast_style.plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_plainly, error.object[error.start : error.end])), error.end
+
+
+def _plainly(character: str) -> str:
+    simple = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return PLAIN.get(character) or simple or "?"
+
+
+def console(to_errors: bool = True, width: int | None = None) -> "Console":
+    """Make a console of rich that shows text as it stands.
+
+    Args:
+        to_errors: whether it writes to stderr, else to stdout.
+        width: in columns; None: that of the terminal.
+
+    Returns:
+        The console: `[name]` is no markup for it and `:name:` no emoji, since values may hold both.
+    """
+    from rich.console import Console
+
+    return Console(stderr=to_errors, width=width, markup=False, emoji=False, highlight=False)
+
+
+def show(table: "Table") -> None:
+    """Print a table on stdout, its cells as they stand; in a log it is 160 columns wide."""
+    accept_any_text()
+    console(to_errors=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
+
+
+@contextmanager
+def telling_errors(interrupted: str = "interrupted") -> Iterator[None]:
+    """Print an error of the body in one line on stderr, and exit.
+
+    Args:
+        interrupted: what is said after Ctrl-C.
+
+    Raises:
+        SystemExit: with 2 after a ValueError or an OSError, with 1 after a RuntimeError or a MemoryError, with 130
+            after Ctrl-C.
+    """
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, RuntimeError | MemoryError) else 2)
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        sys.exit(130)
 
 
 class Stop:
@@ -53,16 +128,25 @@ class Stop:
             raise KeyboardInterrupt
 
 
-def progress_bar(total: int) -> Progress:
-    """Show images done, images a second and the time left; hidden unless errors go to a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    hidden = not sys.stderr.isatty()
-    bar = Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)
-    bar.add_task("stylizing", total=total)
-    return bar
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show images done, images a second and the time left; nothing unless errors go to a terminal.
 
+    Args:
+        what: is being done, such as `stylizing`.
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.2f} images/s")
+    Yields:
+        A function to be called with how many images are done, and of how many.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: "Task") -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.2f} images/s")
+
+    columns = (TextColumn(what, markup=False), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console(), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

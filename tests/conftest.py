@@ -23,17 +23,28 @@ def _seed() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hide OpenVINO from tests that are not about it: after some hundreds of them it corrupted the heap beside ONNX."""
+    """Hide OpenVINO from tests that are not about it, so that they run the same wherever they run."""
     if config.option.markexpr != "openvino":
         sys.modules["openvino"] = None  # type: ignore[assignment]
 
 
+# Tests that compile, export, start processes or paint at full size; so do those that ask for the fixture `train`.
+SLOW = re.compile(
+    r"compiled|resum|tests/(?:tools/|docs/test_develop|test_packaging|test_configs|test_pretrained)"
+    r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate)|inference/(?:test_export|backends/.*onnx)"
+    r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
+    r"|training/test_(?:any_style|multi_style|distillation)"
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of OpenVINO, before some are selected by their marks."""
+    """Mark the tests of OpenVINO and the slow ones, before some are selected by their marks."""
     for item in items:
         if re.search("open_?vino", item.nodeid):
             item.add_marker(pytest.mark.openvino)
+        if SLOW.search(item.nodeid) or "train" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

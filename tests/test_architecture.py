@@ -8,7 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
-    {"assets", "files", "errors", "terminal"},
+    {"assets", "files", "errors"},
+    {"terminal"},
     {"compiled"},
     {"functional"},
     {"layers"},
@@ -85,6 +86,12 @@ def test_libraries_stay_in_their_place(path):
 def test_instantiate_is_called_in_one_place():
     calls = [path for path in MODULES for _ in range(path.read_text(encoding="utf-8").count("instantiate("))]
     assert [path.relative_to(PACKAGE).as_posix() for path in calls] == ["cli/config.py"]
+
+
+def test_text_goes_to_a_terminal_in_one_place():
+    """There it is neither refused by an encoding nor read as markup."""
+    consoles = [path for path in MODULES if "rich.console.Console" in imports(path)]
+    assert [path.relative_to(PACKAGE).as_posix() for path in consoles] == ["terminal.py"]
 
 
 def test_no_drawer_modules():

@@ -7,23 +7,21 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
+from fast_style.assets import BASES, CONFIGS, LOSS_NETWORKS
 from fast_style.checkpoint import load_network, read_metadata
-from fast_style.cli.config import CONFIGS
-from fast_style.cli.train import BASES
 from fast_style.data import shipped_styles
 from fast_style.networks import VGG
-from fast_style.networks.vgg import SHIPPED
 
 
 def test_the_slim_loss_network_is_small_and_reaches_relu4_1():
-    assert SHIPPED["vgg19"].stat().st_size <= 1_000_000
+    assert LOSS_NETWORKS["vgg19"].stat().st_size <= 1_000_000
     features = VGG("vgg19", "slim")(torch.rand(1, 3, 32, 32), ["relu1_1", "relu2_1", "relu3_1", "relu4_1"])
     assert [feature.shape[1] for feature in features.values()] == [16, 48, 96, 128]
     assert all(feature.isfinite().all() and feature.std() > 0 for feature in features.values())
 
 
 def test_the_model_card_stands_beside_it():
-    card = SHIPPED["vgg19"].with_suffix(".md").read_text(encoding="utf-8")
+    card = LOSS_NETWORKS["vgg19"].with_suffix(".md").read_text(encoding="utf-8")
     assert "CC BY 4.0" in card
     assert "Oxford" in card
 

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 
@@ -47,3 +49,15 @@ def test_lack_of_memory_is_no_failure_to_compile(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda _function: full)
     with pytest.raises(torch.OutOfMemoryError, match="no memory"):
         Compiled(double, pytest.fail)(torch.ones(2))
+
+
+def test_a_failed_compilation_holds_no_memory_while_it_runs_without(monkeypatch):
+    alive = []
+
+    def failing(x):
+        activations = x.new_zeros(8)
+        alive.append(weakref.ref(activations))
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda _function: failing)
+    assert Compiled(lambda _x: alive[0]() is None, lambda _note: None)(torch.ones(2))

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from PIL import Image
 
 from fast_style.cli.config import CONFIGS
@@ -63,7 +62,7 @@ def test_gpu_where_there_is_none(tiny, train, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert train(tiny | {"trainer": "gpu"}) == 2
-    assert "error: " in capsys.readouterr().err
+    assert "error: No supported gpu backend found" in capsys.readouterr().err
 
 
 def test_data_coco_with_an_existing_copy(tiny, train, photo_folder):
@@ -93,22 +92,9 @@ def test_experiment(option, tiny, tiny_distillation, tiny_multi_style, tiny_adai
     assert train(choose(runs.get(option, tiny), changes)) == 0
 
 
-@pytest.mark.parametrize("option", options("experiment"))
-def test_an_experiment_says_how_it_was_run_and_what_came_out(option):
-    text = (CONFIGS / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")
-    header = text.split("\ndefaults:")[0]
-    for word in (f"python train.py experiment={option}", "Hardware:", "Duration:", "Held-out"):
-        assert word in header, f"the header of {option}.yaml lacks {word!r}"
-
-
 def test_every_group_is_covered():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir()}
     assert groups == {"style", "model", "loss", "loss_network", "trainer", "data", "logger", "callbacks", "experiment"}
-
-
-@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONFIGS)))
-def test_a_file_is_a_mapping(path):
-    assert OmegaConf.is_dict(OmegaConf.load(path))
 
 
 @pytest.mark.parametrize("arguments", [["--cfg", "job"], ["style=monet", "--cfg", "job"], ["--help"]])

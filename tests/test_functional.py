@@ -151,3 +151,16 @@ def test_thin_conv_is_a_convolution(shape):
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(thin_conv(x, weight, None), torch.nn.functional.conv2d(x, weight), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (3, 3), (8, 16)], ids=str)
+def test_moments_are_exact_though_one_pixel_lies_far_out(place):
+    x = torch.randn(1, 2, 512, 512)
+    x[:, :, place[0], place[1]] = 1e4
+    mean, std = channel_statistics(x, 0.0)
+    exact = x.double()
+    torch.testing.assert_close(mean.double(), exact.mean((2, 3)), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(std.double(), exact.std((2, 3), unbiased=False), rtol=1e-5, atol=0)
+    normed = instance_norm(x, torch.ones(2), torch.zeros(2))
+    expected = (exact - exact.mean((2, 3), keepdim=True)) / exact.std((2, 3), unbiased=False)[..., None, None]
+    assert (normed - expected)[..., 20:, 20:].abs().max() < 1e-5

@@ -8,25 +8,26 @@ from importlib.metadata import EntryPoint
 
 
 def test_wheel_brings_configs_and_commands(root, tmp_path):
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    subprocess.run([*build, str(root)], check=True, cwd=tmp_path, timeout=120)
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=root, timeout=120)
     (wheel,) = tmp_path.glob("fast_style-*.whl")
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
         names = archive.namelist()
     assert {"fast_style/configs/train.yaml", "fast_style/assets/styles/starry_night.jpg"} <= set(names)
+    assert "fast_style/assets/pretrained/starry_night.safetensors" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "checkpoints/"))]
     (entries,) = site.glob("fast_style-*.dist-info/entry_points.txt")
     commands = dict(line.split(" = ") for line in entries.read_text().splitlines() if " = " in line)
-    assert commands.keys() == {"fast-style-train", "fast-style-stylize"}
+    assert commands.keys() == {"fast-style"}
 
-    for name, arguments, expected in (
-        ("fast-style-train", ["style=custom", "--cfg", "job"], "name: custom"),
-        ("fast-style-stylize", ["--help"], "--model"),
+    entry = EntryPoint("fast-style", commands["fast-style"], "console_scripts")
+    code = f"import sys; sys.argv[0] = 'fast-style'; from {entry.module} import {entry.attr}; {entry.attr}()"
+    for arguments, expected in (
+        (["train", "style=custom", "--cfg", "job"], "name: custom"),
+        (["stylize", "--help"], "usage: fast-style stylize"),
     ):
-        entry = EntryPoint(name, commands[name], "console_scripts")
-        code = f"import sys; sys.argv[0] = {name!r}; from {entry.module} import {entry.attr}; {entry.attr}()"
         environment = os.environ | {"PYTHONPATH": str(site)}
         command = [sys.executable, "-c", code, *arguments]
         result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -1,13 +1,20 @@
-"""Make the pictures of the README with the shipped networks.
+"""Make the pictures of the README and the guide with the shipped networks.
 
     python tools/pictures.py [--photos FOLDER [--paintings FOLDER] [NETWORK …]]
 
-`docs/styles.jpg`: the styles that ship. `docs/before_after.jpg`: the painted scene and what each network makes of it.
-`docs/controls.jpg`: the same with half the strength, its own colours, its own colours as a whole; with strokes twice as
-large, stylized to the right, and with two networks.
-With a folder of photos, `docs/gallery.jpg`: one column a photo, one row a network; `docs/multi_style.jpg`: one row each
-style of the network of several, smaller; with a folder of paintings, `docs/any_style.jpg`: one row each of them by the
-network for any style; with networks of your own, `docs/paintings.jpg`: the same for these.
+Without arguments:
+
+- `docs/styles.jpg`: the styles that ship;
+- `docs/controls.jpg`: the painted scene at half the strength, in its own colours, in its own colours as a whole; with
+  strokes twice as large, stylized to the right, and with two networks.
+
+With a folder of photos, which are not part of the repository:
+
+- `docs/houses.jpg`, with which the README opens: one held-out photo by four networks;
+- `docs/gallery.jpg`: one column a photo, one row a network;
+- `docs/multi_style.jpg`: one row each style of the network of several, smaller;
+- with a folder of paintings, `docs/any_style.jpg`: one row each of them by the network for any style;
+- with networks of your own, `docs/paintings.jpg`: one row each of them.
 """
 
 import argparse
@@ -28,6 +35,7 @@ NETWORKS = [
 SEVERAL = DOCS.parent / "checkpoints/pretrained/gallery.safetensors"
 ANY = DOCS.parent / "checkpoints/pretrained/adain.safetensors"
 PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
+HOUSES = "kodak_08_timber_houses"
 WIDTH, HEIGHT, GAP = 640, 427, 8
 
 
@@ -45,6 +53,13 @@ def sheet(rows: list[list[Tensor]]) -> Tensor:
     """Lay pictures out in rows on white: (3, H, W)."""
     padded = [[torch.nn.functional.pad(p[0], (0, GAP, 0, GAP), value=1.0) for p in row] for row in rows]
     return torch.cat([torch.cat(row, dim=2) for row in padded], dim=1)[:, :-GAP, :-GAP]
+
+
+def houses(stylizers: list[Stylizer], folder: Path) -> Tensor:
+    """Lay out what four networks make of one photo, two a row: (3, H, W)."""
+    photo = load(folder / f"{HOUSES}.jpg")
+    pictures = [stylizer.stylize(photo) for stylizer in stylizers]
+    return sheet([pictures[:2], pictures[2:]])
 
 
 def gallery(stylizers: list[Stylizer], folder: Path) -> Tensor:
@@ -91,11 +106,12 @@ def main() -> None:
     images.write(DOCS / "styles.jpg", styles(), quality=88)
     stylizers = [Stylizer.from_checkpoint(path) for path in NETWORKS]
     scene = load(DOCS / "scene.jpg")
-    stylized = [stylizer.stylize(scene) for stylizer in stylizers]
-    images.write(DOCS / "before_after.jpg", sheet([[scene, stylized[0]], stylized[1:]]), quality=90)
     picture = controls(scene, *stylizers[:2])[None]
     images.write(DOCS / "controls.jpg", images.resize_long_side(picture, 1500), quality=88)
     if options.photos:
+        wave = Stylizer.from_checkpoint(SEVERAL, style={"great_wave": 1.0})
+        picture = houses([stylizers[0], wave, *stylizers[1:]], options.photos)[None]
+        images.write(DOCS / "houses.jpg", images.resize_long_side(picture, 1200), quality=88)
         images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
         sheets = {"multi_style": [Stylizer.from_checkpoint(SEVERAL, style={name: 1.0}) for name in styles_of(SEVERAL)]}
         if options.paintings:

@@ -3,7 +3,7 @@
     python tools/train_shipped.py --photos PHOTOS --heldout HELDOUT --paintings PAINTINGS [--steps N | --minutes M]
         [--lanes 1] [--only NAME …] [SETTING=VALUE …]
 
-Three lanes of trainings, each by `python train.py experiment=shipped_…`: a network of ten paintings; Johnson's network
+Three lanes of trainings, each by `python train.py experiment=NAME`: a network of ten paintings; Johnson's network
 for The Starry Night, and from it for The Scream and Composition VII; the slim network for the same three. A network
 whose file is in the output folder is left alone, and a training that was killed goes on from its last checkpoint, so
 the same command again finishes what is missing. Lanes run beside one another on a GPU, which one training does not
@@ -35,16 +35,16 @@ class Training:
 
 
 LANES = [
-    [Training("gallery", "shipped_gallery")],
+    [Training("gallery", "gallery")],
     [
-        Training("starry_night", "shipped", "starry_night"),
-        Training("the_scream", "shipped", "the_scream", "starry_night"),
-        Training("composition_vii", "shipped", "composition_vii", "starry_night"),
+        Training("starry_night", "starry_night", "starry_night"),
+        Training("the_scream", "the_scream", "the_scream", "starry_night"),
+        Training("composition_vii", "composition_vii", "composition_vii", "starry_night"),
     ],
     [
-        Training("starry_night_slim", "shipped_slim", "starry_night"),
-        Training("the_scream_slim", "shipped_slim", "the_scream", "starry_night_slim"),
-        Training("composition_vii_slim", "shipped_slim", "composition_vii", "starry_night_slim"),
+        Training("starry_night_slim", "slim", "starry_night"),
+        Training("the_scream_slim", "slim", "the_scream", "starry_night_slim"),
+        Training("composition_vii_slim", "slim", "composition_vii", "starry_night_slim"),
     ],
 ]
 

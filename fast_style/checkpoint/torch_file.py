@@ -17,6 +17,9 @@ MAX_GIB = 2  # more than any network here takes, even in float32 and with the st
 def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read a Lightning checkpoint or weights in the layout of pytorch/examples.
 
+    The weights may lie in an entry `state_dict`, and their names may begin with `module.` or `_orig_mod.`, as
+    `DataParallel` and `torch.compile` leave them.
+
     Args:
         path: the file.
         zipped: whether it is a zip archive, as since PyTorch 1.6, or a bare pickle.
@@ -33,14 +36,24 @@ def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str,
     """
     loaded = _unpickle(path, zipped)
     entries = loaded if isinstance(loaded, dict) else {}
-    if "conv1.conv2d.weight" in entries:
-        return _from_examples(entries)
+    inner = entries.get("state_dict")
+    state = _bare(inner if isinstance(inner, dict) else entries)
     match entries:
-        case {"network": {"target": target, "arguments": arguments}, "state_dict": dict(state)}:
+        case {"network": {"target": target, "arguments": arguments}, "state_dict": dict()}:
             metadata = {"format": LIGHTNING, "network": target, "arguments": arguments}
             prefix = "network."
-            return metadata, {str(k).removeprefix(prefix): v for k, v in state.items() if str(k).startswith(prefix)}
-    raise ValueError(f"{path} is neither a checkpoint of fast_style nor weights in the layout of {EXAMPLES}")
+            return metadata, {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+    if "conv1.conv2d.weight" in state:
+        return _from_examples(state)
+    advice = ""
+    if "conv1.weight" in state:
+        advice = ": it holds bare weights, write them with fast_style.checkpoint.save_network"
+    raise ValueError(f"{path} is neither a checkpoint of fast_style nor weights in the layout of {EXAMPLES}{advice}")
+
+
+def _bare(state: dict[Any, Any]) -> dict[str, Any]:
+    """Name weights as the network does, without what wraps it or its layers."""
+    return {re.sub(r"^(module\.|_orig_mod\.)+|(?<=\.)(_orig_mod\.)+", "", str(key)): state[key] for key in state}
 
 
 def _unpickle(path: Path, zipped: bool) -> Any:
@@ -73,13 +86,13 @@ def _check_archive(path: Path) -> None:
         raise ValueError(f"{path} is a compressed archive, which torch.save does not write: save its weights anew")
 
 
-def _from_examples(loaded: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _from_examples(loaded: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     state = {}
     for key, tensor in loaded.items():
         # Statistics which instance normalisation kept before PyTorch 0.4, without using them.
-        if str(key).endswith((".running_mean", ".running_var", ".num_batches_tracked")):
+        if key.endswith((".running_mean", ".running_var", ".num_batches_tracked")):
             continue
-        name = re.sub(r"\bin(\d)\.", r"norm\1.", str(key).replace(".conv2d.", "."))
+        name = re.sub(r"\bin(\d)\.", r"norm\1.", key.replace(".conv2d.", "."))
         name = re.sub(r"^res(\d\d?)\.", lambda match: f"residuals.{int(match[1]) - 1}.", name)
         for theirs, ours in (("deconv1.", "up1."), ("deconv2.", "up2."), ("deconv3.", "conv4.")):
             name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name

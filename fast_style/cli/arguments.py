@@ -5,61 +5,84 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
-from fast_style import images
+from fast_style.files import as_path
 
 
 class Parser(argparse.ArgumentParser):
     """Tells misuse as everything else is told: in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Exit with 2."""
+        """Print the message as an error and exit with 2."""
         self.exit(2, f"error: {message}\n")
 
 
-def check_picture(path: Path) -> None:
-    """Tell before the work what would fail after it.
+def path(text: str) -> Path:
+    """Read an argument that is a path, as `type=path` of argparse: `~` is a home folder, an empty one is refused."""
+    try:
+        return as_path(text)
+    except (ValueError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def filled(text: str) -> str:
+    """Read an argument that may be a path, an address or a name, as `type=filled` of argparse: only not empty."""
+    path(text)
+    return text
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option without which it replaces no file."""
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+
+def check_new(target: Path, overwrite: bool) -> None:
+    """Tell before the work what would fail after it: that a file cannot be written, or would replace another.
+
+    Args:
+        target: the file.
+        overwrite: whether it may exist.
+
+    Raises:
+        FileExistsError: if it exists and must not.
+        OSError: if it is a folder, or lies in none that can be written.
+    """
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {target}: it is a folder")
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise PermissionError(f"cannot write {target}: {parent} is no folder that can be written")
+    if not overwrite and target.exists():
+        raise FileExistsError(f"output {target} exists: choose another, or give --overwrite")
+
+
+def check_picture(target: Path, overwrite: bool = True) -> None:
+    """Tell before the work what would fail after it: that a picture cannot be written, or would replace a file.
+
+    Args:
+        target: the file.
+        overwrite: whether it may exist.
 
     Raises:
         ValueError: if the suffix is not one of an image.
-        OSError: if the path is a folder, or cannot be written.
+        FileExistsError: if it exists and must not.
+        OSError: if it is a folder, or lies in none that can be written.
     """
-    if path.suffix.lower() not in images.SUFFIXES:
-        raise ValueError(f"cannot write {path}: its suffix must be one of {', '.join(images.SUFFIXES)}")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise PermissionError(f"cannot write {path}: {parent} is no folder that can be written")
+    from fast_style import images  # not for --help
 
-
-def parse_style(text: str) -> dict[str, float]:
-    """Read a style, or a mixture: `starry_night`, `starry_night:0.6,the_scream:0.4`; a weight left out is 1.
-
-    A name may be a file or a URL: what is a file as it stands is one style, and what follows the last colon is a weight
-    unless it begins with a slash or a backslash.
-
-    Raises:
-        ValueError: if a name is missing or comes twice, or a weight is not a number, negative or not finite.
-    """
-    weights: dict[str, float] = {}
-    for part in [text] if Path(text).is_file() else text.split(","):
-        name, colon, weight = (piece.strip() for piece in part.rpartition(":"))
-        if not colon or weight.startswith(("/", "\\")) or Path(part).is_file():
-            name, colon, weight = part.strip(), "", ""
-        if not name or name in weights:
-            raise ValueError(f"style {text!r} must be NAME or NAME:WEIGHT,NAME:WEIGHT with each name once")
-        try:
-            weights[name] = float(weight) if colon else 1.0
-        except ValueError:
-            raise ValueError(f"the weight of style {name} must be a number, got {weight!r}") from None
-        if not 0 <= weights[name] < float("inf"):
-            raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
-    return weights
+    if target.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(f"cannot write {target}: its suffix must be one of {', '.join(images.SUFFIXES)}")
+    check_new(target, overwrite)
 
 
 def note_of(text: str) -> str | None:
-    """Tell what the weights of a mixture are taken as, if their sum is not 1; None if there is nothing to tell."""
-    style = parse_style(text)
+    """Tell what the weights of a mixture are taken as, if their sum is not 1; None if there is nothing to tell.
+
+    Raises:
+        ValueError: as `data.parse_styles`.
+    """
+    from fast_style.data import parse_styles  # not for --help
+
+    style = parse_styles(text)
     total = sum(style.values())
     if all(weight == 1 for weight in style.values()) or abs(total - 1) < 1e-6:
         return None

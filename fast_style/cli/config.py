@@ -1,15 +1,15 @@
 """Where the configurations are, and how objects are made of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig, ListConfig
 
-PACKAGE = Path(__file__).resolve().parents[1]
-# Installed from a wheel the configs lie in the package, in a checkout beside it.
-CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+from fast_style import assets
+from fast_style.cli.paths import quoted, settle
+
+CONFIGS = assets.CONFIGS
 
 
 def compose(name: str, overrides: Sequence[str]) -> DictConfig:
@@ -17,13 +17,16 @@ def compose(name: str, overrides: Sequence[str]) -> DictConfig:
 
     Args:
         name: of a file in configs/, without suffix.
-        overrides: such as `loss.style_weight=10`.
+        overrides: such as `loss.style_weight=10`; paths among them are taken as they stand, see `paths.quoted`.
 
     Raises:
         HydraException, OmegaConfBaseException: if one is misspelt.
+        ValueError: if a path is empty.
     """
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return hydra.compose(name, list(overrides))
+        config = hydra.compose(name, quoted(overrides))
+    settle(config)
+    return config
 
 
 def build(config: DictConfig | ListConfig, **arguments: Any) -> Any:

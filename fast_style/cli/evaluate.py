@@ -8,30 +8,36 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
 from fast_style.checkpoint import styles_of, takes_style
-from fast_style.cli.arguments import Parser, check_picture
+from fast_style.cli.arguments import check_new, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.data import HeldOut, ImageSource, find_style
+from fast_style.data import HeldOut, ImageSource, StyleSource, load_style
 from fast_style.evaluate import Scores, evaluate
 from fast_style.files import replacing
 from fast_style.inference.stylizer import Stylizer
 from fast_style.losses import PerceptualLoss
 from fast_style.optimize import Objective, Style, minimize
+from fast_style.terminal import show
 
 PICTURES = 6  # photos on the contact sheet
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exits with 2 for misuse, 1 for a failure, 130 after Ctrl-C."""
-    options = _parse(argv)
+def run(options: argparse.Namespace) -> None:
+    """Measure networks.
+
+    Args:
+        options: see `fast_style.cli.parsers.evaluate`.
+
+    Raises:
+        Exit: with 2 after misuse, with 1 after a failure, with 130 after Ctrl-C.
+    """
     with in_one_sentence(os.environ.get("HYDRA_FULL_ERROR") == "1"):
         _run(options)
 
@@ -39,10 +45,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
     if options.sheet is not None:
-        check_picture(options.sheet)
+        check_picture(options.sheet, options.overwrite)
+    if options.json is not None:
+        check_new(options.json, options.overwrite)
     config = compose("losses", options.set)
-    style = images.resize_short_side(images.to_float(images.read(find_style(options.style)))[None], options.style_size)
-    heldout = HeldOut(ImageSource(options.content), options.size)
+    style = load_style(options.style, options.style, size=options.style_size)
+    source = ImageSource(options.content)
+    if source.left_out:
+        print(source.left_out, file=sys.stderr)
+    heldout = HeldOut(source, options.size)
     photos = [heldout[index]["image"][None] for index in range(len(heldout))]
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
@@ -50,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
     for model in options.model:
         chosen = None
         if model.suffix.lower() != ".onnx" and takes_style(model):
-            chosen = {Path(options.style).stem if styles_of(model) else options.style: 1.0}
+            chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}
         stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
         ways.append((_name(model, options.model), stylizer.stylize))
     ways.append(("identity", lambda photo: photo))
@@ -118,7 +129,7 @@ def _print(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: 
         values = [row.losses[name] for name in names]
         values += [row.ssim, row.feature_distance, row.palette_distance]
         table.add_row(row.name, *(f"{value:.3f}" for value in values), f"{row.seconds:.3g}")
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    show(table)
 
 
 def _terms(loss: PerceptualLoss) -> list[str]:
@@ -132,38 +143,3 @@ def _terms(loss: PerceptualLoss) -> list[str]:
 def _heading(name: str) -> str:
     term, _, layer = name.removeprefix("weighted/").partition("/")
     return f"… {layer}" if layer else term.removesuffix("_loss")
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m fast_style evaluate",
-        description="Measure networks on photos: losses, similarity to the photo, colours of the style, time.",
-        epilog="The identity is always measured too: it keeps all content and has no style.",
-    )
-    parser.add_argument(
-        "--model",
-        type=Path,
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="CKPT",
-        help="networks that training exported, or .onnx; of several styles the one named as the file of --style",
-    )
-    parser.add_argument("--content", required=True, metavar="FOLDER", help="photos that no network was trained on")
-    parser.add_argument("--style", required=True, metavar="FILE", help="the painting, or the name of a shipped style")
-    parser.add_argument("--size", type=int, default=256, metavar="N", help="side of the middle squares (256)")
-    parser.add_argument("--style-size", type=int, default=256, metavar="N", help="short side of the style image (256)")
-    lbfgs = "iterations of L-BFGS to compare with (50), 0 for none; each takes a few passes of the loss network"
-    parser.add_argument("--lbfgs", type=int, default=50, metavar="K", help=lbfgs)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a contact sheet")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps; of the networks")
-    parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
-    parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
-    settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19"
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)
-    options = parser.parse_args(argv)
-    for name, least in (("size", 32), ("style_size", 16), ("lbfgs", 0)):
-        if getattr(options, name) < least:
-            parser.error(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(options, name)}")
-    return options

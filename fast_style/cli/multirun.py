@@ -8,11 +8,11 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from fast_style.cli.errors import Exit
 from fast_style.files import replacing
+from fast_style.terminal import show
 
 RESULT = "result.json"  # in the folder of each run; a launcher may have run it on another machine
 
@@ -72,7 +72,7 @@ def report(folder: Path, since: float = 0.0) -> int:
     paths = [path for path in sorted(folder.rglob(RESULT)) if path.stat().st_mtime >= since]
     results = [json.loads(path.read_text()) for path in paths]
     if results:
-        Console().print(table(results))
+        show(table(results))
         print(f"compare: tensorboard --logdir {folder}")
     codes = [result["exit_code"] for result in results if result.get("exit_code")]
     return min(codes, default=0)

@@ -12,32 +12,37 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from fast_style import images
-from fast_style.cli.arguments import Parser, check_picture
+from fast_style.cli.arguments import check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.data import find_style
 from fast_style.errors import first_line
+from fast_style.files import as_path
 from fast_style.functional import luma
 from fast_style.inference.backends import find_device
-from fast_style.inference.control import COLOURS, match_colours, with_colours_of
-from fast_style.optimize import MARGIN, OPTIMIZERS, NonFiniteError, Size, Step, Style, optimize, resize, scales
+from fast_style.inference.control import match_colours, with_colours_of
+from fast_style.optimize import MARGIN, NonFiniteError, Size, Step, Style, optimize, resize, scales
+from fast_style.terminal import console
 
 MAX_SIDE = 8192
 TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
-COARSEST = 128
-EPILOG = """Settings of the losses: --set loss=wasserstein loss_network=vgg19 loss_network.weights=FILE
-loss_network.pooling=avg loss.style_weight=10 'loss.content_layers=[relu3_2]' loss.tv_weight=0 …, see configs/."""
+SPARE = 2  # style images are decoded reduced as long as they stay this many times larger than wanted
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exits with 2 for misuse, 1 if a loss is not finite, 130 after Ctrl-C with the best kept."""
-    options = _parse(argv)
+def run(options: argparse.Namespace) -> None:
+    """Optimise a picture.
+
+    Args:
+        options: see `fast_style.cli.parsers.optimize`.
+
+    Raises:
+        Exit: with 2 after misuse, with 1 if a loss is not finite, with 130 after Ctrl-C; the best picture is kept.
+    """
     with in_one_sentence(os.environ.get("HYDRA_FULL_ERROR") == "1"):
         _run(options)
 
@@ -45,14 +50,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
     torch.manual_seed(options.seed)
-    check_picture(options.output)
+    check_picture(options.output, options.overwrite)
     device = find_device(options.device)
     texture = [] if options.content else ["loss.content_weight=0", "++loss.terms={}", "++loss.term_weights={}"]
     tile = ["++loss_network.padding_mode=circular"] if options.tileable else []
     config = compose("losses", [*options.set, *texture, *tile])
     content = None if options.content is None else _read(options.content).to(device)
-    styles = _styles(options, content, device)
     size = _size(options.size, content)
+    styles = _styles(options, content, size, device)
     sizes = _sizes(size, options.coarsest, options.tileable)
     start = _start(options.init, content, styles, sizes[0])
     if options.match_histogram:
@@ -104,7 +109,7 @@ class _Watcher:
 
     def __init__(self, sizes: Sequence[Size], iterations: Sequence[int], logdir: Path | None) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+        self.bar = Progress(*columns, console=console(), disable=not sys.stderr.isatty(), transient=True)
         self.sizes = sizes
         self.task = self.bar.add_task("", total=sum(iterations))
         self.writer: Any = None
@@ -138,14 +143,15 @@ def _name(size: Size) -> str:
     return f"{size[1]}×{size[0]}"
 
 
-def _styles(options: argparse.Namespace, content: Tensor | None, device: torch.device) -> list[Style]:
+def _styles(options: argparse.Namespace, content: Tensor | None, size: Size, device: torch.device) -> list[Style]:
     count = len(options.style)
     weights = options.weights or [1.0] * count
     masks: list[Tensor | None] = [luma(_read(path)).to(device) for path in options.mask]
     for what, values in (("weights", weights), ("masks", masks)):
         if values and len(values) != count:
             raise ValueError(f"{count} style images take {count} {what}, got {len(values)}")
-    pictures = [_read(find_style(style)).to(device) for style in options.style]
+    enough = math.ceil(SPARE * options.style_scale * max(size))
+    pictures = [_read(find_style(style), enough).to(device) for style in options.style]
     if content is not None and options.preserve_color == "histogram":
         pictures = [match_colours(picture, content) for picture in pictures]
     return [Style(*parts) for parts in zip(pictures, weights, masks or [None] * count, strict=True)]
@@ -165,7 +171,7 @@ def _start(init: str, content: Tensor | None, styles: Sequence[Style], size: Siz
     if init == "noise":
         mean, std = image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True)
         return (mean + std * torch.randn(1, 3, *size).to(image)).clamp(0, 1)
-    return _read(Path(init)).to(image)
+    return _read(as_path(init)).to(image)
 
 
 def _size(given: str | None, content: Tensor | None) -> Size:
@@ -199,49 +205,5 @@ def _resize_tile(picture: Tensor, size: Size) -> Tensor:
     return tiled[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
 
 
-def _read(path: str | Path) -> Tensor:
-    return images.to_float(images.read(path))[None]
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m fast_style optimize",
-        description="Optimise a picture: the content of one image in the style of others, or a texture.",
-        epilog=EPILOG,
-    )
-    parser.add_argument("--content", type=Path, metavar="FILE", help="what it shall show; left out: a texture")
-    styles = "style images: files, or names of shipped styles"
-    parser.add_argument("--style", nargs="+", action="extend", required=True, metavar="FILE", help=styles)
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the picture to write")
-    weights = "of each style, against the others"
-    parser.add_argument("--weights", type=float, nargs="+", action="extend", metavar="W", help=weights)
-    mask = "for each style an image, white where it applies"
-    parser.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=mask)
-    parser.add_argument("--size", metavar="N|WxH", help="of the picture: its long side (512), or width and height")
-    coarsest = f"long side of the first of the sizes from coarse to fine, each √2 times the one before ({COARSEST})"
-    parser.add_argument("--coarsest", type=int, default=COARSEST, metavar="N", help=coarsest)
-    iterations = "at the first size, half as many at each of the others (200)"
-    parser.add_argument("--iterations", type=int, default=200, metavar="N", help=iterations)
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="lbfgs", help="lbfgs (default) or adam")
-    init = "content (default), style, noise (default of textures), or a picture"
-    parser.add_argument("--init", default="auto", metavar="FILE", help=init)
-    parser.add_argument("--match-histogram", action="store_true", help="begin in the colours of the (first) style")
-    scale = "long side of the style images, times the picture's: larger, larger strokes (1)"
-    parser.add_argument("--style-scale", type=float, default=1.0, metavar="X", help=scale)
-    colours = "keep the content's colours: its own everywhere (luminance), or as a whole (histogram)"
-    parser.add_argument("--preserve-color", choices=COLOURS, help=colours)
-    parser.add_argument("--tileable", action="store_true", help="a texture whose opposite edges fit")
-    parser.add_argument("--preview", type=int, default=0, metavar="N", help="write the picture every N iterations")
-    parser.add_argument("--logdir", type=Path, metavar="FOLDER", help="losses and pictures for TensorBoard")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
-    settings = "settings of the losses, NAME=VALUE as in training"
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)
-    options = parser.parse_args(argv)
-    if options.iterations < 1 or options.preview < 0:
-        parser.error("--iterations must be at least 1, --preview at least 0")
-    if not 0.05 <= options.style_scale <= 20:
-        parser.error(f"--style-scale must be 0.05 to 20, got {options.style_scale}")
-    if options.tileable and options.content is not None:
-        parser.error("--tileable makes textures: leave out --content")
-    return options
+def _read(path: Path, min_side: int | None = None) -> Tensor:
+    return images.to_float(images.read(path, min_side))[None]

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch.distributed
@@ -39,6 +40,8 @@ def processes_of(trainer: Trainer, output: str) -> Iterator[None]:
     arguments = sys.argv[1:]
     if starts and HydraConfig.get().mode is RunMode.MULTIRUN:
         _speak_of_this_run_alone(output)
+    elif starts:
+        sys.argv[1:1] = _command()
     try:
         yield
     except RuntimeError as error:
@@ -60,6 +63,11 @@ def processes_of(trainer: Trainer, output: str) -> Iterator[None]:
             sys.argv[1:] = arguments
 
 
+def _command() -> list[str]:
+    """What stands before the settings where a process is started as this one was: `train`, unless by `train.py`."""
+    return ["train"] if Path(sys.argv[0]).stem in ("__main__", "fast-style") else []
+
+
 def _speak_of_this_run_alone(output: str) -> None:
     """Lightning starts the others with the command line of this process and the folder of a single run."""
     root: Any = HydraConfig.instance().cfg
@@ -70,6 +78,6 @@ def _speak_of_this_run_alone(output: str) -> None:
             "hydra/launcher out"
         )
     quoted = output.replace("\\", "\\\\").replace('"', '\\"')
-    sys.argv[1:] = [*root.hydra.overrides.task, f'output="{quoted}"']
+    sys.argv[1:] = [*_command(), *root.hydra.overrides.task, f'output="{quoted}"']
     with read_write(root.hydra):
         root.hydra.run.dir = root.hydra.runtime.output_dir

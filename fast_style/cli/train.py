@@ -1,8 +1,8 @@
 """The training command: compose, instantiate, fit, export."""
 
+import json
 import logging
 import os
-import re
 import shlex
 import sys
 import time
@@ -20,13 +20,16 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fast_style import images
+from fast_style.assets import PACKAGE
 from fast_style.cli import multirun
-from fast_style.cli.config import CONFIGS, PACKAGE, build
+from fast_style.cli.config import CONFIGS, build
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
+from fast_style.cli.paths import quoted, settle, style_names
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
+from fast_style.terminal import accept_any_text
 from fast_style.training import Task
 from fast_style.training.callbacks import PictureLogger, find_checkpoint
 from fast_style.training.logs import log_settings, log_text
@@ -35,13 +38,15 @@ from fast_style.training.logs import log_settings, log_text
 def main() -> None:
     """Run the command line; exits with 2 for misuse, 1 for a failed training, 130 after Ctrl-C, 143 after SIGTERM."""
     register_resolvers()
-    _register_styles(sys.argv[1:])
+    given = sys.argv[1:]
     setting = os.environ.get("HYDRA_FULL_ERROR", "0")
     show_traceback = setting == "1"
 
     def task(config: DictConfig) -> None:
         os.environ["HYDRA_FULL_ERROR"] = setting  # what other processes of the same run inherit
         register_resolvers()  # a launcher may have started another process for this run
+        accept_any_text()
+        sys.argv[1:] = given  # what other processes of the same run are started with
 
         def run() -> dict[str, Any]:
             with in_one_sentence(show_traceback):
@@ -57,6 +62,8 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
         multirun.Sweep.folder = None
         try:
+            sys.argv[1:] = quoted(given)
+            _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
             os.environ["HYDRA_FULL_ERROR"] = setting
@@ -78,6 +85,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     """
     _quiet()
     keep_memory()
+    settle(config)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     output = Path(config.output)
     _check_writable(output)
@@ -163,7 +171,7 @@ def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, fo
             images.write(output.with_suffix(".png"), sheet)
             print(f"photo | style | result: {output.with_suffix('.png')}")
     script = _relative(PACKAGE.parent / "stylize.py")
-    command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style-stylize"
+    command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style stylize"
     arguments = ["--model", str(output), *task.stylize_arguments(None if folder is None else Path(folder))]
     print(f"next: {command} {shlex.join(arguments)} --input {sample}")
 
@@ -206,14 +214,14 @@ def _flat(config: DictConfig) -> dict[str, Any]:
 
 
 def _plain(config: DictConfig) -> Any:
-    return OmegaConf.to_container(config, resolve=True)
+    """Make plain values of a part of the configuration; paths become text."""
+    return json.loads(json.dumps(OmegaConf.to_container(config, resolve=True), default=str))
 
 
 def _register_styles(arguments: list[str]) -> None:
     """Let style=NAME stand for any image NAME, shipped or of style.dir, not only for names with a file."""
-    given = [name for arg in arguments if arg.startswith("style=") for name in arg.removeprefix("style=").split(",")]
-    for name in [*shipped_styles(), *given]:
-        if re.fullmatch(r"[\w.-]+", name) and not (CONFIGS / "style" / f"{name}.yaml").exists():
+    for name in [*shipped_styles(), *style_names(arguments)]:
+        if not (CONFIGS / "style" / f"{name}.yaml").exists():
             ConfigStore.instance().store(name, {"defaults": ["custom", "_self_"], "name": name}, group="style")
 
 

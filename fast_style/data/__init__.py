@@ -7,7 +7,15 @@ from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
 from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image, reference_scenes
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.sources import ImageSource
-from fast_style.data.style import find_style, load_gallery, load_style, load_styles, shipped_styles
+from fast_style.data.style import (
+    StyleSource,
+    find_style,
+    load_gallery,
+    load_style,
+    load_styles,
+    parse_styles,
+    shipped_styles,
+)
 
 __all__ = [
     "HeldOut",
@@ -19,12 +27,14 @@ __all__ = [
     "Sample",
     "SampleIndices",
     "StyleCrops",
+    "StyleSource",
     "collate",
     "download_coco",
     "find_style",
     "load_gallery",
     "load_style",
     "load_styles",
+    "parse_styles",
     "procedural_image",
     "recolor",
     "reference_scenes",

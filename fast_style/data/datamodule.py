@@ -124,6 +124,8 @@ class PhotoDataModule(LightningDataModule):
         self._paintings = StyleCrops(style_root, size, seed) if style_root is not None else None
         self._source = ImageSource(root) if coco is None and root is not None and not self.shards else None
         self._heldout_source = None if heldout is None else ImageSource(heldout)
+        paintings = self._paintings.source if self._paintings is not None else None
+        _tell_left_out({"data.root": self._source, "data.heldout": self._heldout_source, "data.style_root": paintings})
         self.skipped: set[str] = set()
         self.enlarged: set[str] = set()
         self._resumed = 0, 0  # batches and samples before this run
@@ -264,6 +266,12 @@ class PhotoDataModule(LightningDataModule):
                 count += ", further ones are only counted"
             if len(self.enlarged) <= NAMED:
                 log.warning(f"enlarged photo {name}: it is smaller than {self._side} px ({count})")
+
+
+def _tell_left_out(sources: dict[str, ImageSource | None]) -> None:
+    for name, source in sources.items():
+        if source is not None and source.left_out:
+            log.warning(f"{name}: {source.left_out}")
 
 
 def _collate(samples: Sequence[Sample], paintings: StyleCrops | None) -> Sample:

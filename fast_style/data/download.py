@@ -8,10 +8,10 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn
 
 from fast_style.files import replacing
+from fast_style.terminal import console
 
 CHUNK = 1 << 18
 # All of urllib's handlers but those of file:, ftp: and data:, to which a server might redirect.
@@ -91,4 +91,4 @@ def _receive(url: str, max_bytes: float, timeout: float) -> Iterator[bytes]:
 
 def _progress() -> Progress:
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), DownloadColumn()
-    return Progress(*columns, console=Console(stderr=True))
+    return Progress(*columns, console=console())

@@ -3,12 +3,21 @@
 import torch
 from torch import Tensor
 
-from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
+from fast_style.data.photos import (
+    MAX_ATTEMPTS,
+    Sample,
+    draw_square,
+    finish,
+    generator,
+    permutation,
+    resize_part,
+    resized,
+)
 from fast_style.data.procedural import procedural_image
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.style import SHIPPED
 from fast_style.functional import luma
-from fast_style.images import resize_short_side, to_depth, to_float
+from fast_style.images import to_depth, to_float
 
 DRAW = 2  # lest crops and photos are drawn alike
 
@@ -21,8 +30,8 @@ class StyleCrops(torch.utils.data.Dataset[Sample]):
     inverted; so a few paintings make many. A painting that cannot be read is passed over, and named.
 
     Args:
-        root: the paintings, as of `ImageSource`. None: half of the images are of the shipped styles, half procedural
-            scenes, all in other colours.
+        root: a folder or a `.zip` of paintings, its address, or a list of these, see `ImageSource`. None: half of the
+            images are of the shipped styles, half procedural scenes, all in other colours.
         size: side of the crops in pixels, at least 16.
         seed: another seed, another sequence.
         recolored: share of the images that get other colours, in [0, 1]; with a root.
@@ -53,8 +62,9 @@ class StyleCrops(torch.utils.data.Dataset[Sample]):
             crop = procedural_image(self.seed + DRAW, index, self.size)
         else:
             pixels, skipped = self._read(index // 2 if self.scenes else index)
-            large = resize_short_side(to_float(pixels)[None], 2 * self.size)
-            crop = random_crop(to_depth(large, 8)[0], self.size, draws)
+            square = draw_square(*resized(pixels, 2 * self.size), self.size, draws)
+            part = to_depth(resize_part(pixels, 2 * self.size, *square), 8)
+            crop = finish(to_float(part), self.size, draws)
         if torch.rand((), generator=draws) < self.recolored:
             crop = recolor(crop, draws)
         return {"image": crop, "index": torch.tensor(index), "skipped": skipped, "enlarged": []}

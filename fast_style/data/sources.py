@@ -4,25 +4,29 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from fast_style.data.remote import RemoteFolder, is_address
-from fast_style.images import SUFFIXES, read
+from fast_style.files import as_path
+from fast_style.images import SUFFIXES, Listing, list_images, read, sift
 
 Roots = str | Path | Sequence[str | Path]
 # An encoded photo above this size is taken for a decompression bomb: COCO's largest has 1 MB, 100-megapixel ones 100.
 MAX_BYTES = 512 * 2**20
+ENCRYPTED = "encrypted (unpack them first)"
 
 
 class ImageSource:
     """The images of one or several folders, zip files or addresses, in an order that depends on their names alone.
 
-    Folders are searched in depth, through symbolic links; each folder is visited once. Hidden files and folders are
-    left out. Safe in the workers of a DataLoader: each process opens zip files for itself.
+    Folders are searched in depth, through symbolic links; each folder is visited once. What is no photo of the user's
+    is left out and counted, as `images.list_images` describes it. Safe in the workers of a DataLoader: each process
+    opens zip files for itself.
 
     Args:
         roots: a folder, a `.zip`, the address of a folder (`s3://…`, see `RemoteFolder`), or a list of these.
@@ -30,24 +34,32 @@ class ImageSource:
     Attributes:
         names: sorted paths relative to the root, with `/` between their parts; with several roots, each is preceded
             by the position of its root in the list, such as `1/beach.jpg`.
+        left_out: one line that tells what was left out and why; empty if nothing was.
 
     Raises:
         FileNotFoundError: if a root does not exist or holds no image.
-        ValueError: if a root is neither a folder nor a complete zip file, an address cannot be opened, or the list is
-            empty.
+        ValueError: if a root is empty, neither a folder nor a complete zip file, or encrypted, an address cannot be
+            opened, or the list is empty.
+        OSError: if a root cannot be read.
         ConnectionError: if an address does not answer.
     """
 
     def __init__(self, roots: Roots) -> None:
         given = [roots] if isinstance(roots, str | Path) else roots
-        self.roots = [RemoteFolder(str(root)) if is_address(root) else Path(root) for root in given]
+        self.roots = [
+            RemoteFolder(str(root)) if is_address(root) else as_path(root, "a folder of photos") for root in given
+        ]
         if not self.roots:
             raise ValueError("the list of photo folders is empty: name at least one folder or .zip")
         found: list[tuple[str, int, str]] = []
+        total = Listing()
         for position, root in enumerate(self.roots):
             prefix = f"{position}/" if len(self.roots) > 1 else ""
-            found += [(prefix + name, position, name) for name in _list(root)]
+            listing = _list(root)
+            total.left_out += listing.left_out
+            found += [(prefix + name, position, name) for name in listing.names]
         found.sort()
+        self.left_out = str(total)
         self.names = [name for name, _, _ in found]
         self._files = [(position, name) for _, position, name in found]
         self._zips: dict[tuple[int, int], zipfile.ZipFile] = {}
@@ -62,6 +74,7 @@ class ImageSource:
         """Return a source of the images at these positions only, in this order."""
         chosen = object.__new__(type(self))
         chosen.roots = self.roots
+        chosen.left_out = self.left_out
         chosen.names = [self.names[index] for index in indices]
         chosen._files = [self._files[index] for index in indices]
         chosen._zips = {}
@@ -117,43 +130,31 @@ def decode(data: bytes, name: str, min_side: int | None = None) -> Tensor:
     return read(member, min_side)
 
 
-def is_image(name: str) -> bool:
-    """Tell by its path whether a file is taken for an image: hidden ones and those in hidden folders are not."""
-    parts = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and name.lower().endswith(SUFFIXES)
-
-
-def _list(root: Path | RemoteFolder) -> list[str]:
+def _list(root: Path | RemoteFolder) -> Listing:
     if isinstance(root, RemoteFolder):
-        names = [name for name in root.list() if is_image(name)]
+        listing = sift(root.list())
     elif root.is_dir():
-        names = list(_walk(root, "", set()))
+        listing = list_images(root)
     elif root.is_file():
-        try:
-            with zipfile.ZipFile(root) as archive:
-                # a set: an archive may hold the same name twice, the last one counts
-                names = [name for name in set(archive.namelist()) if is_image(name)]
-        except (zipfile.BadZipFile, NotImplementedError) as error:
-            raise ValueError(f"{root} is neither a folder nor a complete zip file of photos ({error})") from error
+        listing = _list_zip(root)
     else:
         raise FileNotFoundError(f"there is no folder or zip file of photos at {root}")
-    if not names:
+    if not listing.names:
         where = root.address if isinstance(root, RemoteFolder) else root
-        raise FileNotFoundError(f"{where} holds no photo: looked for {', '.join(sorted(SUFFIXES))} at any depth")
-    return names
+        note = f"; {listing}" if listing.left_out else ""
+        raise FileNotFoundError(f"{where} holds no photo: looked for {', '.join(sorted(SUFFIXES))} at any depth{note}")
+    return listing
 
 
-def _walk(folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[str]:
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in visited:  # a link back up would never end
-        return
-    visited.add((status.st_dev, status.st_ino))
-    with os.scandir(folder) as scan:
-        entries = sorted(scan, key=lambda entry: entry.name)
-    for entry in entries:
-        name = prefix + entry.name
-        if entry.is_file() and is_image(name):
-            yield name
-        elif entry.is_dir() and not entry.name.startswith("."):
-            yield from _walk(Path(entry), f"{name}/", visited)
+def _list_zip(path: Path) -> Listing:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            listing = sift(archive.namelist())
+            locked = {name for name in listing.names if archive.getinfo(name).flag_bits & 1}
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"{path} is neither a folder nor a complete zip file of photos ({error})") from error
+    if locked and len(locked) == len(listing.names):
+        raise ValueError(f"{path} is encrypted: unpack it, and give the folder")
+    listing.names = [name for name in listing.names if name not in locked]
+    listing.left_out += Counter({ENCRYPTED: len(locked)})
+    return listing

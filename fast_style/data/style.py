@@ -1,47 +1,114 @@
-"""The style image: the user's own, one from the web, or one of those shipped."""
+"""Style images: the user's own, from the web, or shipped, and how all commands write down which is meant."""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from torch import Tensor
 
-from fast_style import images
+from fast_style import assets, images
 from fast_style.data.download import download
-from fast_style.files import cache_dir
+from fast_style.files import as_path, cache_dir, is_file
 
-SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "styles"
+SHIPPED = assets.STYLES
 MAX_BYTES = 50_000_000  # of an image from the web
+SPARE = 4  # a JPEG is decoded reduced as long as it stays this many times larger than wanted
+
+
+@dataclass(frozen=True)
+class StyleSource:
+    """Where a style comes from, as every command takes it: an image file, the URL of one, or the name of a style.
+
+    What is a file as it stands is that file, and what holds `://` is a URL. What ends like an image (`.jpg`, …) or has
+    folders is a file that is not there. All else is a name: of an image in the user's folder, of a shipped style, or of
+    one that a network of several styles keeps.
+
+    Attributes:
+        text: what the user wrote.
+
+    Raises:
+        ValueError: if the text is empty.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        as_path(self.text, "the style")
+
+    @property
+    def is_url(self) -> bool:
+        """Whether it is to be downloaded."""
+        return "://" in self.text and not is_file(self.text)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a name: it reads as one, and is no file."""
+        return self.reads_as_name and not is_file(self.text)
+
+    @property
+    def reads_as_name(self) -> bool:
+        """Whether it is written like a name: without folders and without the ending of an image."""
+        path = Path(self.text)
+        plain = path.name == self.text and "\\" not in self.text and not self.text.startswith("~")
+        return plain and path.suffix.lower() not in images.SUFFIXES
+
+    @property
+    def name(self) -> str:
+        """What files are called after it: the name, or that of the file without its suffix."""
+        if self.is_name:
+            return self.text
+        return Path(self.text.partition("?")[0] if self.is_url else self.text).stem
+
+    def find(self, folder: str | Path = "styles") -> Path:
+        """Find the image file; a URL is downloaded once, at most 50 MB, and kept in `styles/` of `files.cache_dir()`.
+
+        Args:
+            folder: where the image of a name is looked for first, `NAME` with one of `images.SUFFIXES` in capitals or
+                not; the shipped styles come after it.
+
+        Raises:
+            FileNotFoundError: if there is no such file, or no style of this name.
+            ValueError: if the URL is neither http nor https, or leads to more than 50 MB or to no image.
+            RuntimeError: if the download fails; nothing of it is kept.
+        """
+        if self.is_name:
+            return _find(self.text, folder)
+        if self.is_url:
+            return _fetch(self.text)
+        path = as_path(self.text, "the style")
+        if not path.is_file():
+            raise FileNotFoundError(f"style image {path} does not exist")
+        return path
 
 
 def load_style(name: str, image: str | Path | None = None, dir: str | Path = "styles", size: int = 256) -> Tensor:  # noqa: A002 - the word in the configuration
     """Load the style image at the size that sets the scale of the strokes.
 
     Args:
-        name: the style; without `image`, NAME with one of `images.SUFFIXES` is looked for in `dir`, then among
-            `shipped_styles()`: an image of yours goes before the shipped one of the same name.
-        image: the image itself, a file or an http(s) URL. A URL is downloaded once, at most 50 MB, and kept in
-            `styles/` of `$FAST_STYLE_CACHE`, by default `~/.cache/fast_style`.
+        name: the style. Without `image`, an image of this name is looked for in `dir`, then among `shipped_styles()`:
+            an image of the user's goes before the shipped one of the same name.
+        image: the image itself: a file, an http(s) URL, or the name of a style, see `StyleSource`.
         dir: folder of style images.
-        size: short side in pixels, at least 16; the aspect is kept. The smaller, the finer the strokes.
+        size: short side in pixels, at least 16; the aspect is kept, but of an image more than eight times as long as
+            wide the middle is taken. The smaller, the finer the strokes. A JPEG of at least eight times the size is
+            decoded at a half, a quarter or an eighth of its own.
 
     Returns:
         RGB of shape (1, 3, H, W) in [0, 1].
 
     Raises:
         FileNotFoundError: if there is no such file, or no style of this name.
-        ValueError: if the file is not an image, the name is a path, the size is too small, or the URL is neither http
-            nor https or leads to more than 50 MB.
+        ValueError: if the file is not an image, the name is empty or a path, the size is too small, or the URL is
+            neither http nor https or leads to more than 50 MB.
         RuntimeError: if the download fails; nothing of it is kept.
     """
     if size < 16:
         raise ValueError(f"style.size must be at least 16 pixels, got {size}")
-    if image is None:
-        image = _find(name, dir)
-    elif "://" in str(image):
-        image = _fetch(str(image))
-    return images.resize_short_side(images.to_float(images.read(image))[None], size)
+    path = _find(name, dir) if image is None else StyleSource(str(image)).find(dir)
+    pixels = images.read(path, SPARE * size)
+    return images.resize_short_side(images.to_float(pixels)[None], size)
 
 
 def shipped_styles() -> list[str]:
@@ -54,7 +121,20 @@ def load_styles(
     dir: str | Path = "styles",  # noqa: A002 - the word in the configuration
     size: int = 256,
 ) -> dict[str, Tensor]:
-    """Load several style images by their names, by default every shipped one; each as `load_style` does."""
+    """Load several style images by their names.
+
+    Args:
+        names: of images in `dir` or of shipped styles; None: every shipped one.
+        dir: folder of style images.
+        size: short side in pixels, at least 16.
+
+    Returns:
+        RGB of shape (1, 3, H, W) in [0, 1] by name, in the order of the names.
+
+    Raises:
+        FileNotFoundError: if there is no style of a name.
+        ValueError: if a file is not an image, a name is a path, or the size is too small.
+    """
     return {name: load_style(name, dir=dir, size=size) for name in (shipped_styles() if names is None else names)}
 
 
@@ -67,61 +147,139 @@ def load_gallery(
     """Load the images of a folder as styles.
 
     Args:
-        names: those to take; None: all.
-        dir: folder of images; None: the shipped styles.
-        size: as of `load_style`.
+        names: those to take, a list; None: all.
+        dir: folder of images, without the folders in it; None: the shipped styles.
+        size: short side in pixels, at least 16; the aspect is kept.
         name: of them together, after which files are called.
 
     Returns:
-        Images by their names, in the order of these.
+        RGB of shape (1, 3, H, W) in [0, 1] by name, in the order of the names.
 
     Raises:
         FileNotFoundError: if the folder does not exist, holds no image or none of a name.
-        ValueError: if names are not a list, two images have one name, or as `load_style`.
+        ValueError: if names are not a list, two images have one name, a file is not an image, or the size is too small.
     """
     del name
     if isinstance(names, str):
         raise ValueError(f"style.names must be a list, such as [{names}], got {names!r}")  # noqa: TRY004
-    folder = SHIPPED if dir is None else Path(dir)
-    files: dict[str, Path] = {}
-    for path in sorted(folder.glob("*")):
-        if path.suffix.lower() in images.SUFFIXES and not path.name.startswith("."):
-            if path.stem in files:
-                raise ValueError(f"{files[path.stem]} and {path} would both be style {path.stem}: rename one")
-            files[path.stem] = path
-    if not files:
-        raise FileNotFoundError(f"style.dir={folder} holds no image: name a folder of paintings")
+    files = _gallery(SHIPPED if dir is None else as_path(dir, "style.dir"))
     for each in files if names is None else names:
         if each not in files:
-            nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(each, files, n=1))
-            where = "among the shipped styles" if dir is None else f"in style.dir={folder}"
-            raise FileNotFoundError(f"there is no style {each!r} {where}{nearest}: it has {', '.join(files)}")
+            where = "among the shipped styles" if dir is None else f"in style.dir={dir}"
+            known = ", ".join(files)
+            raise FileNotFoundError(f"there is no style {each!r} {where}{_nearest(each, files)}: it has {known}")
     return {each: load_style(each, image=files[each], size=size) for each in (files if names is None else names)}
 
 
 def find_style(style: str) -> Path:
-    """Find a style image by its file, its URL or the name of a shipped style.
+    """Find the image file of a style: a file, a URL, or a name in `styles/` or among the shipped ones.
 
-    Raises: as `load_style`.
+    Raises:
+        FileNotFoundError, ValueError, RuntimeError: as `StyleSource.find`.
     """
-    if "://" in style:
-        return _fetch(style)
-    return Path(style) if Path(style).is_file() or Path(style).name != style else _find(style, "styles")
+    return StyleSource(style).find()
+
+
+def parse_styles(text: str) -> dict[str, float]:
+    """Read a style, or a mixture of several: `starry_night`, `starry_night:0.6,a.jpg:0.4`.
+
+    Commas part the styles; a weight is `:NUMBER` at the end of one and nothing else, and is 1 where it is left out. A
+    file whose name has commas or colons is taken as it stands, where it exists. A URL may hold commas and colons as
+    well: it ends with its weight, or before a comma after which another URL, a file that exists or a shipped style
+    comes; to give every URL its weight leaves no doubt.
+
+    Returns:
+        Weights by style, in the order of the text.
+
+    Raises:
+        ValueError: if a style is missing or comes twice, or a weight is negative or not finite.
+    """
+    weights: dict[str, float] = {}
+    parts = text.split(",")
+    while parts:
+        count = _length(parts)
+        name, weight = _weighed(",".join(parts[:count]).strip())
+        parts = parts[count:]
+        if not name or name in weights:
+            raise ValueError(f"style {text!r} must be NAME or NAME:WEIGHT,NAME:WEIGHT with each name once")
+        weights[name] = float(weight or 1)
+        if not 0 <= weights[name] < float("inf"):
+            raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
+    return weights
+
+
+def _length(parts: Sequence[str]) -> int:
+    """Count the parts between commas, from the first on, that are one style."""
+    for count in range(len(parts), 1, -1):
+        if _is_file(",".join(parts[:count])):
+            return count
+    if not _is_url(parts[0]):
+        return 1
+    for count in range(1, len(parts)):
+        if _weighed(",".join(parts[:count]))[1] or _begins_style(parts[count:]):
+            return count
+    return len(parts)
+
+
+def _begins_style(parts: Sequence[str]) -> bool:
+    known = _is_url(parts[0]) or _weighed(parts[0].strip())[0] in shipped_styles()
+    return known or any(_is_file(",".join(parts[:count])) for count in range(1, len(parts) + 1))
+
+
+def _is_url(text: str) -> bool:
+    return text.strip().lower().startswith(("http://", "https://"))
+
+
+def _is_file(text: str) -> bool:
+    return is_file(text.strip()) or is_file(_weighed(text.strip())[0])
+
+
+def _weighed(text: str) -> tuple[str, str]:
+    """Part a style from its weight, as texts; what follows a URL's host is a port."""
+    name, colon, weight = text.rpartition(":")
+    try:
+        float(weight)
+    except ValueError:
+        return text, ""
+    port = _is_url(name) and "/" not in name.partition("://")[2]
+    return (text, "") if not colon or port or is_file(text) else (name.strip(), weight.strip())
+
+
+def _gallery(folder: Path) -> dict[str, Path]:
+    """List the images of a folder by their names without suffix."""
+    files: dict[str, Path] = {}
+    for file in images.list_images(folder, deep=False).names if folder.is_dir() else []:
+        path = folder / file
+        if path.stem in files:
+            raise ValueError(f"{files[path.stem]} and {path} would both be style {path.stem}: rename one")
+        files[path.stem] = path
+    if not files:
+        raise FileNotFoundError(f"style.dir={folder} holds no image: name a folder of paintings")
+    return files
 
 
 def _find(name: str, folder: str | Path) -> Path:
+    if not name.strip():
+        raise ValueError("style.name is empty: give the name of a style, or the file with style.image=FILE")
     if Path(name).name != name:
         raise ValueError(f"style name {name!r} must not be a path: give the file with style.image=FILE")
-    candidates = [Path(folder) / f"{name}{suffix}" for suffix in images.SUFFIXES]
-    for path in (*candidates, SHIPPED / f"{name}.jpg"):
-        if path.is_file():
-            return path
+    folder = as_path(folder, "style.dir")
+    there = images.list_images(folder, deep=False).names if folder.is_dir() else []
+    found = [file for file in there if Path(file).stem == name]
+    if found:
+        return folder / min(found, key=lambda file: (images.SUFFIXES.index(Path(file).suffix.lower()), file))
     shipped = shipped_styles()
-    nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(name, shipped, n=1))
+    if name in shipped:
+        return SHIPPED / f"{name}.jpg"
     raise FileNotFoundError(
-        f"no image for style {name!r}: looked for {', '.join(map(str, candidates))}; shipped are {', '.join(shipped)}"
-        f"{nearest}; give the file with style.image=FILE_OR_URL, or its folder with style.dir=FOLDER"
+        f"no image for style {name!r}: looked for {folder / name} with {', '.join(images.SUFFIXES)}; shipped are "
+        f"{', '.join(shipped)}{_nearest(name, shipped)}; give the file with style.image=FILE_OR_URL, or its folder "
+        "with style.dir=FOLDER"
     )
+
+
+def _nearest(name: str, known: Sequence[str] | dict[str, Path]) -> str:
+    return "".join(f" (did you mean {near}?)" for near in get_close_matches(name, list(known), n=1))
 
 
 def _fetch(url: str) -> Path:

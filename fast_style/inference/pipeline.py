@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from fast_style import images
+from fast_style.errors import one_line
 from fast_style.inference.control import Stylize
 from fast_style.inference.jobs import Job
-from fast_style.terminal import Stop, progress_bar
 
 WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode
 PIXELS = 1 << 26  # that may wait at each station: for the network, for the rest of a group, for an encoder
@@ -55,36 +55,58 @@ class Settings:
 
 @dataclass
 class Tally:
-    """What has become of the jobs; `failures` are sentences."""
+    """What has become of the jobs.
+
+    Attributes:
+        stylized: how many outputs were written.
+        skipped: how many were there already.
+        failures: a sentence for each job that failed, in the order of the jobs.
+        stopped: whether it was stopped before all were done.
+        notes: sentences about pictures that were damaged and read all the same, in the order of the jobs.
+    """
 
     stylized: int = 0
     skipped: int = 0
-    notes: list[str] = field(default_factory=list, kw_only=True)  # sentences about pictures that were read all the same
     failures: list[str] = field(default_factory=list)
-    interrupted: bool = False
+    stopped: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
 
 
-def run(jobs: Sequence[Job], stylize: Stylize, settings: Settings | None = None) -> Tally:
-    """Do the jobs; one that fails does not stop the others, Ctrl-C does once the images at hand are written.
+def run(
+    jobs: Sequence[Job],
+    stylize: Stylize,
+    settings: Settings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Tally:
+    """Do the jobs; one that fails does not stop the others. Nothing is printed.
 
     Args:
         jobs: what to stylize.
-        stylize: from and to RGB of shape (N, 3, H, W), uint8 or float in [0, 1]. It is called in this thread.
+        stylize: from and to RGB of shape (N, 3, H, W), uint8 or float in [0, 1]. It is called in this thread; if it
+            raises KeyboardInterrupt, the images it was given are left out and all stops.
         settings: how images are read, grouped and written; None: as `Settings` has it.
+        progress: called in this thread every now and then with how many jobs are done, and of how many that are not
+            skipped; None: nobody is told.
+        stop: asked in this thread every now and then; once it returns True, no more images are begun, and those at
+            hand are written. None: all jobs are done.
+
+    Returns:
+        What has become of the jobs.
     """
     settings = settings or Settings()
     due = [job for job in jobs if settings.overwrite or not job.target.is_file()]
-    stop = Stop()
-    pipeline = _Pipeline(due, stylize, settings, stop)
+    pipeline = _Pipeline(due, stylize, settings, stop or (lambda: False))
     # Decoders say "ignore" too, but in threads of which each restores what it found.
-    with warnings.catch_warnings(action="ignore"), stop.listening(), progress_bar(len(due)) as progress:
+    with warnings.catch_warnings(action="ignore"):
         for done in pipeline.steps():
-            progress.update(progress.task_ids[0], completed=done)
+            if progress is not None:
+                progress(done, len(due))
     failures = [pipeline.failures[job] for job in due if job in pipeline.failures]
-    return Tally(pipeline.stylized, len(jobs) - len(due), failures, stop.asked, notes=pipeline.notes)
+    return Tally(pipeline.stylized, len(jobs) - len(due), failures, pipeline.stopped, pipeline.notes)
 
 
 @dataclass(frozen=True)
@@ -111,13 +133,19 @@ class _Loaded:
 class _Pipeline:
     """Decoders ahead, the network in this thread, encoders behind; a few pictures are held at a time."""
 
-    def __init__(self, jobs: Sequence[Job], stylize: Stylize, settings: Settings, stop: Stop) -> None:
+    def __init__(self, jobs: Sequence[Job], stylize: Stylize, settings: Settings, stop: Callable[[], bool]) -> None:
         self.jobs, self.stylize, self.settings, self.stop = jobs, stylize, settings, stop
+        self.interrupted = False
         self.stylized = 0
         self.failures: dict[Job, str] = {}
         self.notes: list[str] = []
         self.counting = threading.Lock()
         self.writes: deque[Future[None]] = deque()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more jobs are to be begun."""
+        return self.interrupted or self.stop()
 
     def steps(self) -> Iterator[int]:
         """Do everything; yields how many jobs are done, every now and then."""
@@ -126,6 +154,7 @@ class _Pipeline:
                 try:
                     self._do(group, encoders)
                 except KeyboardInterrupt:
+                    self.interrupted = True
                     break
                 yield self.stylized + len(self.failures)
             decoders.shutdown(cancel_futures=True)
@@ -142,26 +171,26 @@ class _Pipeline:
                 yield waiting.pop(loaded.key)
             elif len(held) >= 4 * self.settings.batch_size or sum(one.pixels for one in held) >= PIXELS:
                 yield waiting.pop(next(iter(waiting)))
-        while waiting and not self.stop.asked:
+        while waiting and not self.stopped:
             yield waiting.pop(next(iter(waiting)))
 
     def _load_ahead(self, decoders: Executor) -> Iterator[_Loaded]:
         """Decode in the order of the jobs."""
         jobs, room = iter(self.jobs), WORKERS
         ahead: deque[Future[_Loaded | None]] = deque()
-        while not self.stop.asked:
+        while not self.stopped:
             for job in islice(jobs, max(0, room - len(ahead))):
                 ahead.append(decoders.submit(self._attempt, job, partial(self._load, job)))
             if not ahead:
                 return
             if loaded := ahead.popleft().result():
+                self.notes.extend(loaded.picture.notes)
                 room = _room(loaded)
                 yield loaded
 
     def _load(self, job: Job) -> _Loaded:
         size = self.settings.size
         picture = images.open_picture(job.source, self.settings.profile, size)
-        self.notes.extend(picture.notes)
         if self.settings.still:
             picture = picture.still()
         if size is not None:
@@ -173,7 +202,7 @@ class _Pipeline:
         """Stylize pictures of one size, and have them written."""
         first = group[0]
         if first.picture.animated:
-            self._attempt(first.job, partial(self._save, first.job, first.picture.map(self._run)))
+            self._attempt(first.job, partial(self._save, first.job, first.picture.map(self.stylize)))
             return
         results = self._stylized(group)
         if results is None and len(group) > 1:  # perhaps it was too much at once
@@ -191,7 +220,7 @@ class _Pipeline:
         """Stylize a group; None if it fails, which is told if it is of one."""
 
         def together() -> Tensor:
-            return self._run(torch.cat([self._pixels(loaded.picture) for loaded in group]))
+            return self.stylize(torch.cat([self._pixels(loaded.picture) for loaded in group]))
 
         if len(group) == 1:
             return self._attempt(group[0].job, together)
@@ -205,10 +234,6 @@ class _Pipeline:
         (frame,) = picture.frames
         deep = (self.settings.encoding.bits or picture.bits) == 16
         return frame.to_float() if deep or frame.pixels.dtype != torch.uint8 else frame.pixels[None]
-
-    def _run(self, photos: Tensor) -> Tensor:
-        with self.stop.interruptible():
-            return self.stylize(photos)
 
     def _save(self, job: Job, picture: images.Picture) -> None:
         images.save_picture(job.target, picture, self.settings.encoding)
@@ -226,11 +251,6 @@ class _Pipeline:
                 sentence = f"cannot stylize {job.source}: {reason}"
             self.failures[job] = sentence
             return None
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without line breaks."""
-    return " ".join(str(error).split())
 
 
 def _room(loaded: _Loaded) -> int:

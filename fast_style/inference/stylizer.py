@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fast_style import images
-from fast_style.checkpoint import load_styled
+from fast_style.checkpoint import find_network, load_styled
 from fast_style.inference.backends import PRECISIONS, choose
-from fast_style.inference.tiling import TILE, Tileable, smallest_tile, stylize_tiled, untiled_bytes
+from fast_style.inference.tiling import TILE, Tileable, TiledNetwork
 from fast_style.layers import frozen
 
 UNTILED = 1 << 30  # bytes of activations from which on `auto` works in tiles
@@ -22,14 +23,18 @@ class Stylizer:
     Args:
         network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; a copy of it is used. Or an ONNX file that
             `python -m fast_style export` wrote.
-        device, precision, backend, compile: see `backends.choose`, also for what is raised; by default the fastest that
-            is there.
+        device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, or `fp16` on GPUs.
+        backend: `auto` (the fastest that is installed), `torch`, or on the CPU `onnx` or `openvino`.
         tile: `auto` works in tiles where a picture needs more than 1 GiB, or more memory than there is; `off`; or the
-            side of the tiles in pixels. The result is the same, see `tiling.stylize_tiled`; PyTorch computes it.
+            side of the tiles in pixels. The result is the same, see `tiling.TiledNetwork`; PyTorch computes it.
+        compile: whether to have PyTorch compile the network.
 
     Raises:
-        ValueError: if `tile` is none of these or smaller than what the network sees around a pixel, or the network
-            cannot run in tiles, or has several styles: take one, `network.of_style`.
+        ValueError: if a setting is none of these or not to be had here, `tile` is smaller than what the network sees
+            around a pixel, or the network cannot run in tiles, or has several styles: take one, `network.of_style`.
+        FileNotFoundError: if there is no such file.
+        RuntimeError: if what is asked for cannot run the network.
 
     Attributes:
         backend: what was chosen: `str` says `openvino bf16 on cpu`, `compile_seconds` how long it took to make ready.
@@ -53,14 +58,17 @@ class Stylizer:
         self.backend = choose(network, device, precision, backend, compile)
         self.device = self.backend.device
         self.network: nn.Module | None = None
+        self._tiled: TiledNetwork | None = None
         if isinstance(network, nn.Module):
             self.network = frozen(network).to(self.device)
+            if isinstance(self.network, Tileable) and tile != "off":
+                self._tiled = TiledNetwork(self.network, PRECISIONS[self.backend.precision])
         self.tile = self._check_tile(tile)
 
     @classmethod
     def from_checkpoint(
         cls,
-        path: str | Path,
+        source: str | Path,
         device: str = "auto",
         precision: str = "auto",
         backend: str = "auto",
@@ -69,25 +77,30 @@ class Stylizer:
         style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
         style_map: Tensor | None = None,
     ) -> Self:
-        """Load the network that training exported, or an `.onnx` file made of it.
+        """Load a network that ships or that training exported, or an `.onnx` file made of it.
 
         Args:
-            path: of the file.
-            device: as of the class, as are precision, backend, tile and compile.
-            precision: likewise.
-            backend: likewise; with a map of styles PyTorch alone.
-            tile: likewise.
-            compile: likewise.
-            style: of a network of several styles or for any, see `checkpoint.load_styled`.
-            style_map: likewise.
+            source: a file; a folder with a single network; `FOLDER/NAME`; or `NAME`, a network that ships, such as
+                `starry_night`.
+            device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+            precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, or `fp16` on GPUs.
+            backend: `auto` (the fastest that is installed), `torch`, or on the CPU `onnx` or `openvino`; with a map of
+                styles PyTorch alone.
+            tile: `auto`, `off`, or the side of the tiles in pixels.
+            compile: whether to have PyTorch compile the network.
+            style: of a network of several styles the weights of one or some, by name; with a map several such. Of a
+                network for any style the names are files, URLs or names of shipped styles.
+            style_map: where each of K styles applies, (1, K, h, w), not negative; it lies over the whole picture.
 
         Raises:
-            FileNotFoundError, ValueError: if there is no such file, or it is none of these, see
-                `checkpoint.load_styled` and `backends.choose`.
+            FileNotFoundError: if there is no such network or style image.
+            ValueError: if the file is damaged or not a network, the style does not go with it, or a setting is not to
+                be had.
+            RuntimeError: if a style image cannot be downloaded, or what is asked for cannot run the network.
         """
-        file = Path(path)
+        file = find_network(source)
         if file.suffix.lower() == ".onnx":
-            if style is not None:
+            if style is not None or style_map is not None:
                 raise ValueError(f"{file} has a single style: leave out the choice of one")
             return cls(file, device, precision, backend, tile, compile)
         if style_map is not None:
@@ -96,16 +109,43 @@ class Stylizer:
             backend = "torch"
         return cls(load_styled(file, style, style_map), device, precision, backend, tile, compile)
 
-    def __call__(self, image: images.Image) -> images.Image:
-        """Stylize a Pillow image of whatever mode into RGB of the same size, upright if EXIF turns the image."""
-        return images.to_pil(self.stylize(images.from_pil(image)))
+    def __call__(self, image: images.Image | str | Path | np.ndarray) -> images.Image:
+        """Stylize one image.
+
+        Args:
+            image: a Pillow image of whatever mode, which is turned upright if its EXIF says so; a file; or an RGB array
+                of shape (H, W, 3), uint8 in 0 … 255 or floating point in [0, 1].
+
+        Returns:
+            An RGB Pillow image of the same size.
+
+        Raises:
+            TypeError: if the image is something else; for tensors there is `stylize`.
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is not an image, or the array has another shape.
+        """
+        match image:
+            case images.Image():
+                photos = images.from_pil(image)
+            case str() | Path():
+                photos = images.read(image)[None]
+            case np.ndarray():
+                if image.ndim != 3 or image.shape[2] != 3:
+                    raise ValueError(f"an array must be RGB of shape (H, W, 3), got {image.shape}")
+                photos = torch.tensor(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+            case _:
+                raise TypeError(
+                    f"an image must be a Pillow image, a file or an array, got {type(image).__name__}: "
+                    "for tensors of shape (N, 3, H, W) there is stylize"
+                )
+        return images.to_pil(self.stylize(photos))
 
     @torch.inference_mode()
     def stylize(self, photos: Tensor) -> Tensor:
         """Stylize a batch.
 
         Args:
-            photos: RGB of shape (N, 3, H, W), floating point in [0, 1] or uint8, on whatever device.
+            photos: RGB of shape (N, 3, H, W), floating point in [0, 1] or uint8 in 0 … 255, on whatever device.
 
         Returns:
             RGB of the same shape on the CPU: float32, clamped to [0, 1], or uint8 like the photos.
@@ -114,22 +154,31 @@ class Stylizer:
             ValueError: if the shape is another.
             TypeError: if the images are of another type.
         """
+        if not isinstance(photos, Tensor):
+            raise TypeError(f"images must be a tensor, got {type(photos).__name__}: call the stylizer itself with one")
         if photos.ndim != 4 or photos.shape[1] != 3:
             raise ValueError(f"images must have shape (N, 3, H, W), got {tuple(photos.shape)}")
         if not (photos.is_floating_point() or photos.dtype == torch.uint8):
             raise TypeError(f"images must be floating point in [0, 1] or uint8, got {photos.dtype}")
         if photos.is_floating_point():
             photos = photos.to(torch.float32)
-        if self._wants_tiles(photos):
+        fit = self._fitting(photos)
+        if fit == 0:
             return self._in_tiles(photos)
-        if len(photos) > (fit := self._fitting(photos)):
+        if len(photos) > fit:
             return torch.cat([self.stylize(some) for some in photos.split(fit)])
+        pictures = self._whole(photos)
+        # Not within the handling of the error, whose traceback keeps alive what the attempt has computed.
+        return self._in_tiles(photos) if pictures is None else pictures
+
+    def _whole(self, photos: Tensor) -> Tensor | None:
+        """Stylize photos without tiles; None if there is no memory for that but tiles may take less."""
         try:
             pictures = self.backend(photos if photos.is_floating_point() else images.to_float(photos)).cpu()
         except torch.OutOfMemoryError:
-            if self.tile != "auto" or not isinstance(self.network, Tileable):
+            if self.tile != "auto" or self._tiled is None:
                 raise
-            return self._in_tiles(photos)
+            return None
         return pictures if photos.is_floating_point() else images.to_depth(pictures, 8)
 
     def _check_tile(self, tile: str | int) -> str | int:
@@ -137,30 +186,22 @@ class Stylizer:
             return tile
         if not str(tile).isdecimal():
             raise ValueError(f"tile must be auto, off or a number of pixels, got {tile!r}")
-        if not isinstance(self.network, Tileable):
-            raise ValueError(  # noqa: TRY004 - it is the tile that is wrong
-                "this network cannot run in tiles: leave out tile, or take the checkpoint it comes from"
-            )
-        if int(tile) < (least := smallest_tile(self.network)):
+        if self._tiled is None:
+            raise ValueError("this network cannot run in tiles: leave out tile, or take the checkpoint it comes from")
+        if int(tile) < (least := self._tiled.smallest_tile):
             raise ValueError(f"tile must be at least {least} pixels, what this network sees around one; got {tile}")
         return int(tile)
 
-    def _wants_tiles(self, photos: Tensor) -> bool:
-        return isinstance(self.tile, int) or self._fitting(photos) == 0
-
     def _fitting(self, photos: Tensor) -> int:
         """How many of these photos are stylized whole at once; 0: not even one."""
-        if self.tile == "off" or not isinstance(self.network, Tileable):
+        if isinstance(self.tile, int):
+            return 0
+        if self._tiled is None:
             return len(photos)
-        return UNTILED // untiled_bytes(self.network, *photos.shape[2:], self._dtype)
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return PRECISIONS[self.backend.precision]
+        return UNTILED // self._tiled.untiled_bytes(*photos.shape[2:])
 
     def _in_tiles(self, photos: Tensor) -> Tensor:
-        assert self.network is not None  # noqa: S101 - files have no tiles
+        assert self._tiled is not None  # noqa: S101 - files have no tiles
         tile = self.tile if isinstance(self.tile, int) else TILE
-        pictures = [stylize_tiled(self.network, photo, tile, dtype=self._dtype) for photo in photos.cpu()]
-        stacked = torch.stack(pictures)
+        stacked = torch.stack([self._tiled(photo, tile) for photo in photos.cpu()])
         return stacked.clamp_(0, 1) if stacked.is_floating_point() else stacked

@@ -11,7 +11,7 @@ def padded(images: Tensor, padding: int, mode: str) -> Tensor:
     """Pad all four sides: (N, C, H, W) → (N, C, H + 2·padding, W + 2·padding).
 
     As `torch.nn.functional.pad`, but on a CPU `torch.compile` leaves the gradient to PyTorch's own kernel: its own is a
-    sum of nine masked copies, slow there (`benchmarks/training.md`).
+    sum of nine masked copies, slow there (`docs/training_step.md`).
 
     Args:
         images: of shape (N, C, H, W).
@@ -97,7 +97,7 @@ def thin_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
     Each row of the kernel becomes outputs of its own, of a convolution with a kernel one row high; a second
     convolution, of zeros and ones, adds up what they give, each a row lower than the one before. Where a processor
-    multiplies 16 or 32 outputs at once, three outputs leave most of it idle (`benchmarks/training.md`).
+    multiplies 16 or 32 outputs at once, three outputs leave most of it idle (`docs/training_step.md`).
 
     Args:
         x: of shape (N, C, H, W).

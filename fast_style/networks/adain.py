@@ -1,7 +1,7 @@
 """Any style without training: the statistics of a style image between an encoder and a decoder."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,11 @@ from torch.nn import functional as F
 from fast_style.functional import adaptive_instance_norm, channel_statistics
 from fast_style.layers import ConditionalInstanceNorm, ConvLayer, InstanceNorm, Layer, UpsampleConv, apply
 from fast_style.networks.chain import ChainNetwork
-from fast_style.networks.vgg import VGG
+from fast_style.networks.vgg import VGG, named_weights
 
 NORMS = ("adaptive", "conditional", "instance")
-OURS = "slim"  # the encoder that ships, and travels in the file
+OWN = "own"  # an encoder from a file
+IN_FILES = ("slim", OWN)  # encoders that travel in the files of networks: what ships, and what has no public name
 CONVS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1")
 POOLED = ("conv2_1", "conv3_1", "conv4_1")  # of the encoder, after a pooling
 DOUBLED = ("conv3_4", "conv2_2", "conv1_2")  # whose mirror images enlarge
@@ -32,8 +33,9 @@ class AdaIN(ChainNetwork):
     this is a conditional instance norm, and whatever `StyleNetwork` does with styles can be done with theirs.
 
     Args:
-        encoder: its weights, as of `VGG`: `slim`, which ships, so that files hold it; of any other, files hold the name
-            alone, by which it is found again.
+        encoder: weights of VGG-19 by a name that `VGG` knows, or their file. Files of networks hold an encoder that is
+            `slim` or came from a file, which is called `own` from then on; of others they hold the name alone, by which
+            the weights are found again.
         norm: `adaptive`, for any image; `conditional` or `instance`, for those whose statistics it holds.
         styles: names of these, see `StyleNetwork`.
         widths: channels of each convolution of the encoder, whose weights are then not read: they are loaded, or found
@@ -42,11 +44,12 @@ class AdaIN(ChainNetwork):
 
     Raises:
         ValueError: if the norm is none of these, or has styles without being conditional or the other way round, the
-            weights are not of a VGG-19 up to relu4_1, the widths are not nine numbers from 1 to 512, or the decoder is
-            not 1 to 8 times as wide.
+            weights are not of a VGG-19 up to relu4_1, or have no name although widths are given, the widths are not
+            nine numbers from 1 to 512, or the decoder is not 1 to 8 times as wide.
         FileNotFoundError, RuntimeError: if the weights are not to be had, see `VGG`.
     """
 
+    required: ClassVar[tuple[str, ...]] = ("encoder", "widths")
     mean: Tensor
     std: Tensor
     center: Tensor
@@ -54,7 +57,7 @@ class AdaIN(ChainNetwork):
 
     def __init__(
         self,
-        encoder: str = OURS,
+        encoder: str = "slim",
         norm: str = "adaptive",
         styles: Sequence[str] = (),
         widths: Sequence[int] | None = None,
@@ -71,9 +74,9 @@ class AdaIN(ChainNetwork):
             raise ValueError(f"the encoder must have {len(CONVS)} widths of 1 to 512 channels, got {widths}")
         if not (isinstance(decoder_width, int) and 1 <= decoder_width <= 8):
             raise ValueError(f"decoder_width must be a whole number from 1 to 8, got {decoder_width!r}")
-        self.arguments = {"encoder": str(encoder), "norm": norm, "widths": widths, "decoder_width": decoder_width}
-        self.arguments |= self.style_arguments(styles)
-        pairs = list(zip(CONVS, [3, *widths], widths, strict=False))
+        self.arguments = {"encoder": _name_of(str(encoder), vgg is not None), "norm": norm, "widths": widths}
+        self.arguments |= {"decoder_width": decoder_width} | self.style_arguments(styles)
+        pairs = zip(CONVS, [3, *widths], widths, strict=False)
         self.encoder = nn.ModuleDict({name: ConvLayer(above, width, 3) for name, above, width in pairs})
         self.register_buffer("mean", torch.zeros(3, 1, 1))
         self.register_buffer("std", torch.ones(3, 1, 1))
@@ -88,24 +91,20 @@ class AdaIN(ChainNetwork):
             self.norm = InstanceNorm(widths[-1], affine=True)
         self.register_buffer("center", torch.zeros(widths[-1], 1, 1))
         self.register_buffer("spread", torch.ones(widths[-1], 1, 1))
-        layers: list[nn.Module] = []
-        sides = [3, *(decoder_width * width for width in widths[:-1]), widths[-1]]
-        for name, above, width in zip(reversed(CONVS), sides[-2::-1], sides[::-1], strict=False):
-            layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.LeakyReLU(SLOPE)]
-        for conv in layers[:-2:2]:  # without norms, PyTorch's weights would leave next to nothing of what varies
-            nn.init.kaiming_normal_(conv.get_parameter("weight"), a=SLOPE)
-        self.decoder = nn.Sequential(*layers[:-1])
+        self.decoder = _decoder(widths, decoder_width)
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
-        """Beginnings of the names of parameters that files leave out, since the encoder is not ours to ship."""
-        return () if self.arguments["encoder"] == OURS else ("encoder.",)
+        """Beginnings of the names of parameters that files leave out: an encoder that can be found by its name."""
+        return () if self.arguments["encoder"] in IN_FILES else ("encoder.",)
 
     def find(self) -> None:
         """Read the weights of an encoder that files leave out.
 
         Raises:
-            FileNotFoundError, RuntimeError, ValueError: if they are not to be had, or of another width; see `VGG`.
+            FileNotFoundError: if they come with a package that is not installed.
+            RuntimeError: if they cannot be downloaded.
+            ValueError: if they are of another width.
         """
         if self.elsewhere:
             try:
@@ -183,10 +182,16 @@ class AdaIN(ChainNetwork):
 
     @torch.no_grad()
     def of_images(self, images: Sequence[Tensor]) -> Self:
-        """Make the network of some style images, RGB (1, 3, H, W) in [0, 1]: its styles are called 1, 2, 3 and so on.
+        """Make the network of some style images.
+
+        Args:
+            images: RGB of shape (1, 3, H, W) in [0, 1], each of a size of its own.
+
+        Returns:
+            A network with `norm: conditional` whose styles are called 1, 2, 3 and so on.
 
         Raises:
-            ValueError: if it is of some already, or there is no image.
+            ValueError: if it has its styles already, or there is no image.
         """
         if not self.takes_images:
             raise ValueError("this network has its styles: it cannot take on those of images")
@@ -230,6 +235,27 @@ class _AnyStyle(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Ask for the style image."""
         raise ValueError("this network takes style images: train it with model=adain, use network.of_images([IMAGE])")
+
+
+def _name_of(encoder: str, was_read: bool) -> str:
+    """Name an encoder so that no file of a network names a file."""
+    if encoder in named_weights("vgg19") or encoder == OWN:
+        return encoder
+    if was_read:
+        return OWN
+    known = ", ".join((*named_weights("vgg19"), OWN))
+    raise ValueError(f"the encoder must be one of {known} where widths are given, got {encoder!r}")
+
+
+def _decoder(widths: Sequence[int], wider: int) -> nn.Sequential:
+    """Mirror an encoder of nine widths, `wider` times as wide inside."""
+    layers: list[nn.Module] = []
+    sides = [3, *(wider * width for width in widths[:-1]), widths[-1]]
+    for name, above, width in zip(reversed(CONVS), sides[-2::-1], sides[::-1], strict=False):
+        layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.LeakyReLU(SLOPE)]
+    for conv in layers[:-2:2]:  # without norms, PyTorch's weights would leave next to nothing of what varies
+        nn.init.kaiming_normal_(conv.get_parameter("weight"), a=SLOPE)
+    return nn.Sequential(*layers[:-1])
 
 
 def _read(weights: str) -> VGG:

@@ -84,12 +84,14 @@ def narrow_student(weights: str | Path, width: Sequence[int] | None = None) -> V
     the padding differs: zeros, which in the first layer stand for the mean colour, instead of reflections.
 
     Args:
-        weights: as for `NarrowVGG`, whose errors it raises.
+        weights: the `.safetensors` file of the narrow network.
         width: channels of the five blocks, none below those of the narrow network, whose features come first; what is
             added starts at random and is not listened to by what was there. Default: those of the narrow network.
 
     Raises:
-        ValueError: if a block of the narrow network is wider than that, or the colour transform has no inverse.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it does not hold this network, a block of that is wider than the width, or the colour transform
+            has no inverse.
     """
     narrow = NarrowVGG(weights)
     colour = narrow.convs["conv0"]

@@ -10,9 +10,20 @@ class ResnetGenerator(TransformerNetwork):
 
     Zhu et al. 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
     (https://arxiv.org/abs/1703.10593), which has 6 blocks at 128 px and 9 from 256 px on, transposed convolutions and
-    tanh; the defaults here are those of `TransformerNetwork`.
+    tanh; the other defaults here are those of `TransformerNetwork`.
 
-    Args, Raises: as of `TransformerNetwork`.
+    Args:
+        width: channels after the first convolution, 1 to 512; the residual blocks have four times as many.
+        blocks: number of residual blocks, 0 to 64.
+        norm: `instance`, for several styles in one network `conditional`, or for comparison another of
+            `layers.norm_layer`.
+        upsampling: `nearest` (nearest-neighbour upsampling + convolution) or `transposed` (transposed convolution).
+        output: `linear`, 0.5 + 150/255·x, or `tanh`, 0.5 + 150/255·tanh(x).
+        styles: their names, with `norm="conditional"`, see `StyleNetwork`.
+        antialias: blur before each convolution that goes down and after each that goes up, see `layers.Blur`.
+
+    Raises:
+        ValueError: if an argument is outside its range.
     """
 
     kernel_size = 7
@@ -25,5 +36,6 @@ class ResnetGenerator(TransformerNetwork):
         upsampling: str = "nearest",
         output: str = "linear",
         styles: Sequence[str] = (),
+        antialias: bool = False,
     ) -> None:
-        super().__init__(width, blocks, norm, upsampling, output, styles)
+        super().__init__(width, blocks, norm, upsampling, output, styles, antialias)

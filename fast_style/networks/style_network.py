@@ -1,50 +1,31 @@
-"""What the networks have in common: they pad and crop, and may hold several styles."""
+"""Networks that may hold several styles, and those that take style images."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fast_style.layers import ConditionalInstanceNorm, InstanceNorm, StyleMap
+from fast_style.networks.generator import Generator
 
-GAIN = 150 / 255  # Johnson's, in [0, 1]-space: with 0.5 added, a new network starts near mid-grey
 MAX_STYLES = 4096
 RESERVED = set("/\\:,")  # have a meaning in paths, or where styles are mixed
 
 
-class StyleNetwork(nn.Module, ABC):
-    """A network that pads to sides that it takes, by default multiples of four, stylises, and crops.
+class StyleNetwork(Generator):
+    """A generator that may hold several styles.
 
-    With `norm: conditional` it holds several styles that share all but the scales and shifts of the norms (Dumoulin et
-    al. 2017, https://arxiv.org/abs/1610.07629): `forward` is told which, `of_style` makes a network of one.
-
-    Attributes:
-        arguments: of the constructor, from which a checkpoint builds the network again.
+    With `norm: conditional` it does: they share all but the scales and shifts of the norms (Dumoulin et al. 2017,
+    https://arxiv.org/abs/1610.07629). `forward` is told which, and `of_style` makes a network of one.
     """
-
-    arguments: dict[str, Any]
 
     @property
     def styles(self) -> list[str]:
         """Names of the styles, in the order of the rows of the norms; of a network for one style none."""
         return list(self.arguments.get("styles", ()))
-
-    @property
-    def elsewhere(self) -> tuple[str, ...]:
-        """Beginnings of the names of parameters that files leave out, since they are found elsewhere."""
-        return ()
-
-    def find(self) -> None:
-        """Read what files leave out."""
-
-    @property
-    def takes_images(self) -> bool:
-        """Whether the network is for any style, and waits for style images."""
-        return False
 
     @property
     def style_parameters(self) -> list[str]:
@@ -95,8 +76,11 @@ class StyleNetwork(nn.Module, ABC):
     def of_style(self, weights: Mapping[str, float]) -> Self:
         """Make the network of one style or of a mixture: a copy whose instance norms have its scales and shifts.
 
+        Args:
+            weights: of the styles by name; only their ratio matters.
+
         Raises:
-            ValueError: as `mixture`.
+            ValueError: if a style is unknown, a weight is negative or not finite, or all are 0.
         """
         row, state = self.mixture(weights), self.state_dict()
         mixed = {key: (row.T.to(state[key]) * state[key]).sum(0) for key in self.style_parameters}
@@ -114,7 +98,8 @@ class StyleNetwork(nn.Module, ABC):
             A network to use, not to save.
 
         Raises:
-            ValueError: if the shares are of another shape, negative or all 0 somewhere, or as `mixture`.
+            ValueError: if the shares are of another shape, negative or all 0 somewhere, a style is unknown, or its
+                weights are negative, not finite or all 0.
         """
         if shares.ndim != 4 or shares.shape[:2] != (1, len(styles)):
             raise ValueError(f"shares of {len(styles)} styles must be (1, {len(styles)}, H, W), got {shares.shape}")
@@ -134,8 +119,12 @@ class StyleNetwork(nn.Module, ABC):
     def with_styles(self, styles: Sequence[str]) -> Self:
         """Make a network of styles: those that this one has stay as they are, others begin with the mean of all it has.
 
+        Args:
+            styles: names of all styles of the new network, in the order of the rows of its norms.
+
         Raises:
-            ValueError: if a name cannot be one.
+            ValueError: if a name cannot be that of a style (see `style_arguments`), or the norms are not instance
+                norms.
         """
         if (norm := self.arguments["norm"]) not in ("instance", "conditional"):
             raise ValueError(f"a network with norm: {norm} cannot take on styles: their norms are instance norms")
@@ -149,32 +138,14 @@ class StyleNetwork(nn.Module, ABC):
             changed[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
         return self.rebuilt(arguments, changed)
 
-    def rebuilt(self, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
-        """Copy the network with other arguments and some other weights, on its device and in its mode."""
-        with torch.device("meta"):  # nothing is read, and no random numbers are drawn
-            other = type(self)(**self.arguments | dict(arguments))
-        weights = {key: value.detach().clone() for key, value in (self.state_dict() | dict(state)).items()}
-        other.load_state_dict(weights, assign=True)
-        return other.to(next(self.parameters()).device).train(self.training)
-
-    def padded(self, side: int) -> int:
-        """Round a side up to a multiple of four, at least eight, since reflection pads by up to four pixels."""
-        # max(8, …) without a comparison, which an exporter would settle for good.
-        return 4 * ((side + 3) // 4 + 7 // (side + 3))
-
-    def to_rgb(self, x: Tensor) -> Tensor:
-        """Map what the last layer gives to [0, 1]-space."""
-        return 0.5 + GAIN * x
-
-    def pad(self, images: Tensor) -> Tensor:
-        """Repeat the last row and column of (N, 3, H, W) up to sides that `of_padded` takes."""
-        h, w = images.shape[-2:]
-        pad_h, pad_w = self.padded(h) - h, self.padded(w) - w
-        return F.pad(images, (0, pad_w, 0, pad_h), mode="replicate") if pad_h or pad_w else images
-
     @abstractmethod
     def of_padded(self, x: Tensor, styles: Tensor | None = None) -> Tensor:
-        """Stylise (N, 3, H, W) of padded sides."""
+        """Map photos (N, 3, H, W) of padded sides, in [0, 1], to pictures of the same shape in [0, 1]-space.
+
+        Args:
+            x: the photos.
+            styles: shares of the styles of each photo, (N, S) of sums 1; None where the network has one style.
+        """
 
     def forward(self, images: Tensor, styles: Tensor | None = None) -> Tensor:
         """Stylise a batch.
@@ -193,3 +164,21 @@ class StyleNetwork(nn.Module, ABC):
             raise ValueError("this network has a single style: leave out the choice of one")
         h, w = images.shape[-2:]
         return self.of_padded(self.pad(images), styles)[..., :h, :w]
+
+
+@runtime_checkable
+class TakesImages(Protocol):
+    """A network whose style is that of images which it is given."""
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the style is still open."""
+        ...
+
+    def of_images(self, images: Sequence[Tensor]) -> StyleNetwork:
+        """Make the network of some style images, RGB (1, 3, H, W) in [0, 1]: its styles are called 1, 2, 3 and so on.
+
+        Raises:
+            ValueError: if it has its styles already, or there is no image.
+        """
+        ...

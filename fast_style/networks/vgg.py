@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.error import URLError
 
 import torch
@@ -13,18 +13,17 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from torchvision.models import VGG16_Weights, VGG19_Weights, WeightsEnum
 
+from fast_style.assets import LOSS_NETWORKS as SHIPPED
 from fast_style.networks import oxford
+
+if TYPE_CHECKING:  # a heavy package, which only a download needs
+    from torchvision.models import WeightsEnum
 
 WIDTHS = (1, 2, 4, 8, 8)  # channels of each block, in units of the first block's
 CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 POOLINGS: dict[str, Callable[[Tensor, int], Tensor]] = {"max": F.max_pool2d, "avg": F.avg_pool2d}
-PUBLISHED: dict[str, dict[str, WeightsEnum]] = {
-    "vgg16": {name: VGG16_Weights[name] for name in ("IMAGENET1K_V1", "IMAGENET1K_FEATURES")},
-    "vgg19": {"IMAGENET1K_V1": VGG19_Weights.IMAGENET1K_V1},
-}
-SHIPPED = {"vgg19": Path(__file__).resolve().parents[1] / "assets" / "loss_networks" / "vgg19_slim.safetensors"}
+PUBLISHED = {"vgg16": ("IMAGENET1K_V1", "IMAGENET1K_FEATURES"), "vgg19": ("IMAGENET1K_V1",)}  # by torchvision
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -207,6 +206,17 @@ class VGG(nn.Module):
         return F.conv2d(x, self.taps[layer][:, :, None, None]) if layer in self.taps else x
 
 
+def named_weights(name: str) -> tuple[str, ...]:
+    """List the weights of `vgg16` or `vgg19` that have a name, so that no file need be given."""
+    return (*(("oxford_8bit", "slim") if name in SHIPPED else ()), *PUBLISHED[name])
+
+
+def _published(name: str, weights: str) -> "WeightsEnum":
+    from torchvision import models
+
+    return models.get_model_weights(name)[weights]
+
+
 def _widths(width: int | Sequence[int]) -> Sequence[int]:
     widths = [width * factor for factor in WIDTHS] if isinstance(width, int) else width
     if len(widths) != len(WIDTHS) or min(widths) < 1:
@@ -238,14 +248,14 @@ def _load(name: str, weights: str | Path | None) -> tuple[dict[str, Tensor] | No
     if weights is None:
         return None, IMAGENET_MEAN, IMAGENET_STD
     if str(weights) in PUBLISHED[name]:
-        published = PUBLISHED[name][str(weights)]
+        published = _published(name, str(weights))
         transforms = published.transforms()
         return _features(_download(published)), transforms.mean, transforms.std
     if name == "vgg19" and str(weights) == "oxford_8bit":
         return oxford.oxford_weights(), oxford.MEAN, oxford.STD
     path = SHIPPED[name] if str(weights) == "slim" and name in SHIPPED else Path(weights)
     if not path.is_file():
-        known = ", ".join([*(["oxford_8bit", "slim"] if name in SHIPPED else []), *PUBLISHED[name]])
+        known = ", ".join(named_weights(name))
         raise FileNotFoundError(f"loss network weights {str(weights)!r} are neither a file nor one of {known}")
     metadata: dict[str, str] = {}
     try:
@@ -296,7 +306,7 @@ def _is_tap(key: str) -> bool:
     return re.fullmatch(r"taps\.(conv|relu)\d_\d\.weight", key) is not None
 
 
-def _download(weights: WeightsEnum) -> Mapping[str, Tensor]:
+def _download(weights: "WeightsEnum") -> Mapping[str, Tensor]:
     try:
         return weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:

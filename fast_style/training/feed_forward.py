@@ -25,7 +25,7 @@ class FeedForward(NetworkTask):
         optimizer: see `NetworkTask`, also for what is raised.
         scheduler: see `NetworkTask`.
         compile: fuse the training step with `torch.compile`: about a minute of compilation, then a step takes about
-            half of the time on a CPU (`benchmarks/training.md`: 5.02 against 2.67 times as fast as pytorch/examples).
+            half of the time on a CPU (`docs/training_step.md`: 5.02 against 2.67 times as fast as pytorch/examples).
             Without a C++ compiler a warning says so, and nothing is compiled.
         on_nonfinite: see `NetworkTask`.
         checkpoint_activations: see `NetworkTask`.

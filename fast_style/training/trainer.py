@@ -1,8 +1,10 @@
 """Lightning's Trainer, counting batches."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 
 
@@ -26,11 +28,16 @@ class Trainer(L.Trainer):
 
     Args:
         max_steps: batches to train on; -1 for no limit.
+        logger: loggers; without one, a monitor of the learning rate, which has nowhere to write, is left out.
+        callbacks: callbacks.
         arguments: of `lightning.Trainer`.
     """
 
-    def __init__(self, max_steps: int = -1, **arguments: Any) -> None:
-        super().__init__(max_steps=max_steps, **arguments)
+    def __init__(
+        self, max_steps: int = -1, logger: Any = None, callbacks: Sequence[L.Callback] = (), **arguments: Any
+    ) -> None:
+        used = [each for each in callbacks if logger or not isinstance(each, LearningRateMonitor)]
+        super().__init__(max_steps=max_steps, logger=logger or False, callbacks=used, **arguments)
         loop = self.fit_loop.epoch_loop
         self.fit_loop.epoch_loop = _BatchLoop(self, loop.min_steps, loop.max_steps)
 

@@ -9,10 +9,19 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from fast_style.checkpoint import load_network, read_metadata, save_network
-from fast_style.networks import VGG, TransformerNetwork
+from fast_style.checkpoint import (
+    describe,
+    load_network,
+    load_styled,
+    read_metadata,
+    save_network,
+    styles_of,
+    takes_style,
+)
+from fast_style.networks import LOADABLE, VGG, ChainNetwork, Generator, StyleNetwork, TransformerNetwork
 
 SMALL = {"width": 2, "blocks": 1, "norm": "batch", "upsampling": "transposed", "output": "linear"}
+SMALL["antialias"] = False
 
 
 @pytest.fixture
@@ -159,7 +168,7 @@ class TestNoNetwork:
             read(tmp_path / "nowhere.safetensors")
 
     def test_folder(self, tmp_path, read):
-        with pytest.raises(ValueError, match=r"is not a file: name a \.safetensors, \.ckpt or \.pth file"):
+        with pytest.raises(ValueError, match=r"holds no network \(\.safetensors, \.ckpt, \.pth"):
             read(tmp_path)
 
     @pytest.mark.parametrize("content", [b"", b"hello", b"hello, this is a text, not a network", b"\0" * 99, b"{}"])
@@ -278,3 +287,75 @@ def test_flipped_bytes_never_escape_as_anything_else(path, tmp_path):
 def test_a_digest_of_weights_that_are_all_in_the_file_says_nothing(path):
     rewrite(path, elsewhere='"0"')
     load_network(path)
+
+
+@pytest.mark.parametrize("kind", [ChainNetwork, StyleNetwork, Generator, VGG])
+def test_what_is_no_network_to_keep_cannot_be_loaded(path, kind):
+    assert kind not in LOADABLE
+    rewrite(path, network=json.dumps(f"fast_style.networks.{kind.__name__}"))
+    with pytest.raises(ValueError, match=r"the network must be one of fast_style\.networks\.AdaIN"):
+        load_network(path)
+
+
+def test_a_description_reads_the_header_alone(path, monkeypatch):
+    monkeypatch.setattr("fast_style.checkpoint.content.safe_open", opened := Opened(path))
+    description = describe(path)
+    assert description.metadata["style"] == "waves"
+    assert (description.path, description.styles, description.takes_style) == (path, (), False)
+    assert opened.tensors == 0
+
+
+class Opened:
+    """A file of safetensors that counts what is read of it."""
+
+    def __init__(self, path):
+        self.file, self.tensors = safe_open(path, "pt"), 0
+
+    def __call__(self, *_):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def metadata(self):
+        return self.file.metadata()
+
+    def keys(self):
+        self.tensors += 1
+        return []
+
+
+def test_descriptions_of_styles():
+    assert len(styles_of("gallery")) > 1
+    assert describe("gallery").takes_style
+    assert not describe("gallery").takes_images
+    assert describe("adain").takes_images
+    assert not takes_style("starry_night")
+
+
+class Plain(Generator):
+    """A generator without styles."""
+
+    def __init__(self, width: int = 2) -> None:
+        super().__init__()
+        self.arguments = {"width": width}
+        self.conv = torch.nn.Conv2d(3, 3, 1)
+
+    def of_padded(self, x):
+        return self.to_rgb(self.conv(x))
+
+
+def test_a_generator_needs_no_styles(tmp_path, monkeypatch):
+    for module in ("network", "content"):
+        monkeypatch.setattr(f"fast_style.checkpoint.{module}.LOADABLE", (*LOADABLE, Plain))
+    network = Plain().eval()
+    save_network(tmp_path / "plain.safetensors", network, {}, torch.float32)
+    loaded = load_styled(tmp_path / "plain.safetensors")
+    photos = torch.rand(1, 3, 5, 7)
+    torch.testing.assert_close(loaded(photos), network(photos))
+    assert not takes_style(tmp_path / "plain.safetensors")
+    with pytest.raises(ValueError, match="has a single style: leave out the choice of one"):
+        load_styled(tmp_path / "plain.safetensors", {"waves": 1.0})

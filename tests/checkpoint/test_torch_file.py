@@ -10,84 +10,68 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from fast_style.checkpoint import load_network, read_metadata
 from fast_style.networks import TransformerNetwork
 
 
-class Conv(nn.Module):
-    """ConvLayer and UpsampleConvLayer of pytorch/examples, fast_neural_style/neural_style/transformer_net.py."""
+class ExamplesNetwork:
+    """Johnson's network in the names that pytorch/examples gives its weights; images in and out in 0 … 255.
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride, upsample=None):
-        super().__init__()
-        self.upsample = upsample
-        self.reflection_pad = nn.ReflectionPad2d(kernel_size // 2)
-        self.conv2d = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
-
-    def forward(self, x):
-        if self.upsample:
-            x = nn.functional.interpolate(x, mode="nearest", scale_factor=self.upsample)
-        return self.conv2d(self.reflection_pad(x))
-
-
-class Residual(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.conv1 = Conv(channels, channels, kernel_size=3, stride=1)
-        self.in1 = nn.InstanceNorm2d(channels, affine=True)
-        self.conv2 = Conv(channels, channels, kernel_size=3, stride=1)
-        self.in2 = nn.InstanceNorm2d(channels, affine=True)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        out = self.relu(self.in1(self.conv1(x)))
-        out = self.in2(self.conv2(out))
-        return out + x
-
-
-class TransformerNet(nn.Module):
-    """Images in and out in 0 … 255; `width` is 32 there, and there are always five residual blocks."""
+    `width` is 32 there, and there are always five residual blocks.
+    """
 
     def __init__(self, width=32, blocks=5):
-        super().__init__()
-        self.conv1 = Conv(3, width, kernel_size=9, stride=1)
-        self.in1 = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = Conv(width, 2 * width, kernel_size=3, stride=2)
-        self.in2 = nn.InstanceNorm2d(2 * width, affine=True)
-        self.conv3 = Conv(2 * width, 4 * width, kernel_size=3, stride=2)
-        self.in3 = nn.InstanceNorm2d(4 * width, affine=True)
-        self.blocks = blocks
-        for number in range(1, blocks + 1):
-            setattr(self, f"res{number}", Residual(4 * width))
-        self.deconv1 = Conv(4 * width, 2 * width, kernel_size=3, stride=1, upsample=2)
-        self.in4 = nn.InstanceNorm2d(2 * width, affine=True)
-        self.deconv2 = Conv(2 * width, width, kernel_size=3, stride=1, upsample=2)
-        self.in5 = nn.InstanceNorm2d(width, affine=True)
-        self.deconv3 = Conv(width, 3, kernel_size=9, stride=1)
-        self.relu = nn.ReLU()
+        self.blocks, self.weights = blocks, OrderedDict()
+        wide, wider = 2 * width, 4 * width
+        for number, sizes in enumerate([(3, width, 9), (width, wide, 3), (wide, wider, 3)], start=1):
+            self.add(f"conv{number}", f"in{number}", *sizes)
+        for block in range(1, blocks + 1):
+            for number in (1, 2):
+                self.add(f"res{block}.conv{number}", f"res{block}.in{number}", wider, wider, 3)
+        self.add("deconv1", "in4", wider, wide, 3)
+        self.add("deconv2", "in5", wide, width, 3)
+        self.add("deconv3", None, width, 3, 9)
 
-    def forward(self, x):
-        y = self.relu(self.in1(self.conv1(x)))
-        y = self.relu(self.in2(self.conv2(y)))
-        y = self.relu(self.in3(self.conv3(y)))
-        for number in range(1, self.blocks + 1):
-            y = getattr(self, f"res{number}")(y)
-        y = self.relu(self.in4(self.deconv1(y)))
-        y = self.relu(self.in5(self.deconv2(y)))
-        return self.deconv3(y)
+    def add(self, conv, norm, inputs, outputs, side):
+        self.weights[f"{conv}.conv2d.weight"] = torch.randn(outputs, inputs, side, side) / (side * inputs**0.5)
+        self.weights[f"{conv}.conv2d.bias"] = torch.randn(outputs) / 10
+        if norm:
+            self.weights[f"{norm}.weight"] = torch.empty(outputs).uniform_(0.5, 1.5)
+            self.weights[f"{norm}.bias"] = torch.empty(outputs).uniform_(0.5, 1.5)
+
+    def state_dict(self):
+        return self.weights
+
+    def conv(self, x, name, stride=1):
+        weight, bias = (self.weights[f"{name}.conv2d.{kind}"] for kind in ("weight", "bias"))
+        return functional.conv2d(functional.pad(x, [weight.shape[-1] // 2] * 4, mode="reflect"), weight, bias, stride)
+
+    def norm(self, x, name):
+        scale, shift = (self.weights[f"{name}.{kind}"].view(-1, 1, 1) for kind in ("weight", "bias"))
+        variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+        return scale * (x - mean) / (variance + 1e-5).sqrt() + shift
+
+    def __call__(self, x):
+        for number, stride in enumerate([1, 2, 2], start=1):
+            x = self.norm(self.conv(x, f"conv{number}", stride), f"in{number}").relu()
+        for block in range(1, self.blocks + 1):
+            inner = self.norm(self.conv(x, f"res{block}.conv1"), f"res{block}.in1").relu()
+            x = x + self.norm(self.conv(inner, f"res{block}.conv2"), f"res{block}.in2")
+        for number in (1, 2):
+            enlarged = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+            x = self.norm(self.conv(enlarged, f"deconv{number}"), f"in{number + 3}").relu()
+        return self.conv(x, "deconv3")
 
 
 @pytest.fixture
 def examples():
-    """The other network with weights far from their initial values, and an output that covers 0 … 255."""
-    network = TransformerNet(width=4, blocks=2)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if ".in" in f".{name}":
-                parameter.uniform_(0.5, 1.5)
-        network.deconv3.conv2d.weight *= 50
-        network.deconv3.conv2d.bias.fill_(127)
-    return network.eval()
+    """A network whose pictures cover 0 … 255."""
+    network = ExamplesNetwork(width=4, blocks=2)
+    network.weights["deconv3.conv2d.weight"] *= 30
+    network.weights["deconv3.conv2d.bias"].fill_(127)
+    return network
 
 
 @pytest.fixture
@@ -131,8 +115,35 @@ def test_examples_weights_give_the_same_images(examples, tmp_path, zipped, old):
     }
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("nested", [False, True])
+def test_weights_of_a_wrapped_network(examples, tmp_path, prefix, nested):
+    state = {f"{prefix}{key}": tensor for key, tensor in examples.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state} if nested else state, tmp_path / "wrapped.pth")
+    torch.save(examples.state_dict(), tmp_path / "bare.pth")
+    photos = torch.rand(1, 3, 20, 24)
+    with torch.no_grad():
+        wrapped, bare = (load_network(tmp_path / f"{name}.pth")(photos) for name in ("wrapped", "bare"))
+    assert torch.equal(wrapped, bare)
+
+
+@pytest.mark.parametrize("prefix", ["network._orig_mod.", "_orig_mod.network.", "module.network."])
+def test_a_checkpoint_of_a_wrapped_network(checkpoint, prefix):
+    state = {key.replace("network.", prefix): tensor for key, tensor in checkpoint.content["state_dict"].items()}
+    torch.save(checkpoint.content | {"state_dict": state}, checkpoint.path)
+    assert torch.equal(load_network(checkpoint.path).conv1.weight, checkpoint.network.conv1.weight)
+
+
+def test_bare_weights_of_ours_do_not_say_of_which_network(checkpoint):
+    torch.save(checkpoint.network.state_dict(), checkpoint.path)
+    with pytest.raises(
+        ValueError, match=r"it holds bare weights, write them with fast_style\.checkpoint\.save_network"
+    ):
+        load_network(checkpoint.path)
+
+
 def test_examples_network_as_published(tmp_path):
-    torch.save(TransformerNet().state_dict(), tmp_path / "candy.model")
+    torch.save(ExamplesNetwork().state_dict(), tmp_path / "candy.model")
     assert load_network(tmp_path / "candy.model").arguments == TransformerNetwork(output="linear").arguments
 
 
@@ -256,7 +267,7 @@ def test_archive_that_claims_too_much(checkpoint, monkeypatch):
 
 
 def test_flipped_bytes_never_escape_as_anything_else(tmp_path):
-    state = OrderedDict(TransformerNet(width=1, blocks=1).state_dict())
+    state = OrderedDict(ExamplesNetwork(width=1, blocks=1).state_dict())
     generator = torch.Generator().manual_seed(0)
     for zipped in (True, False):
         torch.save(state, tmp_path / "mosaic.pth", _use_new_zipfile_serialization=zipped)

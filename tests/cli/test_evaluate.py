@@ -5,7 +5,6 @@ import pytest
 
 from fast_style import images
 from fast_style.checkpoint import save_network
-from fast_style.cli.evaluate import main
 from fast_style.networks import TransformerNetwork
 
 TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
@@ -20,7 +19,7 @@ def models(tmp_path) -> list[Path]:
 
 
 @pytest.fixture
-def evaluate(tmp_path, models, photo_folder, style_folder, capsys):
+def evaluate(tmp_path, models, photo_folder, style_folder, command):
     def run(*arguments):
         given = [
             "--model",
@@ -35,12 +34,7 @@ def evaluate(tmp_path, models, photo_folder, style_folder, capsys):
             48,
         ]
         given += ["--style-size", 48, "--lbfgs", 3, "--device", "cpu", "--backend", "torch", "--set", *TINY]
-        try:
-            main([str(argument) for argument in (*given, *arguments)])
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
+        return command("evaluate", *given, *arguments)
 
     return run
 

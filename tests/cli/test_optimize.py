@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from fast_style import images
+from fast_style.__main__ import run as run_command
 from fast_style.cli import optimize as command
 from fast_style.cli.config import CONFIGS
 from fast_style.functional import luma
@@ -37,19 +38,30 @@ def content(tmp_path, photo) -> Path:
 def optimize(tmp_path, content, style_folder, capsys):
     """Run the command in this process with little to do; later options win."""
 
-    def run(*arguments: object, content: object = content, settings: Sequence[str] = TINY) -> Result:
+    def run(
+        *arguments: object, content: object = content, settings: Sequence[str] = TINY, overwrite: bool = True
+    ) -> Result:
         given = [] if content is None else ["--content", str(content)]
         given += [] if "--style" in arguments else ["--style", str(style_folder / "waves.png")]
-        given += ["--output", str(tmp_path / "out.png"), "--size", "48"]
+        given += ["--output", str(tmp_path / "out.png"), "--overwrite", "--size", "48"]
         given += ["--iterations", "6", "--coarsest", "32", "--device", "cpu", "--set", *settings]
+        given += ["--overwrite"] if overwrite else []
         try:
-            command.main([*given, *map(str, arguments)])
+            run_command("optimize", [*given, *map(str, arguments)])
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+def test_a_picture_that_exists_is_kept(optimize, tmp_path):
+    (tmp_path / "out.png").write_bytes(b"mine")
+    result = optimize(overwrite=False)
+    assert result.code == 2
+    assert "out.png exists: choose another, or give --overwrite" in result.err
+    assert (tmp_path / "out.png").read_bytes() == b"mine"
 
 
 def picture(tmp_path) -> torch.Tensor:
@@ -175,7 +187,7 @@ def test_previews_and_tensorboard(optimize, tmp_path, monkeypatch):
 def test_ctrl_c_keeps_the_best(content, style_folder, tmp_path):
     # Whatever runs the tests in the background may have Ctrl-C ignored, and so would this process.
     script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    script += "from fast_style.cli.optimize import main; main(sys.argv[1:])"
+    script += "from fast_style.__main__ import run; run('optimize', sys.argv[1:])"
     arguments = ["--content", content, "--style", style_folder / "waves.png", "--output", tmp_path / "out.png"]
     arguments += ["--size", "48", "--coarsest", "24", "--iterations", "1000000", "--preview", "200"]
     arguments += ["--set", *TINY]

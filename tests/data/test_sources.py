@@ -130,7 +130,7 @@ def test_missing_root(tmp_path):
 
 def test_root_without_photos(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(FileNotFoundError, match=r"holds no photo: looked for .*\.jpeg, \.jpg, \.png"):
+    with pytest.raises(FileNotFoundError, match=r"holds no photo: looked for .*\.jpeg, \.jpg, .*\.png"):
         ImageSource(tmp_path)
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
@@ -186,3 +186,24 @@ def test_photo_deleted_since(photo_folder):
     (photo_folder / "photo_0.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"photo_0\.jpg does not exist"):
         source.read(1)
+
+
+def test_what_was_left_out_is_told(photo_folder):
+    (photo_folder / "a.HEIC").touch()
+    assert ImageSource(photo_folder).left_out == "1 file left out: 1 HEIC (convert them first)"
+
+
+def test_an_encrypted_zip(photo_folder, tmp_path):
+    archive = zipped(photo_folder, tmp_path / "photos.zip")
+    content = bytearray(archive.read_bytes())
+    start = -1
+    while (start := content.find(b"PK\1\2", start + 1)) >= 0:
+        content[start + 8] |= 1  # the flag of an encrypted member
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=r"photos\.zip is encrypted: unpack it"):
+        ImageSource(archive)
+
+
+def test_an_empty_root():
+    with pytest.raises(ValueError, match="a folder of photos is empty"):
+        ImageSource("")

@@ -60,7 +60,7 @@ def test_shipped_styles_follow_yours(shipped, style_folder, photo):
 
 
 def test_unknown_style(shipped, style_folder):
-    looked = ", ".join(f"{style_folder}/Line{suffix}" for suffix in SUFFIXES)
+    looked = f"{style_folder}/Line with {', '.join(SUFFIXES)}"
     sentence = (
         rf"^no image for style 'Line': looked for {looked}; shipped are dots, lines \(did you mean lines\?\); "
         "give the file with style.image=FILE_OR_URL, or its folder with style.dir=FOLDER$"
@@ -158,3 +158,23 @@ def test_exit_codes_of_urls(server, cache, tiny, train, capsys):
     assert f"error: could not download {server.url}/none.jpg (HTTP Error 404: File" in capsys.readouterr().err
     assert train(tiny, "style.image=ftp://127.0.0.1/a.jpg") == 2
     assert "error: cannot download ftp://127.0.0.1/a.jpg: the URL must start with" in capsys.readouterr().err
+
+
+def test_a_style_by_name_whatever_the_case_of_its_suffix(tmp_path, photo):
+    write(tmp_path / "a.jpg", photo(0, 20, 24).float() / 255)
+    (tmp_path / "a.jpg").rename(tmp_path / "my mine.JPG")
+    assert load_style("my mine", dir=tmp_path, size=20).shape == (1, 3, 20, 24)
+
+
+def test_of_a_line_the_middle_is_taken(tmp_path):
+    Image.new("RGB", (600, 4)).save(tmp_path / "line.png")
+    assert load_style("line", dir=tmp_path, size=64).shape == (1, 3, 64, 512)
+
+
+def test_a_large_jpeg_is_decoded_reduced(tmp_path, monkeypatch):
+    Image.new("RGB", (1024, 768)).save(tmp_path / "a.jpg")
+    seen = []
+    read = style.images.read
+    monkeypatch.setattr(style.images, "read", lambda *given: seen.append(given[1]) or read(*given))
+    assert load_style("a", dir=tmp_path, size=24).shape == (1, 3, 24, 32)
+    assert seen == [96]

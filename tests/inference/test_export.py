@@ -1,17 +1,14 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from fast_style.checkpoint import load_network, read_metadata, save_network
-from fast_style.cli.export import main
 from fast_style.inference.backends import read_onnx_metadata
 from fast_style.inference.export import export
-from fast_style.inference.stylizer import Stylizer
 from fast_style.networks import TransformerNetwork
 
 CLIENT = """
@@ -62,60 +59,6 @@ def test_metadata_travels(checkpoint, tmp_path):
     assert metadata == expected
     assert metadata["style"] == "waves"
     assert metadata["arguments"]["width"] == 2
-
-
-def test_the_command(checkpoint, tmp_path):
-    output = tmp_path / "tiny.onnx"
-    command = [sys.executable, "-m", "fast_style", "export", str(checkpoint), str(output), "--precision", "fp16"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
-    assert result.stdout.startswith(f"wrote {output} (0.1 MB); differs from PyTorch by ")
-    photos = torch.rand(1, 3, 13, 27)
-    expected = Stylizer.from_checkpoint(checkpoint, "cpu", "fp32", "torch").stylize(photos)
-    assert (Stylizer.from_checkpoint(output, backend="onnx").stylize(photos) - expected).abs().mean() < 1.5 / 255
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nowhere.safetensors", "out.onnx"], "there is no network at nowhere.safetensors"),
-        (["tiny.safetensors", "out.pb"], "cannot write out.pb: its suffix must be .onnx"),
-        (["notes.txt", "out.onnx"], "notes.txt is not a network"),
-        (["tiny.safetensors"], "the following arguments are required: OUT.onnx"),
-        (["tiny.safetensors", "out.onnx", "--precision", "int8"], "invalid choice: 'int8'"),
-        (["tiny.safetensors", "notes.txt/out.onnx"], "cannot write notes.txt/out.onnx"),
-    ],
-)
-def test_bad_input(checkpoint, tmp_path, monkeypatch, capsys, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "notes.txt").write_text("no network")
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(arguments)
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def test_not_installed(checkpoint, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main([str(checkpoint), str(tmp_path / "out.onnx")])
-    assert "pip install 'fast-style[onnx]'" in capsys.readouterr().err
-
-
-def test_a_failure(checkpoint, tmp_path, monkeypatch, capsys):
-    def fail(*_, **__):
-        raise TypeError("an operator\nis unknown")
-
-    monkeypatch.setattr(torch.onnx, "export", fail)
-    with pytest.raises(SystemExit, match=r"^1$"):
-        main([str(checkpoint), str(tmp_path / "out.onnx")])
-    assert capsys.readouterr().err == f"error: cannot export {tmp_path}/out.onnx: an operator\n"
-    assert not (tmp_path / "out.onnx").exists()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

@@ -1,4 +1,3 @@
-import signal
 import threading
 import time
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from fast_style import images
-from fast_style.cli import pipeline
+from fast_style.inference import pipeline
 from fast_style.inference.jobs import Job
 from fast_style.inference.pipeline import WORKERS, Settings, Tally, run
 
@@ -107,6 +106,16 @@ def test_failures_are_told_in_the_order_of_the_jobs(make):
     assert tally.failures[1] == f"cannot stylize {jobs[1].source}: no kernel"
 
 
+def test_damage_that_left_the_pixels_whole_is_noted_in_the_order_of_the_jobs(make):
+    jobs = make(*[(10, 8)] * 8, suffix="jpg")
+    for job in (jobs[1], jobs[6]):
+        job.source.write_bytes(job.source.read_bytes()[:-2])  # the marker of the end
+    tally = run(jobs, Recorder())
+    assert (tally.stylized, tally.failures) == (8, [])
+    assert [str(jobs[1].source) in tally.notes[0], str(jobs[6].source) in tally.notes[1]] == [True, True]
+    assert len(tally.notes) == 2
+
+
 def test_what_is_done_is_skipped(make):
     jobs = make((10, 8), (10, 8))
     jobs[0].target.parent.mkdir()
@@ -175,71 +184,60 @@ def test_what_has_one_size_after_resizing_is_grouped(make):
     assert recorder.shapes == [(2, 3, 8, 10)]
 
 
-def press_ctrl_c() -> None:
-    signal.raise_signal(signal.SIGINT)
+def test_progress_is_told(make):
+    jobs = make(*[(10, 8)] * 3)
+    jobs[0].target.parent.mkdir()
+    jobs[0].target.touch()
+    told = []
+    run(jobs, Recorder(), progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (2, 2)
+    assert told == sorted(told)
 
 
-def test_ctrl_c_finishes_the_image_at_hand(make, capsys):
-    jobs = make(*[(10, 8)] * 20)
-    calls = []
+def test_nothing_is_printed(make, capfd):
+    jobs = make((10, 8), (10, 8))
+    jobs[0].source.write_text("no image")
+    run(jobs, Recorder())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_stopping_finishes_the_image_at_hand(make):
+    jobs, calls = make(*[(10, 8)] * 20), []
 
     def stylize(photos):
         calls.append(photos)
-        if len(calls) == 2:
-            press_ctrl_c()
         return photos
 
-    before = signal.getsignal(signal.SIGINT)
-    assert run(jobs, stylize) == Tally(stylized=2, interrupted=True)
+    assert run(jobs, stylize, stop=lambda: len(calls) == 2) == Tally(stylized=2, stopped=True)
     assert [job.target.exists() for job in jobs] == [True] * 2 + [False] * 18
-    assert signal.getsignal(signal.SIGINT) is before
-    assert "stopping after the images at hand" in capsys.readouterr().err
 
 
-def test_ctrl_c_twice_gives_up_the_image_at_hand(make):
-    jobs = make(*[(10, 8)] * 5)
-    calls = []
+def test_an_interrupt_gives_up_the_image_at_hand(make):
+    jobs, calls = make(*[(10, 8)] * 5), []
 
     def stylize(photos):
         calls.append(photos)
         if len(calls) == 3:
-            press_ctrl_c()
-            press_ctrl_c()
+            raise KeyboardInterrupt
         return photos
 
-    assert run(jobs, stylize) == Tally(stylized=2, interrupted=True)
+    assert run(jobs, stylize) == Tally(stylized=2, stopped=True)
     assert sum(job.target.exists() for job in jobs) == 2
 
 
-def test_ctrl_c_many_times_while_writing(make, monkeypatch):
-    """Which is finished, whatever is pressed."""
-    real, main = images.save_picture, threading.get_ident()
-
-    def save(*options):
-        for _ in range(3):
-            signal.pthread_kill(main, signal.SIGINT)
-        time.sleep(0.2)
-        real(*options)
-
-    monkeypatch.setattr(images, "save_picture", save)
-    jobs = make((10, 8))
-    assert run(jobs, Recorder()) == Tally(stylized=1, interrupted=True)
-
-
-def test_ctrl_c_in_an_animation_loses_nothing_else(make, tmp_path):
+def test_an_interrupt_in_an_animation_loses_nothing_else(make):
     (job,) = make((10, 8), suffix="gif")
     frames = [PIL.Image.effect_noise((10, 8), 90) for _ in range(3)]
     frames[0].save(job.source, save_all=True, append_images=frames[1:])
-    frames_done = []
+    done = []
 
     def stylize(photos):
-        frames_done.append(photos)
-        if len(frames_done) == 2:
-            press_ctrl_c()
-            press_ctrl_c()
+        done.append(photos)
+        if len(done) == 2:
+            raise KeyboardInterrupt
         return photos
 
-    assert run([job], stylize) == Tally(interrupted=True)
+    assert run([job], stylize) == Tally(stopped=True)
     assert not list(job.target.parent.glob("*"))
 
 

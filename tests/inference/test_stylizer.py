@@ -1,3 +1,7 @@
+import weakref
+from pathlib import Path
+
+import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -85,6 +89,51 @@ def test_call_takes_and_returns_pillow(mode):
     assert (images.from_pil(stylized) - expected).abs().max() <= 0.5 / 255 + 1e-6
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_call_takes_files(tmp_path, kind):
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
+    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB")
+    photo.save(tmp_path / "photo.png")
+    assert stylizer(kind(tmp_path / "photo.png")).tobytes() == stylizer(photo).tobytes()
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg"):
+        stylizer(kind(tmp_path / "nowhere.jpg"))
+
+
+def test_call_takes_arrays():
+    stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
+    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB")
+    expected = np.asarray(stylizer(photo))
+    for array in (np.asarray(photo), np.asarray(photo) / 255, np.asarray(photo)[::-1][::-1]):
+        stylized = stylizer(array)
+        assert stylized.size == (19, 11)
+        assert np.abs(np.asarray(stylized).astype(int) - expected).max() <= 1
+    with pytest.raises(ValueError, match=r"an array must be RGB of shape \(H, W, 3\), got \(11, 19\)"):
+        stylizer(np.zeros((11, 19), np.uint8))
+    with pytest.raises(TypeError, match=r"must be floating point in \[0, 1\] or uint8, got torch\.int64"):
+        stylizer(np.zeros((11, 19, 3), np.int64))
+
+
+@pytest.mark.parametrize("image", [None, 3, torch.rand(1, 3, 8, 8), [1, 2]])
+def test_call_takes_nothing_else(image):
+    with pytest.raises(TypeError, match=r"an image must be a Pillow image, a file or an array, got \w+: for tensors"):
+        Stylizer(Doubled(), "cpu")(image)
+
+
+def test_stylize_takes_tensors_only():
+    with pytest.raises(TypeError, match=r"images must be a tensor, got str: call the stylizer itself"):
+        Stylizer(Doubled(), "cpu").stylize("photo.jpg")
+
+
+def test_from_the_name_of_a_network_that_ships():
+    by_name = Stylizer.from_checkpoint("starry_night_slim", "cpu", "fp32", "torch")
+    assert by_name.stylize(torch.rand(1, 3, 12, 12)).shape == (1, 3, 12, 12)
+
+
+def test_from_a_folder(tmp_path):
+    save_network(tmp_path / "tiny.safetensors", TransformerNetwork(width=2, blocks=1), {})
+    assert Stylizer.from_checkpoint(tmp_path, "cpu", "fp32", "torch").network.arguments["width"] == 2
+
+
 def test_from_checkpoint(tmp_path):
     network = TransformerNetwork(width=2, blocks=1)
     save_network(tmp_path / "tiny.safetensors", network, {}, dtype=torch.float32)
@@ -152,7 +201,7 @@ def test_tiles_give_the_same(network):
 def test_when_tiles_are_taken(network, monkeypatch, limit, tile, tiled):
     calls = []
     monkeypatch.setattr(stylizer, "UNTILED", limit)
-    monkeypatch.setattr(stylizer, "stylize_tiled", lambda *args, **_: calls.append(1) or args[1])
+    monkeypatch.setattr(stylizer.TiledNetwork, "__call__", lambda _, photo, tile: calls.append(tile) or photo)
     Stylizer(network, "cpu", "fp32", "torch", tile=tile).stylize(torch.rand(1, 3, 16, 16))
     assert bool(calls) == tiled
 
@@ -172,6 +221,44 @@ def test_out_of_memory(network, tile, falls_back):
     else:
         with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
             tight.stylize(photos)
+
+
+def test_a_failed_attempt_holds_no_memory_while_tiles_are_tried(network, monkeypatch):
+    alive = []
+
+    class Full:
+        precision = "fp32"
+
+        def __call__(self, photos):
+            activations = photos.new_zeros(8)
+            self.activations = weakref.ref(activations)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    tight = Stylizer(network, "cpu", "fp32", "torch")
+    tight.backend = full = Full()
+    run = stylizer.TiledNetwork.__call__
+    monkeypatch.setattr(
+        stylizer.TiledNetwork, "__call__", lambda *args: alive.append(full.activations() is not None) or run(*args)
+    )
+    tight.stylize(torch.rand(1, 3, 40, 40))
+    assert alive == [False]
+
+
+def test_what_is_known_of_the_network_is_kept_between_calls(network, monkeypatch):
+    made = Stylizer(network, "cpu", "fp32", "torch")
+    monkeypatch.setattr("fast_style.inference.tiling.stylize.program_of", None)
+    monkeypatch.setattr("fast_style.inference.tiling.stylize.untiled_elements", untiled := Counted())
+    for _ in range(3):
+        made.stylize(torch.rand(1, 3, 16, 16))
+    assert untiled.calls == 1
+
+
+class Counted:
+    calls = 0
+
+    def __call__(self, *_):
+        self.calls += 1
+        return 1000
 
 
 @pytest.mark.parametrize(
@@ -196,7 +283,7 @@ def test_a_network_without_tiles():
 
 def test_a_batch_that_is_too_large_is_split_not_tiled(monkeypatch):
     monkeypatch.setattr(stylizer, "UNTILED", 100_000)
-    monkeypatch.setattr(stylizer, "stylize_tiled", None)
+    monkeypatch.setattr(stylizer.TiledNetwork, "__call__", None)
     made = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch")
     sizes, real = [], made.backend
     made.backend = lambda photos: (sizes.append(len(photos)), real(photos))[1]

@@ -145,37 +145,32 @@ def test_bad_arguments(vgg16, changes, message):
         build(vgg16, **changes)
 
 
+def plain_features(vgg, images):
+    """Features of normalised images, one convolution after the other."""
+    x, features = images, {}
+    for name, conv in vgg.convs.items():
+        if name.endswith("_1") and name != "conv1_1":
+            x = torch.nn.functional.max_pool2d(x, 2)
+        x = features[name.replace("conv", "relu")] = conv(x).relu()
+    return features
+
+
+def plain_gram(features):
+    """F Fᵀ / (C·H·W)."""
+    return torch.einsum("nchw,ndhw->ncd", features, features) / features[0].numel()
+
+
 def test_preset_pytorch_examples_equals_their_formula(root, vgg16):
     style, stylized, photos = torch.rand(1, 3, 40, 32), *torch.rand(2, 3, 3, 32, 32)
     values = preset(root, "pytorch_examples")
     loss = PerceptualLoss(vgg16, style=style, **values)
 
-    # Their code, transcribed: images in 0..255, normalised by ImageNet's mean and std, everything a mean.
-    def normalize_batch(batch):
-        mean = batch.new_tensor([0.485, 0.456, 0.406]).view(-1, 1, 1)
-        std = batch.new_tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
-        return (batch.div(255.0) - mean) / std
-
-    def vgg(batch):
-        x, features, count = batch, [], {"1": 2, "2": 2, "3": 3, "4": 3}
-        for block, convs in count.items():
-            if block != "1":
-                x = torch.nn.functional.max_pool2d(x, 2)
-            for number in range(1, convs + 1):
-                x = torch.relu(vgg16.convs[f"conv{block}_{number}"](x))
-            features.append(x)
-        return features
-
-    def gram(y):
-        b, ch, h, w = y.size()
-        f = y.view(b, ch, w * h)
-        return f.bmm(f.transpose(1, 2)) / (ch * h * w)
-
-    mse = torch.nn.MSELoss()
-    features_y, features_x = vgg(normalize_batch(stylized * 255)), vgg(normalize_batch(photos * 255))
-    gram_style = [gram(y) for y in vgg(normalize_batch(style.mul(255).repeat(3, 1, 1, 1)))]
-    content = 1e5 * mse(features_y[1], features_x[1])
-    styles = 1e10 * sum(mse(gram(f), g) for f, g in zip(features_y, gram_style, strict=True))
+    # Everything a mean; images normalised by ImageNet's mean and deviation.
+    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
+    made, given, painted = (plain_features(vgg16, (images - mean) / std) for images in (stylized, photos, style))
+    content = 1e5 * (made["relu2_2"] - given["relu2_2"]).square().mean()
+    layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    styles = 1e10 * sum((plain_gram(made[layer]) - plain_gram(painted[layer])).square().mean() for layer in layers)
 
     summary = loss.summary(loss(stylized, photos))
     torch.testing.assert_close(summary["weighted/content_loss"], content, rtol=1e-4, atol=0)
@@ -191,30 +186,13 @@ def test_preset_jcjohnson_equals_their_formula(root):
     values = preset(root, "jcjohnson")
     loss = PerceptualLoss(network, style=style, **values)
 
-    def caffe(images):  # 0..255 minus the mean; the features of the published converted weights are in this scale
-        return images * 255 - 255 * torch.tensor([0.48235, 0.45882, 0.40784]).view(3, 1, 1)
-
-    def features(images):
-        x, out = caffe(images), {}
-        for name, conv in network.convs.items():
-            if name.endswith("_1") and name != "conv1_1":
-                x = torch.nn.functional.max_pool2d(x, 2)
-            x = out[f"relu{name[4:]}"] = torch.relu(conv(x))
-        return out
-
-    def gram(f):
-        n, c, h, w = f.shape
-        flat = f.view(n, c, h * w)
-        return torch.bmm(flat, flat.transpose(1, 2)).div(c * h * w)
-
-    mse = torch.nn.functional.mse_loss
-    ours, theirs, targets = loss(stylized, photos), features(stylized), features(style)
-    content = 1.0 * mse(theirs["relu3_3"], features(photos)["relu3_3"])
-    styles = sum(
-        5.0 * mse(gram(theirs[layer]), gram(targets[layer]).expand(4, -1, -1))
-        for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    )
-    summary = loss.summary(ours)
+    # Caffe's range: 0 … 255 less the mean.
+    mean = 255 * torch.tensor([0.48235, 0.45882, 0.40784]).view(3, 1, 1)
+    made, given, painted = (plain_features(network, 255 * images - mean) for images in (stylized, photos, style))
+    content = (made["relu3_3"] - given["relu3_3"]).square().mean()
+    layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    styles = sum(5 * (plain_gram(made[layer]) - plain_gram(painted[layer])).square().mean() for layer in layers)
+    summary = loss.summary(loss(stylized, photos))
     torch.testing.assert_close(summary["weighted/content_loss"], content, rtol=1e-4, atol=0)
     torch.testing.assert_close(summary["weighted/style_loss"], styles, rtol=1e-4, atol=0)
 
@@ -224,15 +202,12 @@ def test_preset_jcjohnson_total_variation_has_their_gradient(root):
     weight = preset(root, "jcjohnson")["tv_weight"]
     images = torch.rand(4, 3, 256, 256, requires_grad=True)
     (weight * total_variation(images)).backward()
-    # Their TotalVariation.lua, transcribed; it acts on images in 0..255, hence the chain rule's 255.
-    x = images.detach() * 255
-    gradient = torch.zeros_like(x)
-    x_diff = x[:, :, :-1, :-1] - x[:, :, :-1, 1:]
-    y_diff = x[:, :, :-1, :-1] - x[:, :, 1:, :-1]
-    gradient[:, :, :-1, :-1] += x_diff + y_diff
-    gradient[:, :, :-1, 1:] -= x_diff
-    gradient[:, :, 1:, :-1] -= y_diff
-    gradient *= 1e-6 * 255
+    # The gradient of 1e-6 · ½ Σ of the squared differences to the right and lower neighbour, on images in 0 … 255.
+    x = (255 * images.detach()).requires_grad_()
+    corner = x[:, :, :-1, :-1]
+    squares = (x[:, :, :-1, 1:] - corner).square() + (x[:, :, 1:, :-1] - corner).square()
+    (0.5e-6 * squares.sum()).backward()
+    gradient = 255 * x.grad
     torch.testing.assert_close(images.grad[:, :, :-1, :-1], gradient[:, :, :-1, :-1], rtol=5e-3, atol=1e-6)
 
 

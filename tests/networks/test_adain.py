@@ -8,11 +8,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from fast_style.checkpoint import load_network, load_styled, save_network, styles_of, takes_style
+from fast_style.checkpoint import load_network, load_styled, read_metadata, save_network, styles_of, takes_style
 from fast_style.functional import adaptive_instance_norm
 from fast_style.inference.stylizer import Stylizer
 from fast_style.inference.tiling import stylize_tiled
-from fast_style.networks import VGG, AdaIN
+from fast_style.networks import VGG, AdaIN, adain
 
 
 @pytest.fixture(scope="module")
@@ -180,40 +180,59 @@ def encoder(tmp_path):
     return tmp_path / "encoder.safetensors"
 
 
-def test_an_encoder_that_is_not_ours_is_named_and_found(encoder, tmp_path, paintings):
+def test_an_encoder_from_a_file_travels_in_the_file(encoder, tmp_path, paintings):
     network, path = AdaIN(str(encoder)).eval(), tmp_path / "adain.safetensors"
     save_network(path, network, {}, torch.float32)
-    with safe_open(path, "pt") as file:
-        assert not any(key.startswith("encoder.") for key in file.keys())  # noqa: SIM118
-        assert json.loads(file.metadata()["arguments"])["encoder"] == str(encoder)
+    encoder.unlink()
+    assert read_metadata(path)["arguments"]["encoder"] == "own"
+    assert str(tmp_path) not in json.dumps(read_metadata(path))
     loaded, photo = load_network(path), torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
         pictures = [
             each.transfer(each.encode(photo), each.encode(paintings[0]), (16, 16))[0] for each in (network, loaded)
         ]
     torch.testing.assert_close(*pictures)
-    kept = encoder.rename(tmp_path / "kept.safetensors")
-    for content in ("none", "h", "another"):
-        assert takes_style(path)  # which needs no encoder
-        assert styles_of(path) == []
-        if content == "another":
-            save_file({"features.0.weight": torch.zeros(2, 3, 3, 3), "features.0.bias": torch.zeros(2)}, encoder)
-        elif content != "none":
-            encoder.with_suffix(".pth").write_text("hello")
-            encoder.write_text("hello")
-        else:
-            encoder.write_text("")
-        with pytest.raises(ValueError, match=re.escape(f"{path}: its encoder is not to be had: ")):
-            load_network(path)
-    with safe_open(kept, "pt") as file:
-        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    save_file(state | {"features.0.bias": state["features.0.bias"] + 1}, encoder)
-    with pytest.raises(ValueError, match=re.escape(f"its encoder {encoder} is not the one it was trained with")):
+
+
+def change(path, **arguments):
+    """Change arguments in the metadata of a file; None: leave one out."""
+    with safe_open(path, "pt") as file:
+        texts, state = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    changed = json.loads(texts["arguments"]) | arguments
+    texts["arguments"] = json.dumps({key: value for key, value in changed.items() if value is not None})
+    save_file(state, path, texts)
+
+
+@pytest.mark.parametrize("widths", [[2, 2, 4, 4, 8, 8, 8, 8, 16], None, []])
+def test_a_file_names_no_file_to_open(network, encoder, tmp_path, monkeypatch, widths):
+    path = tmp_path / "adain.safetensors"
+    save_network(path, network, {}, torch.float32)
+    change(path, encoder=str(encoder), widths=widths)
+    monkeypatch.setattr(adain, "VGG", lambda *_: pytest.fail("an encoder was opened"))
+    for read in (load_network, takes_style, styles_of):
+        with pytest.raises(ValueError, match=r"does not describe a network that can be built: .*(encoder|widths)"):
+            read(path)
+
+
+def test_a_published_encoder_is_named_and_found(encoder, tmp_path, paintings, monkeypatch):
+    vgg, path, photo = VGG("vgg19", str(encoder)), tmp_path / "adain.safetensors", torch.rand(1, 3, 16, 16)
+    monkeypatch.setattr(adain, "VGG", lambda *_: vgg)
+    network = AdaIN("oxford_8bit").eval()
+    save_network(path, network, {}, torch.float32)
+    with safe_open(path, "pt") as file:
+        assert not any(key.startswith("encoder.") for key in file.keys())  # noqa: SIM118
+    with torch.inference_mode():
+        torch.testing.assert_close(load_network(path).encode(photo), network.encode(photo))
+    vgg.convs["conv1_1"].bias.data += 1
+    with pytest.raises(ValueError, match="its encoder oxford_8bit is not the one it was trained with"):
         load_network(path)
-    kept.rename(encoder)
-    load_network(path)
-    encoder.unlink()
-    with pytest.raises(FileNotFoundError, match=re.escape(f"{str(encoder)!r} are neither a file nor one of")):
+
+    def refuse(*_):
+        raise FileNotFoundError("a package is missing")
+
+    monkeypatch.setattr(adain, "VGG", refuse)
+    assert takes_style(path), "which needs no encoder"
+    with pytest.raises(FileNotFoundError, match=re.escape(f"{path}: its encoder is not to be had: a package")):
         load_network(path)
 
 
@@ -288,6 +307,10 @@ def test_refusals(network, paintings, vgg_file):
         AdaIN(styles=["night"])
     with pytest.raises(ValueError, match=r"must have 9 widths of 1 to 512 channels, got \[1, 2\]"):
         AdaIN(widths=[1, 2])
+    with pytest.raises(
+        ValueError, match=r"must be one of oxford_8bit, slim, .*own where widths are given, got 'a\.pth'"
+    ):
+        AdaIN("a.pth", widths=[1] * 9)
     for width in (0, 1.5, "2", 9):
         with pytest.raises(ValueError, match=f"decoder_width must be a whole number from 1 to 8, got {width!r}"):
             AdaIN(decoder_width=width)

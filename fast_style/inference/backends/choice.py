@@ -1,14 +1,15 @@
 """Which backend, device and precision, from what was asked for and what is there."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from fast_style.checkpoint import read_onnx_metadata
 from fast_style.inference.backends.eager import Eager
 from fast_style.inference.backends.interface import Backend
-from fast_style.inference.backends.onnx_file import read_onnx_metadata
 from fast_style.inference.backends.onnx_runtime import OnnxRuntime
 from fast_style.inference.backends.open_vino import OpenVINO
 from fast_style.inference.backends.precision import PRECISIONS, multiplies_bf16
@@ -70,20 +71,31 @@ def choose(
         raise ValueError(f"{asked or 'a backend'} is not available{what} on {where}{why}: take {have}")
     if backend == "auto":
         wanted = [offer for offer in wanted if _installed(offer[0], model)]
-        if not wanted:
-            raise ValueError(f"{model} needs OpenVINO or ONNX Runtime: pip install 'fast-style[openvino]'")
+    if not wanted:
+        raise ValueError(f"{model} needs OpenVINO or ONNX Runtime: pip install 'fast-style[openvino]'")
+    return _first_that_runs(wanted, model, where, compile, backend == "auto")
+
+
+def _first_that_runs(
+    wanted: Sequence[tuple[str, str]],
+    model: nn.Module | Path,
+    device: torch.device,
+    compile: bool,  # noqa: A002 - as PyTorch calls it
+    forgiving: bool,
+) -> Backend:
+    """Build the first backend that can run the model; where others are passed over, its notes say why."""
     notes: list[str] = []
     for name, number in wanted:
         try:
-            chosen = _build(name, model, where, number, compile)
+            chosen = _build(name, model, device, number, compile)
         except (RuntimeError, ValueError) as error:
-            if backend != "auto" or (name, number) == wanted[-1]:
+            if not forgiving or (name, number) == wanted[-1]:
                 raise
             notes.append(f"backend {name} {number} was passed over: {error}")
         else:
-            break
-    chosen.notes = notes + chosen.notes
-    return chosen
+            chosen.notes = notes + chosen.notes
+            return chosen
+    raise AssertionError("the last one is built or raises")
 
 
 def find_device(name: str) -> torch.device:

@@ -6,13 +6,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from fast_style.checkpoint import ONNX_FORMAT
 from fast_style.errors import first_line
 from fast_style.files import replacing
 from fast_style.inference.backends.interface import Clamped
@@ -20,7 +20,6 @@ from fast_style.inference.backends.precision import PRECISIONS, float32_norm, lo
 from fast_style.layers import frozen
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-FORMAT = "fast_style/onnx/1"
 OPSET = 18  # as old as the exporter writes, for old runtimes
 INPUT, OUTPUT = "photos", "stylized"
 DOC = (
@@ -30,7 +29,6 @@ DOC = (
 TRACED = (2, 3, 67, 79)  # odd, so that the padding is part of what is traced
 CHECKED = ((1, 3, 37, 53), (2, 3, 64, 48), (1, 3, 5, 9), (1, 3, 1, 1))
 TOLERANCE = {"fp32": 0.5 / 255, "fp16": 1.5 / 255}  # mean absolute difference
-METADATA_PROPS = 14  # number of ModelProto.metadata_props
 
 
 def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any], precision: str = "fp32") -> float:
@@ -58,7 +56,7 @@ def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any
     if precision not in TOLERANCE:
         raise ValueError(f"the precision of an ONNX file must be one of {', '.join(TOLERANCE)}, got {precision!r}")
     require_onnx()
-    described = {**metadata, "format": FORMAT, "precision": precision, "torch": torch.__version__}
+    described = {**metadata, "format": ONNX_FORMAT, "precision": precision, "torch": torch.__version__}
     network = Clamped(frozen(network)).cpu().eval()
     try:
         with _quiet():
@@ -81,33 +79,6 @@ def require_onnx() -> None:
     for package in PACKAGES:
         if find_spec(package) is None:
             raise ValueError(f"{package} is not installed, which writing ONNX takes: pip install 'fast-style[onnx]'")
-
-
-def read_onnx_metadata(path: str | Path) -> dict[str, Any]:
-    """Read what a file that `export_onnx` wrote says of itself; needs no ONNX package.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no complete ONNX file, or was not written by `export_onnx`.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no network at {path}")
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file: name an .onnx file")
-    content = path.read_bytes()
-    try:
-        fields = [dict(_fields(value)) for number, value in _fields(content) if number == METADATA_PROPS]
-        texts = {entry[1].decode(): entry[2].decode() for entry in fields}
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} is not a complete ONNX file") from error
-    try:
-        metadata = {key: json.loads(text) for key, text in texts.items()}
-    except (ValueError, RecursionError):
-        metadata = {}
-    if metadata.get("format") != FORMAT or metadata.get("precision") not in TOLERANCE:
-        raise ValueError(f"{path} was not exported by fast_style: make it with python -m fast_style export")
-    return metadata
 
 
 def _build(network: nn.Module, precision: str, texts: Mapping[str, str]) -> bytes:
@@ -172,40 +143,6 @@ def run(session: Any, photos: Tensor) -> Tensor:
         return torch.from_numpy(session.run([OUTPUT], {INPUT: array})[0])
     except Exception as error:  # ONNX Runtime's have no common class
         raise RuntimeError(f"ONNX Runtime cannot run the network ({first_line(error)})") from error
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of each field of a protocol buffer; ValueError if it is none, or incomplete."""
-    view = BytesIO(message)
-    while key := _varint(view, end=True):
-        kind, length = key & 7, 0
-        if kind == 0:
-            _varint(view)
-        elif kind in (1, 2, 5):
-            length = _varint(view) if kind == 2 else 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"wire type {kind}")
-        content = view.read(length)
-        if len(content) < length:
-            raise ValueError("truncated")
-        yield key >> 3, content
-
-
-def _varint(view: BytesIO, end: bool = False) -> int:
-    """Read a number of seven bits a byte; 0 at the end, if it may end here."""
-    value = 0
-    for shift in range(0, 64, 7):
-        byte = view.read(1)
-        if not byte:
-            if end and shift == 0:
-                return 0
-            raise ValueError("truncated")
-        value |= (byte[0] & 127) << shift
-        if byte[0] < 128:
-            break
-    if end and value < 8:
-        raise ValueError("field number 0")
-    return value
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fast_style.checkpoint import read_onnx_metadata
 from fast_style.errors import first_line
 from fast_style.inference.backends.cache import cached, fingerprint
 from fast_style.inference.backends.interface import Backend
-from fast_style.inference.backends.onnx_file import export_onnx, read_onnx_metadata, run, session_of
+from fast_style.inference.backends.onnx_file import export_onnx, run, session_of
 
 
 class OnnxRuntime(Backend):

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fast_style.checkpoint import read_onnx_metadata
 from fast_style.errors import first_line
 from fast_style.inference.backends.cache import cached, fingerprint, forget
 from fast_style.inference.backends.interface import Backend, Clamped
-from fast_style.inference.backends.onnx_file import read_onnx_metadata
 from fast_style.inference.backends.open_vino_model import keep_stem
 from fast_style.layers import frozen
-from fast_style.networks import StyleNetwork
+from fast_style.networks import Generator
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 TRACED = (1, 3, 17, 19)  # no multiples of four, so that padding inside the network is part of what is traced
@@ -60,7 +60,7 @@ class OpenVINO(Backend):
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._lock = threading.Lock()
-        self._pad = model.pad if isinstance(model, StyleNetwork) else torch.nn.Identity()
+        self._pad = model.pad if isinstance(model, Generator) else torch.nn.Identity()
         try:
             compiled = self._compile(self._core.read_model(model)) if isinstance(model, Path) else self._load(model)
         except Exception as error:  # its frontends raise what they like
@@ -76,7 +76,8 @@ class OpenVINO(Backend):
         h, w = photos.shape[-2:]
         padded = self._pad(photos.detach().cpu()).contiguous().numpy()
         with self._lock:
-            pictures = self._request.infer([padded], share_inputs=True, share_outputs=True)[0]
+            # Sharing the inputs as well would save a copy, but corrupts the heap now and then (OpenVINO 2026.4.1).
+            pictures = self._request.infer([padded], share_inputs=False, share_outputs=True)[0]
             return torch.from_numpy(pictures)[..., :h, :w].clamp(0, 1)
 
     def _load(self, network: nn.Module) -> Any:
@@ -104,7 +105,7 @@ class OpenVINO(Backend):
         ov = _import()
         with warnings.catch_warnings(action="ignore"):  # that tracing is deprecated, and that it settles sizes: checked
             example, inner = torch.rand(TRACED), network
-            if isinstance(network, StyleNetwork):
+            if isinstance(network, Generator):
                 example, inner = network.pad(example), _OfPadded(network)
             shape = ov.PartialShape([-1, 3, -1, -1])
             traced = ov.convert_model(inner, example_input=example, input=[shape])
@@ -126,7 +127,7 @@ class OpenVINO(Backend):
 class _OfPadded(nn.Module):
     """A network between its padding and its cropping, which take time in a compiled graph even when they do nothing."""
 
-    def __init__(self, network: StyleNetwork) -> None:
+    def __init__(self, network: Generator) -> None:
         super().__init__()
         self.network = network
 

@@ -70,14 +70,11 @@ class Passes:
         self.done = 0.0
         self.spare: Store | None = None  # reused by the next residual block: fresh memory is slow
 
-    def run(self, result: Result | None = None) -> list[Statistics]:
-        """Go through the program.
-
-        Args:
-            result: where the last pass writes; without it there is no last pass.
+    def run(self, result: Result) -> list[Statistics]:
+        """Go through the program; the last pass writes the result.
 
         Returns:
-            The statistics of the input of each norm.
+            Mean and variance of the input of each norm, (C,).
         """
         source: Source = self.photo
         identities: list[Store] = []
@@ -104,9 +101,8 @@ class Passes:
                     self.spare = source
                 source, pending = identities.pop(), []
         self.spare = None
-        if result is not None:
-            self._sweep(source, pending, result)
-            self.progress(1.0)
+        self._sweep(source, pending, result)
+        self.progress(1.0)
         return statistics
 
     def _keep(

@@ -91,19 +91,20 @@ def tileable(network: nn.Module) -> Tileable:
     return network
 
 
-def program_of(network: Tileable, dtype: torch.dtype, statistics: Sequence[Statistics] = ()) -> list[Item]:
+def program_of(network: Tileable, dtype: torch.dtype) -> list[Item]:
     """Translate the chain of a network.
 
     Args:
         network: what to translate.
         dtype: what convolutions compute in, but for the first, which has few channels: it computes in float32.
-        statistics: of the input of every instance or filter response norm, in order; without them each becomes a
-            `Norm`.
+
+    Returns:
+        Regions, norms and marks, in order. Weights are converted where they are first used.
 
     Raises:
         TypeError: if it has a layer that is not known here.
     """
-    program = list(_items(network.chain, dtype, iter(statistics) if statistics else None))
+    program = list(_items(network.chain, dtype))
     for position, item in enumerate(program):
         if isinstance(item, Convolution):
             # Pixels rounded to bfloat16 lose the gradients of smooth areas, which norms amplify.
@@ -125,16 +126,14 @@ def sizes_of(program: Sequence[Item], size: Size) -> list[Size]:
     return sizes
 
 
-def untiled_bytes(network: nn.Module, height: int, width: int, dtype: torch.dtype = torch.float32) -> int:
-    """Bytes of activations that a network holds at once, at least, if it runs on a whole picture.
+def untiled_elements(program: Sequence[Item], size: Size) -> int:
+    """Count the activations that a network holds at once, at least, if it runs on a whole picture.
 
-    Raises:
-        TypeError: if the network does not describe itself, or has a layer that is not known here.
-        ValueError: if it is in training mode.
+    Args:
+        program: of the network.
+        size: of its input.
     """
-    described = tileable(network)
-    program = program_of(described, dtype)
-    sizes = [prod(size) for size in sizes_of(program, input_size(described, height, width))]
+    sizes = [prod(each) for each in sizes_of(program, size)]
     held, most = [0], 0
     for item, before, after in zip(program, sizes, sizes[1:], strict=False):
         if item is Mark.FORK:
@@ -143,21 +142,21 @@ def untiled_bytes(network: nn.Module, height: int, width: int, dtype: torch.dtyp
             held.pop()
         maps = 3 * after if isinstance(item, Modulation) else 0  # scales, shifts and their product, in float32
         most = max(most, before + after + maps + sum(held))
-    return most * dtype.itemsize
+    return most
 
 
-def _items(layers: Sequence[Layer], dtype: torch.dtype, statistics: Iterator[Statistics] | None) -> Iterator[Item]:
+def _items(layers: Sequence[Layer], dtype: torch.dtype) -> Iterator[Item]:
     for layer in layers:
         if isinstance(layer, nn.Sequential):
-            yield from _items(list(layer), dtype, statistics)
+            yield from _items(list(layer), dtype)
         elif branch := getattr(layer, "branch", None):
-            inner = list(_items(branch, dtype, statistics))
+            inner = list(_items(branch, dtype))
             regions = [item for item in inner if isinstance(item, Region)]
             yield from [Residual(regions)] if len(regions) == len(inner) else [Mark.FORK, *inner, Mark.JOIN]
         elif isinstance(layer, FilterResponseNorm) or (
             isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats
         ):
-            yield Norm(layer)(next(statistics)) if statistics else Norm(layer)
+            yield Norm(layer)
         else:
             yield from _regions(layer, dtype)
 

@@ -5,6 +5,8 @@ What comes out is what the layer gives there for the whole picture: it pads at t
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -97,16 +99,23 @@ class Modulation(Region):
 
 
 class Convolution(Region):
-    """A convolution with its padding and stride, computing in `dtype`, whose output is rounded to `result`."""
+    """A convolution with its padding and stride, computing in `dtype`, whose output is rounded to `result`.
+
+    Weights are converted at the first use, and then kept: sizes are asked for more often than pictures.
+    """
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, result: torch.dtype | None = None) -> None:
-        self.conv, self.result = conv, result or dtype
-        self.weight = conv.weight.to(dtype, memory_format=torch.channels_last)
-        self.bias = None if conv.bias is None else conv.bias.to(dtype)
-        self.squares = _squares(strided_weight(conv.weight), conv.bias, dtype) if _is_narrow(conv) else None
+        self.conv, self.dtype, self.result = conv, dtype, result or dtype
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.padding = [int(each) for each in conv.padding]
         self.mode = PADDINGS[conv.padding_mode]
+
+    @cached_property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias as they are computed with: of a narrow convolution those of its squares."""
+        if _is_narrow(self.conv):
+            return _squares(strided_weight(self.conv.weight), self.conv.bias, self.dtype)
+        return _converted(self.conv, self.dtype)
 
     def in_float32(self) -> "Convolution":
         """Compute the same in float32, and round the output only."""
@@ -118,7 +127,7 @@ class Convolution(Region):
             (length + 2 * self.padding[axis] - self._extent(axis)) // self.stride[axis] + 1
             for axis, length in enumerate(size[1:])
         )
-        return len(self.weight), h, w
+        return self.conv.out_channels, h, w
 
     def needs(self, want: Span, length: int, axis: int) -> Span:
         """Span of the input; at the border also what reflection mirrors there."""
@@ -129,7 +138,7 @@ class Convolution(Region):
     def work(self, size: Size) -> int:
         """Multiply-adds for an input of a size."""
         _, h, w = self.resize(size)
-        return self.weight.numel() * h * w
+        return _weights_of(self.conv) * h * w
 
     def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
         """Pad at the border of the picture, convolve."""
@@ -140,17 +149,17 @@ class Convolution(Region):
         if top or bottom or left or right:
             x = F.pad(x, (left, right, top, bottom), mode=self.mode)
         have = (have[0][0] - top, have[0][1] + bottom), (have[1][0] - left, have[1][1] + right)
-        x = crop(x, have, reach).to(self.weight.dtype)
-        if self.squares is None:
-            y = F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        x = crop(x, have, reach).to(self.dtype)
+        if not _is_narrow(self.conv):
+            y = F.conv2d(x, *self.weights, self.stride, 0, self.dilation, self.groups)
             return y.to(self.result)
         h, w = (last - first for first, last in want)
         x = F.pad(x, (0, w % 2, 0, h % 2)) if h % 2 or w % 2 else x
-        y = unfold_squares(F.conv2d(x, *self.squares, stride=2))
+        y = unfold_squares(F.conv2d(x, *self.weights, stride=2))
         return y[..., :h, :w].to(self.result)
 
     def _extent(self, axis: int) -> int:
-        return self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+        return self.dilation[axis] * (self.conv.kernel_size[axis] - 1) + 1
 
     def _reach(self, want: Span, axis: int) -> Span:
         """Span of the padded input, counted from the first unpadded one."""
@@ -162,11 +171,16 @@ class UpsampledConvolution(Region):
     """Nearest-neighbour upsampling by two, then a 3×3 convolution padded by reflection, computing in `dtype`."""
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
-        self.squares = _squares(upsampled_weight(conv.weight).flatten(0, 2), conv.bias, dtype)
+        self.conv, self.dtype = conv, dtype
+
+    @cached_property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the convolution of the small size that gives the four pixels of each square."""
+        return _squares(upsampled_weight(self.conv.weight).flatten(0, 2), self.conv.bias, self.dtype)
 
     def resize(self, size: Size) -> Size:
         """Size of the output for an input of a size."""
-        return len(self.squares[0]) // 4, 2 * size[1], 2 * size[2]
+        return self.conv.out_channels, 2 * size[1], 2 * size[2]
 
     def needs(self, want: Span, length: int, axis: int) -> Span:
         """Span of the input."""
@@ -175,7 +189,7 @@ class UpsampledConvolution(Region):
 
     def work(self, size: Size) -> int:
         """Multiply-adds for an input of a size."""
-        return self.squares[0].numel() * size[1] * size[2]
+        return 16 * self.conv.in_channels * self.conv.out_channels * size[1] * size[2]
 
     def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
         """Convolve, four pixels at once; reflecting the upsampled picture by one is replicating the small one."""
@@ -184,7 +198,7 @@ class UpsampledConvolution(Region):
         left, right, top, bottom = max(0, -start), max(0, stop - size[2]), max(0, -first), max(0, last - size[1])
         if left or right or top or bottom:
             x = F.pad(x, (left, right, top, bottom), mode="replicate")
-        y = unfold_squares(F.conv2d(x.to(self.squares[0].dtype), *self.squares))
+        y = unfold_squares(F.conv2d(x.to(self.dtype), *self.weights))
         return crop(y, ((2 * first + 1, 2 * last - 1), (2 * start + 1, 2 * stop - 1)), want)
 
     @staticmethod
@@ -196,12 +210,15 @@ class TransposedConvolution(Region):
     """A transposed convolution, computing in `dtype`."""
 
     def __init__(self, conv: nn.ConvTranspose2d, dtype: torch.dtype) -> None:
-        self.weight = conv.weight.to(dtype, memory_format=torch.channels_last)
-        self.bias = None if conv.bias is None else conv.bias.to(dtype)
+        self.conv, self.dtype = conv, dtype
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.padding = [int(each) for each in conv.padding]
         self.output_padding = conv.output_padding
-        self.channels = conv.out_channels
+
+    @cached_property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias as they are computed with."""
+        return _converted(self.conv, self.dtype)
 
     def resize(self, size: Size) -> Size:
         """Size of the output for an input of a size."""
@@ -209,7 +226,7 @@ class TransposedConvolution(Region):
             (length - 1) * self.stride[axis] - 2 * self.padding[axis] + self._extent(axis) + self.output_padding[axis]
             for axis, length in enumerate(size[1:])
         )
-        return self.channels, h, w
+        return self.conv.out_channels, h, w
 
     def needs(self, want: Span, length: int, axis: int) -> Span:
         """Span of the input: output o is made of the inputs i with o = i·stride − padding + 0 … extent − 1."""
@@ -220,19 +237,18 @@ class TransposedConvolution(Region):
 
     def work(self, size: Size) -> int:
         """Multiply-adds for an input of a size."""
-        return self.weight.numel() * size[1] * size[2]
+        return _weights_of(self.conv) * size[1] * size[2]
 
     def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
         """Convolve all of the input, cut out what is wanted."""
         # Where the stride is longer than the kernel, a region may end with pixels that see nothing.
         extra = [max(self.output_padding[axis], self.stride[axis] - self._extent(axis)) for axis in (0, 1)]
-        x = x.to(self.weight.dtype)
-        y = F.conv_transpose2d(x, self.weight, self.bias, self.stride, 0, extra, self.groups, self.dilation)
+        y = F.conv_transpose2d(x.to(self.dtype), *self.weights, self.stride, 0, extra, self.groups, self.dilation)
         top, left = (have[axis][0] * self.stride[axis] - self.padding[axis] for axis in (0, 1))
         return crop(y, ((top, top + y.shape[-2]), (left, left + y.shape[-1])), want)
 
     def _extent(self, axis: int) -> int:
-        return self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+        return self.dilation[axis] * (self.conv.kernel_size[axis] - 1) + 1
 
 
 class Enlargement(Region):
@@ -297,6 +313,16 @@ class Residual(Region):
 
 def _is_narrow(conv: nn.Conv2d) -> bool:
     return conv.out_channels < 8 and {*conv.stride, *conv.dilation, conv.groups} == {1}
+
+
+def _weights_of(conv: nn.Conv2d | nn.ConvTranspose2d) -> int:
+    """Count the numbers of a kernel without computing it, as a parametrization would."""
+    return conv.in_channels * conv.out_channels // conv.groups * prod(conv.kernel_size)
+
+
+def _converted(conv: nn.Conv2d | nn.ConvTranspose2d, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    bias = None if conv.bias is None else conv.bias.to(dtype)
+    return conv.weight.to(dtype, memory_format=torch.channels_last), bias
 
 
 def _squares(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:

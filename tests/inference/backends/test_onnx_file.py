@@ -121,3 +121,13 @@ def test_a_file_that_is_ours_but_cannot_be_run(tmp_path, onnx_file, backend):
     onnx.save(model, path)
     with pytest.raises(ValueError, match=r"(damaged\.onnx cannot be run by|cannot compile .*damaged\.onnx)"):
         choose(path, backend=backend)
+
+
+def test_a_file_names_no_file_to_read(onnx_file, tmp_path):
+    model = onnx.load(onnx_file)
+    tensor = next(each for each in model.graph.initializer if each.raw_data)
+    onnx.external_data_helper.set_external_data(tensor, "/etc/hostname")
+    tensor.ClearField("raw_data")
+    (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match=r"other\.onnx names other files to read, which no exported network does"):
+        choose(tmp_path / "other.onnx")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fast_style.checkpoint import load_network
 from fast_style.data import procedural_image
-from fast_style.inference.tiling import smallest_tile, stylize_tiled, untiled_bytes
+from fast_style.inference.tiling import TiledNetwork, regions, stylize, stylize_tiled
 from fast_style.layers import ConvLayer, FilterResponseNorm, TransposedConv, UpsampleConv
 from fast_style.networks import VGG, TransformerNetwork
 
@@ -103,7 +103,7 @@ def starry_night(root):
 def test_tiled_is_untiled(network, size):
     photo = torch.rand(3, *size)
     expected = network(photo[None])[0]
-    for tile in (smallest_tile(network), 33, 64, 512):
+    for tile in (TiledNetwork(network).smallest_tile, 33, 64, 512):
         given = stylize_tiled(network, photo, tile)
         torch.testing.assert_close(given, expected, atol=3e-5, rtol=0)
 
@@ -150,25 +150,27 @@ def test_no_seams(starry_night):
         assert lines[beside].mean() < 1.5 * lines[~beside].mean()
 
 
-def test_statistics_of_a_thumbnail_are_close_but_not_exact(starry_night):
-    photo = procedural_image(0, 3, 192)
-    with torch.inference_mode():
-        expected = starry_night(photo[None])[0]
-    errors = [
-        (stylize_tiled(starry_night, photo, 96, "thumbnail", thumbnail=side) - expected).abs().mean()
-        for side in (48, 144, 192)
-    ]
-    assert errors[0] > errors[1] > 0.5 / 255
-    assert errors[1] < 0.1
-    assert errors[2] < 1e-4
-    own = [stylize_tiled(starry_night, photo[:, top : top + 64], 96) for top in (0, 64, 128)]
-    assert errors[1] < (torch.cat(own, dim=1) - expected).abs().mean(), "no better than tiles on their own"
+def test_weights_are_converted_once(starry_night, monkeypatch):
+    converted = []
+    for name in ("_converted", "_squares"):
+        real = getattr(regions, name)
+        monkeypatch.setattr(regions, name, lambda *args, real=real: converted.append(1) or real(*args))
+    tiled = TiledNetwork(starry_night, torch.bfloat16)
+    assert tiled.untiled_bytes(64, 64) > 0
+    assert tiled.smallest_tile > 1
+    assert not converted, "sizes need no weights"
+    pictures = [tiled(torch.full((3, 40, 50), 0.25), 32) for _ in range(2)]
+    assert torch.equal(*pictures)
+    assert len(converted) == sum(isinstance(layer, nn.Conv2d) for layer in starry_night.modules())
 
 
-def test_a_network_without_statistics_needs_no_thumbnail():
-    network = randomised(TransformerNetwork(width=4, blocks=1, norm="batch"))
-    photo = torch.rand(3, 90, 120)
-    torch.testing.assert_close(stylize_tiled(network, photo, 40, "thumbnail", thumbnail=16), network(photo[None])[0])
+def test_plans_are_made_once_for_a_size(network, monkeypatch):
+    made, real = [], stylize.best_plan
+    monkeypatch.setattr(stylize, "best_plan", lambda *args: made.append(args[1]) or real(*args))
+    tiled = TiledNetwork(network)
+    for size in ((40, 50), (40, 50), (60, 50), (40, 50)):
+        tiled(torch.rand(3, *size), 32)
+    assert len(made) == 2
 
 
 def test_batch_norm_keeps_nothing(monkeypatch):
@@ -221,8 +223,8 @@ def test_progress(network):
 def test_what_an_untiled_run_holds():
     network = TransformerNetwork().eval()
     # The input and the output of the last upsampling, before and after it is normalised: 64 and 32 channels.
-    assert untiled_bytes(network, 512, 1000) == 64 * 512 * 1000 * 4
-    assert untiled_bytes(network, 511, 999, torch.bfloat16) == 64 * 512 * 1000 * 2
+    assert TiledNetwork(network).untiled_bytes(512, 1000) == 64 * 512 * 1000 * 4
+    assert TiledNetwork(network, torch.bfloat16).untiled_bytes(511, 999) == 64 * 512 * 1000 * 2
 
 
 MEASURE = """
@@ -246,7 +248,7 @@ def test_memory_is_bounded():
     run = subprocess.run([sys.executable, "-c", MEASURE, str(side)], capture_output=True, text=True, check=True)
     pictures, more = 2 * 3 * side**2, int(run.stdout)
     assert more - pictures < 60_000_000
-    assert untiled_bytes(TransformerNetwork(width=8, blocks=1).eval(), side, side) > 150_000_000
+    assert TiledNetwork(TransformerNetwork(width=8, blocks=1).eval()).untiled_bytes(side, side) > 150_000_000
 
 
 class Undescribed(nn.Module):
@@ -272,11 +274,8 @@ class Unknown(TransformerNetwork):
             "network in training mode in tiles: call its eval()",
         ),
         ({"tile": 5}, ValueError, "tile must be at least 8 pixels, what this network sees around one; got 5"),
-        ({"tile": 20, "mode": "thumbnail"}, ValueError, "tile must be at least 23 pixels"),
-        ({"mode": "quick"}, ValueError, "mode must be one of exact, thumbnail, got 'quick'"),
         ({"dtype": torch.float64}, TypeError, "dtype must be one of torch.float32, .*, got torch.float64"),
-        ({"memory": 0}, ValueError, "memory and thumbnail must be positive, got 0 and 1024"),
-        ({"thumbnail": 0}, ValueError, "memory and thumbnail must be positive, got .* and 0"),
+        ({"memory": 0}, ValueError, "memory must be positive, got 0"),
         ({"photo": torch.rand(2, 3, 9, 9)}, ValueError, r"a photo must have shape .*, got \(2, 3, 9, 9\)"),
         ({"photo": torch.rand(1, 9, 9)}, ValueError, r"a photo must have shape .*, got \(1, 9, 9\)"),
         ({"photo": torch.rand(3, 0, 9)}, ValueError, r"a photo must have shape .*, got \(3, 0, 9\)"),

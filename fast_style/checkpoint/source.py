@@ -1,0 +1,75 @@
+"""Which file a network is in: by its path, by its folder, or by the name of a network that ships."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from fast_style.assets import shipped_networks
+
+SUFFIXES = (
+    ".safetensors",
+    ".ckpt",
+    ".pth",
+    ".pt",
+    ".model",
+    ".onnx",
+)  # in the order in which files of one name are preferred
+LISTED = 12  # names in a sentence
+
+
+def find_network(source: str | Path) -> Path:
+    """Find the file of a network.
+
+    Args:
+        source: a file; a folder with a single network; `FOLDER/NAME`, a network of a folder without its suffix; or
+            `NAME`, a network that ships, such as `starry_night`. What is there goes before what ships.
+
+    Returns:
+        The file, whose content is not looked at.
+
+    Raises:
+        FileNotFoundError: if there is no such network; the nearest name is suggested.
+        ValueError: if the source is empty, or a folder holds no network or several.
+    """
+    if not str(source).strip():
+        raise ValueError("the network is empty: give a file, a folder or the name of a network that ships")
+    path, shipped = Path(source).expanduser(), shipped_networks()
+    if path.is_dir():
+        inside = _networks_in(path)
+        if len(inside) == 1:
+            return next(iter(inside.values()))
+        if inside:
+            raise ValueError(
+                f"{path} holds {len(inside)} networks, {_listed(inside)}: give {path / next(iter(inside))}"
+            )
+        if str(source) not in shipped:
+            raise ValueError(f"{path} holds no network ({', '.join(SUFFIXES)}): name a folder with one, or a file")
+    elif path.exists():
+        return path
+    beside = _networks_in(path.parent) if path.parent.is_dir() else {}
+    if path.name in beside:
+        return beside[path.name]
+    if str(source) in shipped:
+        return shipped[str(source)]
+    return _refuse(path, beside, shipped)
+
+
+def _networks_in(folder: Path) -> dict[str, Path]:
+    """List the networks of a folder by name; of several files of one name the first in the order of `SUFFIXES`."""
+    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    files.sort(key=lambda path: (path.stem, -SUFFIXES.index(path.suffix.lower())))
+    return {path.stem: path for path in files if path.is_file()}
+
+
+def _refuse(path: Path, beside: dict[str, Path], shipped: dict[str, Path]) -> Path:
+    """Raise FileNotFoundError with what may have been meant."""
+    bare = path.parent == Path()
+    near = get_close_matches(path.stem if path.suffix.lower() in SUFFIXES else path.name, {**beside, **shipped}, n=1)
+    meant = ""
+    if near:
+        meant = f" (did you mean {near[0] if near[0] in shipped and near[0] not in beside else beside[near[0]]}?)"
+    known = f"; those that ship are {_listed(shipped)}" if bare and shipped else ""
+    raise FileNotFoundError(f"there is no network at {path}{meant}{known}")
+
+
+def _listed(names: dict[str, Path]) -> str:
+    return ", ".join([*list(names)[:LISTED], *(["…"] if len(names) > LISTED else [])])

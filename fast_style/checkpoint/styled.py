@@ -1,0 +1,73 @@
+"""Networks out of files, in the styles that are chosen."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from fast_style.checkpoint.network import load_network
+from fast_style.checkpoint.source import find_network
+from fast_style.networks import StyleNetwork, TakesImages
+
+STYLE_SIZE = 512  # pixels on the short side of the style image for a network that takes any, as in its training
+
+
+def load_styled(
+    source: str | Path,
+    style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
+    style_map: Tensor | None = None,
+) -> nn.Module:
+    """Build the network of a file in one style.
+
+    Args:
+        source: a file, a folder or the name of a network that ships, see `find_network`.
+        style: of a network of several styles the weights of one or some, by name; with a map several such. Of a network
+            for any style the names are files, URLs or names of shipped styles.
+        style_map: where each of K styles applies, (1, K, h, w), not negative; only their ratio matters. It lies over
+            the whole picture whatever the size of that.
+
+    Returns:
+        On the CPU, in float32, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: if there is no such network, encoder or style image.
+        ValueError: if the file is refused (see `load_network`), the style is not one of the network, there are several
+            and none is chosen, there is one and something is chosen, or a style image cannot be read.
+        RuntimeError: if a style image or an encoder cannot be downloaded.
+    """
+    path = find_network(source)
+    network = load_network(path)
+    if isinstance(network, TakesImages) and network.takes_images:
+        if not style:
+            from fast_style.data import shipped_styles
+
+            raise ValueError(f"{path} takes any style: choose an image, or one of {', '.join(shipped_styles())}")
+        network, style = _of_images(network, style)
+    if not isinstance(network, StyleNetwork) or not network.styles:
+        if style is not None or style_map is not None:
+            raise ValueError(f"{path} has a single style: leave out the choice of one")
+        return network
+    if not style:
+        raise ValueError(f"{path} has several styles: choose one, or a mixture, of {', '.join(network.styles)}")
+    try:
+        if style_map is not None:
+            return network.of_style_map([style] if isinstance(style, Mapping) else style, style_map)
+        if not isinstance(style, Mapping):
+            message = "several styles need a map that says where each applies"
+            raise ValueError(message)  # noqa: TRY004 - it is the map that is missing
+        return network.of_style(style)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _of_images(
+    network: TakesImages, style: Mapping[str, float] | Sequence[Mapping[str, float]]
+) -> tuple[StyleNetwork, Mapping[str, float] | Sequence[Mapping[str, float]]]:
+    """Make the network of the images of some styles, and tell what these are called there."""
+    from fast_style.data import find_style, load_style  # heavy, and wanted for style images only
+
+    styles = [style] if isinstance(style, Mapping) else style
+    names = list(dict.fromkeys(name for each in styles for name in each))
+    images = [load_style(Path(name).stem, find_style(name), size=STYLE_SIZE) for name in names]
+    renamed = [{str(names.index(name) + 1): weight for name, weight in each.items()} for each in styles]
+    return network.of_images(images), renamed[0] if isinstance(style, Mapping) else renamed

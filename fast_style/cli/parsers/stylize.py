@@ -1,0 +1,95 @@
+"""What `stylize` takes."""
+
+import argparse
+from collections.abc import Sequence
+
+from fast_style.cli.arguments import Parser, add_overwrite, filled, path
+
+MAX_SIDE = 65_500  # of a JPEG file
+
+
+def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
+    """Read the arguments of `stylize`.
+
+    Args:
+        arguments: the words after the name of the command.
+        prog: what the help calls the command.
+
+    Returns:
+        The options, one for each of those below, with an underscore for a dash in their names.
+
+    Raises:
+        SystemExit: with 0 after `--help`, with 2 after misuse, which is told.
+    """
+    parser = Parser(
+        prog=prog,
+        description="Stylize photos with a trained network.",
+        epilog="In folders and among several inputs, stylized images are skipped, hidden files left out.",
+    )
+    _add_style(parser)
+    _add_files(parser)
+    _add_control(parser.add_argument_group("the picture"))
+    _add_engine(parser.add_argument_group("how it is computed"))
+    _add_encoding(parser.add_argument_group("the files that are written"))
+    options = parser.parse_args(arguments)
+    if not options.input and not options.list_styles:
+        parser.error("the following arguments are required: --input")
+    if options.size is not None and not 1 <= options.size <= MAX_SIDE:
+        parser.error(f"--size must be 1 to {MAX_SIDE} pixels, got {options.size}")
+    return options
+
+
+def _add_style(parser: argparse.ArgumentParser) -> None:
+    model = "network that training exported; several are laid over one another, see --mask"
+    parser.add_argument("--model", type=path, nargs="+", required=True, metavar="CKPT", help=model)
+    style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
+    style += "image files or URLs in place of names, or names of shipped styles; several are laid over one "
+    style += "another, see --mask, or side by side, see --style-map"
+    parser.add_argument("--style", type=filled, nargs="+", action="extend", default=[], metavar="NAME", help=style)
+    style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
+    style_map += "one a style, white where it applies"
+    parser.add_argument("--style-map", type=filled, nargs="+", default=[], metavar="MAP", help=style_map)
+    parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    photos = "files, globs, or folders with subfolders"
+    parser.add_argument("--input", type=filled, nargs="+", metavar="PATH", help=photos)
+    where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
+    where += "default: NAME-MODEL, or NAME-STYLE, beside each input"
+    parser.add_argument("--output", type=path, metavar="PATH", help=where)
+    add_overwrite(parser)
+
+
+def _add_control(group: argparse._ArgumentGroup) -> None:
+    strength = "0 (the photo) to 1 (the stylized picture, default)"
+    group.add_argument("--strength", type=float, default=1.0, metavar="S", help=strength)
+    colours = "keep the photo's colours: its own everywhere (luminance), or as a whole (histogram)"
+    group.add_argument("--preserve-color", choices=("luminance", "histogram"), help=colours)
+    strokes = "make strokes X times as large, 0.125 to 8; by default they have as many pixels as in training"
+    group.add_argument("--stroke-size", type=float, default=1.0, metavar="X", help=strokes)
+    mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
+    mask += "mask each, or for each but the first"
+    group.add_argument("--mask", type=path, nargs="+", default=[], metavar="FILE", help=mask)
+    group.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
+    group.add_argument("--still", action="store_true", help="take the first frame of animations")
+
+
+def _add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    group.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
+    group.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    tile = "work in tiles of N pixels, off, or auto (default: where memory needs it); the result is the same"
+    group.add_argument("--tile", default="auto", metavar="N", help=tile)
+    batch = "stylize N images of one size together (1), which some GPUs do faster"
+    group.add_argument("--batch-size", type=int, default=1, metavar="N", help=batch)
+
+
+def _add_encoding(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--quality", type=int, default=95, metavar="N", help="1 to 100, of JPEG, WebP and AVIF (95)")
+    group.add_argument("--subsampling", default="4:4:4", help="of JPEG and AVIF: 4:4:4 (default), 4:2:2 or 4:2:0")
+    group.add_argument("--bits", type=int, choices=(8, 16), help="per channel; default: as many as the image has")
+    profile = "convert the colours to sRGB (default), or keep them"
+    group.add_argument("--profile", default="srgb", choices=("srgb", "keep"), help=profile)
+    group.add_argument("--background", metavar="COLOUR", help="flatten transparency on a colour; default: keep it")
+    group.add_argument("--drop-metadata", action="store_true", help="leave out EXIF, XMP, resolution and text")

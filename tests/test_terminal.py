@@ -1,0 +1,114 @@
+"""What is printed, whatever the console can show."""
+
+import io
+import signal
+import sys
+import threading
+
+import pytest
+from rich.table import Table
+
+from fast_style.terminal import Stop, accept_any_text, progress_bar, show, telling_errors
+
+
+def written(monkeypatch, encoding: str, name: str = "stdout") -> io.BytesIO:
+    """Let a stream of this encoding be the one that is written to, and return what it holds."""
+    content = io.BytesIO()
+    monkeypatch.setattr(sys, name, io.TextIOWrapper(content, encoding=encoding, write_through=True, newline="\n"))
+    accept_any_text()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "expected"),
+    [
+        ("ascii", "20 → 1.25 … 48×36, −1", b"20 -> 1.25 ... 48x36, -1\n"),
+        ("cp1252", "é → 48×36 …", "é -> 48×36 …\n".encode("cp1252")),
+        ("ascii", "é漢[red]", b"e?[red]\n"),
+        ("utf-8", "é → 漢", "é → 漢\n".encode()),
+        ("utf-8", b"\xff.jpg".decode("utf-8", "surrogateescape"), b"?.jpg\n"),
+    ],
+)
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_no_text_is_refused(monkeypatch, encoding, text, expected, name):
+    content = written(monkeypatch, encoding, name)
+    print(text, file=getattr(sys, name))
+    assert content.getvalue() == expected
+
+
+def test_without_a_console(monkeypatch):
+    """As under pythonw."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    accept_any_text()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_values_in_a_table_stand_as_they_are(monkeypatch, encoding):
+    """Neither markup, which may be wrong as well, nor names of emoji."""
+    content = written(monkeypatch, encoding)
+    values = ("[red]", "data.root=[/a/photos,/b]", "[/]", ":smile:", "a → b")
+    table = Table(title="[bold]")
+    table.add_column("[x]")
+    for value in values:
+        table.add_row(value)
+    show(table)
+    text = content.getvalue().decode(encoding)
+    for value in ("[bold]", "[x]", *values[:-1], "a → b" if encoding == "utf-8" else "a -> b"):
+        assert value in text
+
+
+def test_a_table_in_a_log_is_wide(monkeypatch):
+    content = written(monkeypatch, "utf-8")
+    table = Table()
+    table.add_column("network")
+    table.add_row("a" * 140)
+    show(table)
+    assert "a" * 140 in content.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ValueError("no\nsuch → style"), 2, "error: no such → style\n"),
+        (FileNotFoundError("there is none"), 2, "error: there is none\n"),
+        (RuntimeError("no kernel"), 1, "error: no kernel\n"),
+        (MemoryError(), 1, "error: MemoryError\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_errors_are_told_in_one_line(capsys, error, code, sentence):
+    with pytest.raises(SystemExit, match=f"^{code}$"), telling_errors():
+        raise error
+    assert capsys.readouterr() == ("", sentence)
+
+
+def test_progress_is_hidden_in_a_log(capsys):
+    with progress_bar("stylizing") as progress:
+        progress(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_once_and_twice(capsys):
+    stop, before = Stop(), signal.getsignal(signal.SIGINT)
+    with stop.listening():
+        signal.raise_signal(signal.SIGINT)
+        assert stop.asked
+        signal.raise_signal(signal.SIGINT)  # nothing may be given up here
+        with pytest.raises(KeyboardInterrupt, match=r"^$"), stop.interruptible():
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert capsys.readouterr().err == "stopping after the images at hand; Ctrl-C again gives them up\n"
+
+
+def test_in_a_thread_ctrl_c_stays_as_it_is():
+    stop, found = Stop(), []
+
+    def listen():
+        with stop.listening():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join(20)
+    assert found == [signal.getsignal(signal.SIGINT)]
