@@ -10,7 +10,8 @@ the same command again finishes what is missing. Lanes run beside one another on
 fill (`--lanes 3`).
 
 `--steps` is for each network of one painting, the gallery takes three times as many; 40,000 steps of batch 4 are those
-of Johnson et al. 2016. With `--minutes` a lane takes that long, its trainings an equal share each.
+of Johnson et al. 2016. With `--minutes` a lane takes about that long, start and measurements of each training included;
+one that starts from scratch gets twice the share of one that starts from another network.
 """
 
 import argparse
@@ -49,7 +50,10 @@ LANES = [
 ]
 
 
-def command(training: Training, options: argparse.Namespace, share: int) -> list[str]:
+START = 20  # seconds that a training takes beside its steps on a GPU
+
+
+def command(training: Training, options: argparse.Namespace, lane: list[Training]) -> list[str]:
     """Spell out the training command."""
     output = options.output / f"{training.name}.safetensors"
     run = options.runs / training.name
@@ -63,7 +67,9 @@ def command(training: Training, options: argparse.Namespace, share: int) -> list
     elif training.start:
         parts.append(f"init={options.output / training.start}.safetensors")
     if options.minutes:
-        parts.append(f"trainer.max_time={round(60 * options.minutes / share)}")
+        shares = {each: 1 if each.start else 2 for each in lane}
+        seconds = (60 * options.minutes - START * len(lane)) * shares[training] / sum(shares.values())
+        parts.append(f"trainer.max_time={max(1, round(seconds))}")
     else:
         parts.append(f"trainer.max_steps={options.steps * (1 if training.style else 3)}")
     return parts + options.settings
@@ -81,7 +87,7 @@ def run_lane(lane: list[Training], options: argparse.Namespace, failed: list[str
         if training.start and not (options.output / f"{training.start}.safetensors").exists():
             print(f"{training.name}: left out, {training.start} is missing", flush=True)
             continue
-        line = command(training, options, len(lane))
+        line = command(training, options, lane)
         print(f"{training.name}: {shlex.join(line)}", flush=True)
         options.runs.mkdir(parents=True, exist_ok=True)
         log = options.runs / f"{training.name}.log"

@@ -3,7 +3,7 @@
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -11,7 +11,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 RULES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
-RULES |= {Path: "a path", list: "a list", tuple: "a list", dict: "a mapping"}
+RULES |= {Path: "a path", list: "a list", tuple: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}
 
 
 class Run(typing.NamedTuple):
@@ -50,17 +50,18 @@ def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
         # What depends on other settings is checked where these stand.
         if OmegaConf.is_interpolation(config, key) or OmegaConf.is_missing(config, key):
             continue
-        value = config[key]
-        if isinstance(value, DictConfig | ListConfig):
-            target = value.get("_target_") if isinstance(value, DictConfig) else None
-            _check(value, f"{name}.", {} if target is None else _hints(target))
-            if target is not None:
-                continue
+        value, allowed = config[key], list(_members(hints.get(str(key), Any)))
+        if isinstance(value, DictConfig) and "_target_" in value:
+            _check(value, f"{name}.", _hints(value["_target_"]))
+            continue
+        if isinstance(value, DictConfig):
+            _check(value, f"{name}.", dict.fromkeys(map(str, value), _values(allowed)))
+        elif isinstance(value, ListConfig):
+            _check(value, f"{name}.", {})
+        if OmegaConf.is_config(value):
             value = OmegaConf.to_container(value)
-        hint = hints.get(str(key), Any)
-        if not any(_fits(value, each) for each in _members(hint)):
-            rules = [_rule(each) for each in _members(hint)]
-            raise ValueError(f"{name} must be {' or '.join(dict.fromkeys(filter(None, rules)))}, got {value}")
+        if not any(_fits(value, each) for each in allowed):
+            raise ValueError(f"{name} must be {_rules(allowed)}, got {value}")
 
 
 def _hints(target: str) -> dict[str, Any]:
@@ -99,7 +100,13 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, accepted)
 
 
-def _rule(hint: Any) -> str | None:
-    if get_origin(hint) is Literal:
-        return ", ".join(map(str, get_args(hint)))
-    return RULES.get(get_origin(hint) or hint)
+def _values(allowed: list[Any]) -> Any:
+    """Return the annotation of the values of a mapping."""
+    return next((get_args(each)[1] for each in allowed if get_origin(each) in (dict, Mapping)), Any)
+
+
+def _rules(allowed: list[Any]) -> str:
+    kinds = [get_origin(each) or each for each in allowed if each is not int or float not in allowed]
+    literal = [str(value) for each in allowed if get_origin(each) is Literal for value in get_args(each)]
+    rules = [", ".join(literal), *(RULES.get(kind, "") for kind in kinds)]
+    return " or ".join(dict.fromkeys(filter(None, rules))) or "an object, which _target_ names"

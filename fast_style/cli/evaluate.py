@@ -117,18 +117,29 @@ def _name(model: Path, models: Sequence[Path]) -> str:
 
 
 def _print(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: argparse.Namespace) -> None:
-    layers = [name for name in loss.weights if name.startswith("style_loss/")]
+    names = ["total_loss", *(f"weighted/{name}" for name in _terms(loss))]
     title = f"{count} photos at {options.size} px, weighted losses under {loss.loss_network.name} "
     title += f"({Path(loss.loss_network.source).stem}); distances: lower is nearer"
     table = Table(title=title, caption=f"style: {options.style}")
     table.add_column("")
-    for heading in ("objective", "content", "style", *(f"… {name.split('/')[1]}" for name in layers), "tv", "SSIM"):
-        table.add_column(heading, justify="right")
-    for heading in ("feature distance", "palette distance", "seconds"):
+    headings = [_heading(name) for name in names[1:]]
+    for heading in ("objective", *headings, "SSIM", "feature distance", "palette distance", "seconds"):
         table.add_column(heading, justify="right")
     for row in scores:
-        names = ["total_loss", "weighted/content_loss", "weighted/style_loss", *(f"weighted/{name}" for name in layers)]
-        values = [row.losses.get(name, 0.0) for name in (*names, "weighted/tv_loss")]
+        values = [row.losses[name] for name in names]
         values += [row.ssim, row.feature_distance, row.palette_distance]
         table.add_row(row.name, *(f"{value:.3f}" for value in values), f"{row.seconds:.3g}")
     show(table)
+
+
+def _terms(loss: PerceptualLoss) -> list[str]:
+    """Name the losses in their order, each followed by its layers if it has several."""
+    layers: dict[str, list[str]] = {}
+    for name in loss.weights:
+        layers.setdefault(name.partition("/")[0], []).append(name)
+    return [each for term, several in layers.items() for each in (term, *(several if len(several) > 1 else ()))]
+
+
+def _heading(name: str) -> str:
+    term, _, layer = name.removeprefix("weighted/").partition("/")
+    return f"… {layer}" if layer else term.removesuffix("_loss")

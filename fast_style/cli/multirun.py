@@ -139,15 +139,19 @@ def table(results: list[dict[str, Any]]) -> Table:
             `output`, the file of the network.
     """
     rows = Table(title="Trainings")
-    for name in ("run", "held-out before", "after", "content", "style", "tv", "minutes", "network"):
+    prefix = "heldout/weighted/"
+    keys = dict.fromkeys(key for result in results for key in result.get("after", ()) if key.startswith(prefix))
+    terms = [key for key in keys if "/" not in key.removeprefix(prefix)]
+    short = [key.removeprefix(prefix).removesuffix("_loss") for key in terms]
+    for name in ("run", "held-out before", "after", *short, "minutes", "network"):
         rows.add_column(name, overflow="fold")
     for result in results:
         if "error" in result:
-            rows.add_row(result["run"], *["–"] * 6, f"error: {result['error']}")
+            rows.add_row(result["run"], *["–"] * (3 + len(terms)), f"error: {result['error']}")
             continue
         after, before = result["after"], result["before"]
         losses = [before.get("heldout/total_loss"), after.get("heldout/total_loss")]
-        losses += [after.get(f"heldout/weighted/{name}_loss") for name in ("content", "style", "tv")]
+        losses += [after.get(key) for key in terms]
         shown = ["–" if value is None else f"{value:.4g}" for value in losses]
         rows.add_row(result["run"], *shown, f"{result['seconds'] / 60:.1f}", result["output"])
     return rows

@@ -120,8 +120,8 @@ class _Watcher:
 
     def see(self, step: Step) -> None:
         """Tell of an iteration."""
-        terms = ("total_loss", "weighted/content_loss", "weighted/style_loss")
-        told = ", ".join(f"{name.split('/')[-1]} {step.losses[name]:.4g}" for name in terms if name in step.losses)
+        weighted = [name for name in step.losses if name.startswith("weighted/") and name.count("/") == 1]
+        told = ", ".join(f"{name.split('/')[-1]} {step.losses[name]:.4g}" for name in ("total_loss", *weighted))
         self.bar.update(self.task, description=f"{_name(self.sizes[step.scale])}: {told}", completed=step.total)
         if self.writer is not None:
             for name, value in step.losses.items():

@@ -128,7 +128,7 @@ class PhotoDataModule(LightningDataModule):
         _tell_left_out({"data.root": self._source, "data.heldout": self._heldout_source, "data.style_root": paintings})
         self.skipped: set[str] = set()
         self.enlarged: set[str] = set()
-        self._resumed = 0, 0  # optimizer steps and samples before this run
+        self._resumed = 0, 0  # batches and samples before this run
         self._counts: dict[str, int] = {}  # photos of each shard seen so far
 
     @property
@@ -177,7 +177,7 @@ class PhotoDataModule(LightningDataModule):
         self.photos = photos
 
     def train_dataloader(self) -> DataLoader:
-        """Return an endless loader that begins at the sample after the last optimizer step."""
+        """Return an endless loader that begins at the sample after the last batch."""
         trainer, workers = self._trainer, self.num_workers
         gather = partial(_collate, paintings=self._paintings)
         if self.shards:
@@ -221,7 +221,7 @@ class PhotoDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the training stands, for Lightning's checkpoint."""
-        return {"step": self._trainer.global_step, "sample": self._next_sample(), "counts": dict(self._counts)}
+        return {"batches": self._batches(), "sample": self._next_sample(), "counts": dict(self._counts)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the samples of the run which was saved, also with another batch size or number of processes.
@@ -229,7 +229,10 @@ class PhotoDataModule(LightningDataModule):
         With shards, another number of processes shares them out anew, so that within the epoch some photos may come
         twice and others not.
         """
-        self._resumed = state_dict["step"], state_dict["sample"]
+        batches = state_dict.get("batches")
+        if batches is None:  # checkpoints of old counted optimizer steps
+            batches = state_dict["step"] * self._trainer.accumulate_grad_batches
+        self._resumed = batches, state_dict["sample"]
         self._counts |= state_dict.get("counts", {})
 
     @property
@@ -239,10 +242,14 @@ class PhotoDataModule(LightningDataModule):
         return self.trainer
 
     def _next_sample(self) -> int:
-        step, sample = self._resumed
+        batches, sample = self._resumed
         # Iteration may begin before the trainer has restored its own counter, which is then still 0.
-        steps = max(0, self._trainer.global_step - step)
-        return sample + steps * self._trainer.accumulate_grad_batches * self.batch_size * self._trainer.world_size
+        since = max(0, self._batches() - batches)
+        return sample + since * self.batch_size * self._trainer.world_size
+
+    def _batches(self) -> int:
+        """Batches trained on in all runs: the steps of optimizers say nothing of how many, where there are several."""
+        return int(self._trainer.fit_loop.epoch_loop.batch_progress.total.processed)  # type: ignore[attr-defined]
 
     def next_sample_here(self) -> tuple[int, dict[str, int]]:
         """Return the next sample of those of this process alone, and the number of photos of each shard seen so far."""

@@ -18,6 +18,11 @@ NETWORK = {"_target_": "fast_style.networks.TransformerNetwork"}
         ({"model": {"network": NETWORK | {"width": 3.5}}}, "model.network.width must be a whole number, got 3.5"),
         ({"model": {"network": NETWORK | {"width": [3]}}}, r"model.network.width must be a whole number, got \[3\]"),
         ({"model": {"network": NETWORK | {"antialias": 1}}}, "model.network.antialias must be true or false, got 1"),
+        (
+            {"loss": {"_target_": "fast_style.losses.PerceptualLoss", "style_layers": {"relu1_1": "x"}}},
+            "loss.style_layers.relu1_1 must be a number, got x",
+        ),
+        ({"model": NETWORK | {"norm": 1}}, "model.norm must be a text, got 1"),
         ({"x": {"_target_": "torch.optim.Adam", "lr": "fast"}}, "x.lr must be a number, got fast"),
         (
             {"trainer": {"_target_": "fast_style.training.Trainer", "max_epochs": "5x"}},

@@ -81,14 +81,16 @@ def test_ctrl_c_stops_all(tmp_path, monkeypatch):
 
 def test_the_table():
     losses = {"heldout/total_loss": 1.25, "heldout/weighted/content_loss": 0.5}
+    losses |= {"heldout/weighted/tone_loss": 0.3, "heldout/weighted/content_loss/relu1_2": 0.5}
     rows = [
         {"run": "style=a", "before": {"heldout/total_loss": 20.0}, "after": losses, "seconds": 90, "output": "a.st"},
         {"run": "style=b", "error": "it broke"},
     ]
     text = StringIO()
     Console(file=text, width=160).print(table(rows))
-    for word in ("style=a", "20", "1.25", "0.5", "1.5", "a.st", "style=b", "error: it broke"):
+    for word in ("style=a", "20", "1.25", "content", "0.5", "tone", "0.3", "1.5", "a.st", "style=b", "error: it broke"):
         assert word in text.getvalue()
+    assert "tv" not in text.getvalue()
 
 
 def test_settings_that_differ_name_the_runs():

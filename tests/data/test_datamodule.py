@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fast_style.data import HeldOutScenes, ImageSource, PhotoDataModule, PhotoDataset, ProceduralImages, StyleCrops
+from fast_style.training import Trainer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The '.*' does not have many workers"),
@@ -75,7 +76,7 @@ def fit(
         "enable_model_summary": False,
         "default_root_dir": folder,
     }
-    trainer = lightning.Trainer(**settings | changes)
+    trainer = changes.pop("trainer", lightning.Trainer)(**settings | changes)
     recorder = recorder or Recorder(early)
     trainer.fit(recorder, photos, ckpt_path=ckpt_path, weights_only=True)
     checkpoint = folder / f"step={trainer.global_step}.ckpt"
@@ -167,10 +168,24 @@ def test_resumes_after_the_samples_seen_with_another_batch_size(photo_folder, tm
     assert_equal(first.seen + second.seen + third.seen, expected(photos, 24))
 
 
+@pytest.mark.parametrize("trainer", [lightning.Trainer, Trainer], ids=["counting steps", "counting batches"])
+def test_resumes_where_gradients_are_accumulated_otherwise(photo_folder, tmp_path, trainer):
+    photos = data(photo_folder)
+    first, checkpoint = fit(tmp_path, 2, photos, trainer=trainer)
+    second, _ = fit(tmp_path, 6, data(photo_folder), checkpoint, trainer=trainer, accumulate_grad_batches=1)
+    assert first.numbers + second.numbers == list(range(len(first.numbers + second.numbers)))
+    assert len(second.numbers) > 0
+
+
 def test_further_epochs_go_on(photo_folder, tmp_path):
     photos = data(photo_folder)
     recorder, _ = fit(tmp_path, 4, photos, limit_train_batches=2)
     assert_equal(recorder.seen, expected(photos, 16))
+
+
+def batches_trained_on(count: int) -> SimpleNamespace:
+    progress = SimpleNamespace(total=SimpleNamespace(processed=count))
+    return SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
 
 
 def test_processes_share_the_samples(photo_folder):
@@ -179,8 +194,7 @@ def test_processes_share_the_samples(photo_folder):
         photos = data(photo_folder)
         photos.setup()
         photos.trainer = SimpleNamespace(
-            global_step=3,
-            accumulate_grad_batches=2,
+            fit_loop=batches_trained_on(6),
             global_rank=rank,
             world_size=2,
             strategy=SimpleNamespace(root_device=torch.device("cpu")),

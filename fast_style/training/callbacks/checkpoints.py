@@ -93,8 +93,11 @@ class ResumeCheckpoint(Checkpoint):
         """Save what Ctrl-C or SIGTERM interrupts; after an error the state is not to be trusted."""
         if isinstance(exception, (KeyboardInterrupt, SIGTERMException)) and trainer.global_step:
             progress = trainer.fit_loop.epoch_loop.batch_progress
-            for count in (progress.total, progress.current):  # forget the batch that was under way
+            for count in (progress.total, progress.current):  # forget what was under way and has changed no weight
                 count.reset_on_restart()
+                begun = count.completed % trainer.accumulate_grad_batches
+                for stage in ("ready", "started", "processed", "completed"):
+                    setattr(count, stage, getattr(count, stage) - begun)
             # After Ctrl-C other processes may be anywhere: they are not waited for.
             self._save(trainer, alone=isinstance(exception, KeyboardInterrupt))
 

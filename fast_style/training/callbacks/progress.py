@@ -16,16 +16,25 @@ class ProgressBar(RichProgressBar):
 
     _began = 0, 0.0  # step and time at which this run began to train
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._metrics: dict[str, int | str | float | dict] = {}
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         super().on_train_start(trainer, pl_module)
         self._began = trainer.global_step, time.monotonic()
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, int | str | float | dict]:
-        """Return the losses of the progress bar: loss, content, style."""
-        names = {"total_loss": "loss", "content_loss": "content", "style_loss": "style"}
-        metrics = {key.rpartition("/")[2]: value for key, value in trainer.progress_bar_metrics.items()}
-        return {short: metrics[name] for name, short in names.items() if name in metrics}
+        """Return the weighted losses that the task shows, by short names, as of the last logged step.
+
+        They are read at the steps that are logged alone: reading a number waits for the device.
+        """
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            names = {key.rpartition("/")[2]: value for key, value in trainer.progress_bar_metrics.items()}
+            self._metrics = {"loss": names.pop("total_loss")} if "total_loss" in names else {}
+            self._metrics |= {name.removesuffix("_loss"): value for name, value in names.items()}
+        return self._metrics
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Tell the held-out objective, also where no bar can be drawn."""
