@@ -1,8 +1,8 @@
 """Which file a training writes, so that no network replaces another unless told to."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def choose_output(config: DictConfig, given: bool, resume: Path | None) -> Path:
     Args:
         config: of the run, with `output` and `overwrite`.
         given: whether the user named the file; one that is there already is then refused, while beside a default name
-            `unused` finds another.
+            `writing` finds another.
         resume: a checkpoint of the run that is continued, whose network may be replaced.
 
     Raises:
@@ -42,9 +42,21 @@ def choose_output(config: DictConfig, given: bool, resume: Path | None) -> Path:
     return output
 
 
-def unused(output: Path) -> Path:
-    """Take a name that no file has, NAME_2, NAME_3, … beside NAME, by making the file, which is empty as yet."""
-    return _first_made(output, lambda path: path.touch(exist_ok=False))
+@contextmanager
+def writing(output: Path, overwrite: bool, run: Path) -> Iterator[Path]:
+    """Yield the file to write a network to, and note in the folder of its run that it is its own.
+
+    Unless it may be overwritten, the file is NAME_2, NAME_3, … where NAME is taken by the time the network is written;
+    it exists, empty, in the body, so that no other run takes it, and is gone again if the body fails.
+    """
+    chosen = output if overwrite else _first_made(output, lambda path: path.touch(exist_ok=False))
+    try:
+        yield chosen
+    except BaseException:
+        if not overwrite:
+            chosen.unlink(missing_ok=True)
+        raise
+    (run / NOTE).write_text(str(chosen.absolute()), encoding="utf-8")
 
 
 def new_folder(path: str) -> str:
@@ -66,11 +78,6 @@ def _first_made(path: Path, make: Callable[[Path], None]) -> Path:
             make(chosen)
             break
     return chosen
-
-
-def remember(output: Path, run: Path) -> None:
-    """Note in the folder of a run which network is its own."""
-    (run / NOTE).write_text(str(output.absolute()), encoding="utf-8")
 
 
 def _own(resume: Path | None) -> Path | None:

@@ -26,7 +26,7 @@ from fast_style.cli.checks import check_settings
 from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.cli.outputs import choose_output, remember, unused
+from fast_style.cli.outputs import choose_output, writing
 from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
@@ -122,9 +122,8 @@ def train(config: DictConfig) -> dict[str, Any]:
         if not exit_code:
             log_settings(trainer, _flat(config), dict(sorted(after.items())))
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
-        output = output if config.overwrite else unused(output)
-        task.save(output, metadata)
-        remember(output, run_dir)
+        with writing(output, config.overwrite, run_dir) as output:
+            task.save(output, metadata)
         _report(output, metadata, data.summary(), duration)
         _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names), config.style.get("dir"))
     if exit_code:
