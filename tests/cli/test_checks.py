@@ -42,6 +42,7 @@ def test_what_fits_passes():
         "model": {"network": network, "anything": "x"},
         "other": {"_target_": "no.such.thing", "a": 1},
     }
+    settings["trainer"] = {"_target_": "fast_style.training.Trainer", "max_time": {"seconds": 1.5}, "devices": "auto"}
     check_settings(OmegaConf.create(settings))
     assert isinstance(build(OmegaConf.create(network | {"width": 4})), TransformerNetwork)
 
