@@ -30,7 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Tests that compile, export, start processes or paint at full size; so do those that ask for the fixture `train`.
 SLOW = re.compile(
-    r"compiled|resum|tests/(?:tools/test_(?:styles|distillation)|docs/test_develop|test_packaging|test_configs|test_pretrained)"
+    r"compiled|resum|tests/(?:docs/test_develop|test_packaging|test_configs|test_pretrained)"
+    r"|tools/test_(?:styles|distillation)"
     r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate)|inference/(?:test_export|backends/.*onnx)"
     r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
     r"|training/test_(?:any_style|multi_style)"
@@ -149,6 +150,7 @@ def tiny(tmp_path: Path, photo_folder: Path, style_folder: Path, vgg_file: Path)
         "callbacks.checkpoint.every_n_train_steps": "1",
         "hydra.run.dir": str(tmp_path / "run"),
         "output": str(tmp_path / "out.safetensors"),
+        "overwrite": "true",
     }
 
 
