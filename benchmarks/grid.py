@@ -8,8 +8,8 @@ For each network of one style, or each style of a network of several:
   picture and the picture of the shifted photo, 24 pixels from the border, mean over the photos at 512 px on the long
   side. 0 would be a network that moves with the photo.
 - weave: on plain grey of 256×256 pixels, and on the photo's plainest square of 128 pixels, the power of the picture's
-  lightness at the frequencies of a grid of four pixels, divided by the median power of the frequencies around. 1 is
-  nothing special; the larger of the two is shown.
+  lightness at the frequencies of a grid of four pixels, divided by the median power of the frequencies around, or that
+  of noise of a quarter of a grey level if it is more. Up to 1 or 2 is nothing special; the larger of the two is shown.
 - seam: beside the edge of a dark disc on plain ground, how much the mean lightness of a ring of one pixel, up to 16
   pixels outside, goes beyond the ground's own at 24 to 40 pixels, divided by the standard deviation of the
   picture's lightness.
@@ -36,6 +36,7 @@ from fast_style.layers import frozen
 from fast_style.networks import StyleNetwork
 
 BORDER = 24
+VISIBLE = 0.25 / 255  # standard deviation of lightness below which nothing is seen
 Network = Callable[[Tensor], Tensor]
 
 
@@ -63,7 +64,8 @@ def weave(picture: Tensor) -> float:
             around = power[rows][:, columns].clone()
             peak = around[8:11, 8:11].max()  # the window spreads it
             around[7:12, 7:12] = float("nan")
-            highest = max(highest, (peak / around.nanmedian().clamp_min(1e-12)).item())
+            floor = (VISIBLE**2 * torch.outer(window, window).square().sum()).item()  # of white noise so strong
+            highest = max(highest, (peak / around.nanmedian().clamp_min(floor)).item())
     return highest
 
 
@@ -117,7 +119,9 @@ def main() -> None:
         styles: list[str | None] = [*network.styles] or [None]
         for style in styles:
             one = network if style is None else network.of_style({style: 1})
-            results[f"{path.stem}{'' if style is None else f': {style}'}"] = measure(frozen(one), photos)
+            results[f"{path.parent.name}/{path.stem}{'' if style is None else f': {style}'}"] = measure(
+                frozen(one), photos
+            )
     table = Table("network", *next(iter(results.values())))
     for name, row in results.items():
         table.add_row(name, *(f"{value:.3g}" for value in row.values()))

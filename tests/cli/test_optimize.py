@@ -43,7 +43,7 @@ def optimize(tmp_path, content, style_folder, capsys):
     ) -> Result:
         given = [] if content is None else ["--content", str(content)]
         given += [] if "--style" in arguments else ["--style", str(style_folder / "waves.png")]
-        given += ["--output", str(tmp_path / "out.png"), "--overwrite", "--size", "48"]
+        given += ["--output", str(tmp_path / "out.png"), "--size", "48"]
         given += ["--iterations", "6", "--coarsest", "32", "--device", "cpu", "--set", *settings]
         given += ["--overwrite"] if overwrite else []
         try:

@@ -80,6 +80,7 @@ def call(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     try:
         if script == "-m":
             monkeypatch.setattr(sys, "argv", arguments)
+            monkeypatch.delitem(sys.modules, f"{arguments[0]}.__main__", raising=False)  # that other tests imported
             runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
         else:
             monkeypatch.setattr(sys, "argv", [script, *arguments])
