@@ -136,11 +136,11 @@ class LogLines:
     """When a log, in which no bar can be drawn, is due another line of progress.
 
     Args:
-        every: seconds between two lines; the first comes after 3 seconds at most. None: 30.
+        every: seconds between two lines; the first comes after 3 seconds at most.
     """
 
-    def __init__(self, every: float | None = None) -> None:
-        self.every = EVERY if every is None else every
+    def __init__(self, every: float = EVERY) -> None:
+        self.every = every
         self._next = time.monotonic() + min(FIRST, self.every)
 
     def due(self) -> bool:

@@ -2,17 +2,16 @@
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable
-from typing import Any, BinaryIO, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import fsspec
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-CHUNK = 1 << 24  # bytes of a file that is fetched at a time
 WAIT = 0.5  # seconds before the second attempt, twice as long before each further one
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub", "http": "aiohttp", "https": "aiohttp"}
 T = TypeVar("T")
@@ -71,25 +70,18 @@ class RemoteFolder:
         files, path = self._connect()
         return self._persist(f"read {name} of", lambda: files.cat_file(f"{path}/{name}"))
 
-    def fetch(self, target: BinaryIO) -> None:
-        """Copy the file at the address itself into an open file, whole.
+    def fetch(self, target: Path) -> None:
+        """Copy the file at the address itself, whole.
 
         Args:
-            target: the file, open for writing, whose contents are replaced.
+            target: the file to write or to replace.
 
         Raises:
             FileNotFoundError: if there is no file at the address.
             ConnectionError: if the address does not answer, five times in a row.
         """
         files, path = self._connect()
-
-        def copy() -> None:
-            target.seek(0)
-            target.truncate()
-            with files.open(path, "rb", cache_type="none") as source:
-                shutil.copyfileobj(source, target, CHUNK)
-
-        self._persist("fetch", copy)
+        self._persist("fetch", lambda: files.get_file(path, str(target)))
 
     def _connect(self) -> tuple[Any, str]:
         process = os.getpid()  # a connection from before a fork would be shared with the child

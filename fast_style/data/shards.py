@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tarfile
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
@@ -213,13 +214,23 @@ class _Fetcher:
 
     @staticmethod
     def _fetch(shard: str) -> BinaryIO:
-        file = tempfile.TemporaryFile(prefix="fast_style_")  # noqa: SIM115 - gone once closed, or when the process ends
+        handle, name = tempfile.mkstemp(prefix="fast_style_", suffix=".tar")
+        os.close(handle)
         try:
-            RemoteFolder(shard).fetch(file)
+            RemoteFolder(shard).fetch(Path(name))
         except BaseException:
-            file.close()
+            Path(name).unlink()
             raise
-        return file
+        return _open_for_good(name)
+
+
+def _open_for_good(name: str) -> BinaryIO:
+    """Open a file of which nothing is left once it is closed, or when the process ends."""
+    if sys.platform == "win32":  # which removes no file that is open, unless it was opened for that
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_BINARY | os.O_TEMPORARY), "rb")
+    file = Path(name).open("rb")  # noqa: SIM115 - whoever asked for it closes it
+    Path(name).unlink()
+    return file
 
 
 def _close(fetched: Future[BinaryIO]) -> None:

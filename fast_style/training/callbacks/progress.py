@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar, Timer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from fast_style.terminal import LogLines, time_left
+from fast_style.terminal import EVERY, LogLines, time_left
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +22,10 @@ class ProgressBar(RichProgressBar):
     seconds after the first batch, and then every so many seconds.
 
     Args:
-        every: seconds between two lines; None: 30.
+        every: seconds between two lines.
     """
 
-    def __init__(self, every: float | None = None) -> None:
+    def __init__(self, every: float = EVERY) -> None:
         super().__init__()
         self.every = every
         self._metrics: dict[str, int | str | float | dict] = {}
