@@ -1,6 +1,6 @@
 """Measure what a network's inner grid does to its pictures: shifts, weave and seams.
 
-    python benchmarks/grid.py --photos DIR [--styles DIR] [--output FILE.json] NETWORK …
+    python benchmarks/grid.py --photos DIR [--output FILE.json] NETWORK …
 
 For each network of one style, or each style of a network of several:
 
@@ -57,7 +57,7 @@ def weave(picture: Tensor) -> float:
     power = torch.fft.fft2(light * torch.outer(window, window)).abs().square()
     size, highest = len(light), 0.0
     for row in (0, size // 4, size // 2):
-        for column in (0, size // 4, size // 2):
+        for column in (0, size // 4, size // 2, 3 * size // 4):
             if row == column == 0:
                 continue
             rows, columns = ((torch.arange(at - 9, at + 10)) % size for at in (row, column))

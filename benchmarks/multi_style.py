@@ -52,7 +52,13 @@ class Runs:
     def train(self, name: str, steps: int, *settings: str) -> Path:
         """Train; return the file of the network."""
         options, output = self.options, self.folder / f"{name}.safetensors"
-        command = [sys.executable, str(ROOT / "train.py"), f"data.root={options.photos}", f"output={output}"]
+        command = [
+            sys.executable,
+            str(ROOT / "train.py"),
+            f"data.root={options.photos}",
+            f"output={output}",
+            "overwrite=true",
+        ]
         command += [
             f"data.heldout={options.heldout}",
             f"style.dir={options.styles}",

@@ -128,7 +128,7 @@ def ours(options: argparse.Namespace, init: str, budget: int, objective: Objecti
         command += [f"loss.content_weight={CONTENT}", f"loss.style_weight={STYLE}"]
         command += ["loss=pytorch_examples", "loss_network=vgg19", f"loss_network.weights={options.weights}"]
         command += ["~loss.style_layers.relu4_3", f"trainer.max_time={budget}", "trainer.val_check_interval=100000"]
-        command += [f"output={network}", f"hydra.run.dir={folder}/run", *options.overrides]
+        command += [f"output={network}", "overwrite=true", f"hydra.run.dir={folder}/run", *options.overrides]
         started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         seconds = time.perf_counter() - started

@@ -47,7 +47,13 @@ def train(settings: list[str], options: argparse.Namespace, output: Path) -> flo
     command = [sys.executable, str(ROOT / "train.py"), "init=scratch", "style.name=painting"]
     command += [f"style.image={options.style}", f"data.root={options.photos}", f"data.heldout={options.heldout}"]
     command += ["loss_network=vgg19", f"loss_network.weights={options.weights}", f"trainer.max_steps={options.steps}"]
-    command += [f"output={output}", f"hydra.run.dir={output.parent}/run-{output.stem}", *options.settings, *settings]
+    command += [
+        f"output={output}",
+        "overwrite=true",
+        f"hydra.run.dir={output.parent}/run-{output.stem}",
+        *options.settings,
+        *settings,
+    ]
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started

@@ -49,6 +49,7 @@ def curve(painting: str, init: str, options: argparse.Namespace, loss: Perceptua
             f"callbacks.checkpoint.every_n_train_steps={options.every}",
             "callbacks.checkpoint.keep=1000",
             f"output={folder}/network.safetensors",
+            "overwrite=true",
             f"hydra.run.dir={folder}/run",
         ]
         subprocess.run([sys.executable, TRAIN, *overrides, *options.overrides], check=True, stdout=subprocess.DEVNULL)

@@ -175,6 +175,7 @@ def tiny(tmp_path: Path, photo_folder: Path, style_folder: Path, vgg_file: Path)
         "callbacks.checkpoint.every_n_train_steps": "1",
         "hydra.run.dir": str(tmp_path / "run"),
         "output": str(tmp_path / "out.safetensors"),
+        "overwrite": "true",
     }
 
 

@@ -35,7 +35,7 @@ def test_model(option, tiny, tiny_distillation, tiny_adain, train):
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
     runs = {"distillation": tiny_distillation, "adain": tiny_adain, "feed_forward": own}
     runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
-    assert train(runs.get(option, tiny) | {"model": option, "trainer.max_steps": "1"}) == 0
+    assert train(runs.get(option, tiny) | {"model": option, "model.compile": "false", "trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("loss"))
@@ -85,6 +85,7 @@ def test_experiment(option, tiny, tiny_distillation, tiny_multi_style, tiny_adai
         "style": None,
         "style.image": None if option in ("gallery", "adain") else f"{tiny['style.dir']}/waves.png",
         "data.heldout": tiny["data.root"],
+        "data.heldout_size": "32",
         "trainer.max_steps": "1",
         "init": "scratch",
         "model.compile": "false",
@@ -94,7 +95,23 @@ def test_experiment(option, tiny, tiny_distillation, tiny_multi_style, tiny_adai
 
 def test_every_group_is_covered():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir()}
-    assert groups == {"style", "model", "loss", "loss_network", "trainer", "data", "logger", "callbacks", "experiment"}
+    runs = {"style", "model", "loss", "loss_network", "trainer", "data", "experiment"}
+    # Every model takes network, optimizer and scheduler; every run callbacks, and a logger: see also test_logger.
+    assert groups == runs | {"network", "optimizer", "scheduler", "logger", "callbacks"}
+
+
+@pytest.mark.parametrize("model", ["johnson", "multi_style"])
+@pytest.mark.parametrize("option", options("network"))
+def test_network(option, model, tiny, tiny_multi_style, train):
+    run = {"johnson": tiny, "multi_style": tiny_multi_style | {"style.names": "[waves]"}}[model]
+    changes = {"model.network.blocks": None, "model.network.depth": "2"} if option == "unet" else {}
+    changes |= {"model": model, "network": option, "model.optimizer.lr": "2e-3", "trainer.max_steps": "1"}
+    assert train(choose(run, changes)) == 0
+
+
+@pytest.mark.parametrize("option", options("logger"))
+def test_logger(option, tiny, train):
+    assert train(tiny | {"logger": option, "trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--cfg", "job"], ["style=monet", "--cfg", "job"], ["--help"]])

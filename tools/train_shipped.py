@@ -50,7 +50,7 @@ LANES = [
 ]
 
 
-START = 20  # seconds that a training takes beside its steps on a GPU
+START = 40  # seconds that a training takes beside its steps on a GPU
 
 
 def command(training: Training, options: argparse.Namespace, lane: list[Training]) -> list[str]:

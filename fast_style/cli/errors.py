@@ -2,13 +2,14 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 MISUSE = (
     ValueError,
@@ -66,8 +67,17 @@ def _sentence(error: BaseException) -> str:
     message = " ".join(text.split())
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not set: give {error.full_key}=VALUE"
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and error.full_key and error.parent_node is not None:
+        return f"there is no setting {error.full_key}{_nearest(error.full_key, error.parent_node)}"
     if isinstance(error, OverrideParseException):
         return f"""{message}; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
     if isinstance(error, (*MISUSE, RuntimeError, OSError)):
         return message
     return f"{type(error).__name__}: {message}; HYDRA_FULL_ERROR=1 shows where"
+
+
+def _nearest(name: str, known: Iterable[Any]) -> str:
+    """Advise the setting whose name is nearest to a wrong one."""
+    part, dot, last = name.rpartition(".")
+    nearest = get_close_matches(last, map(str, known), n=1)
+    return f": did you mean {part}{dot}{nearest[0]}?" if nearest else f"; there are {', '.join(map(str, known))}"

@@ -1,11 +1,16 @@
 """Several trainings from one command, `train.py -m style=a,b,c`: each goes on its own, one table tells of all."""
 
 import json
+import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.table import Table
@@ -15,10 +20,14 @@ from fast_style.files import replacing
 from fast_style.terminal import show
 
 RESULT = "result.json"  # in the folder of each run; a launcher may have run it on another machine
+LENGTH = 60  # characters of what the name of a folder tells; Windows bears 260 in a whole path
 
 
 class Sweep(Callback):
     """Hydra callback that remembers where the runs of this command lie.
+
+    Args:
+        varied: names of the settings in which the runs differ, see `with_varied`; for the names of the runs.
 
     Attributes:
         folder: the folder of all runs; None unless several were asked for.
@@ -28,9 +37,51 @@ class Sweep(Callback):
     folder: Path | None = None
     started = 0.0
 
+    def __init__(self, varied: Sequence[str] = ()) -> None:
+        self.varied = varied
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Take the folder from Hydra, which alone knows the date in its name."""
         Sweep.folder, Sweep.started = Path(config.hydra.sweep.dir), time.time()
+
+
+def with_varied(arguments: Sequence[str]) -> list[str]:
+    """Tell Hydra, by a further argument, in which settings the runs of `-m` differ."""
+    if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
+        return list(arguments)
+    names = [name for argument in arguments if (name := _varied(argument)) is not None]
+    quoted = (QuotedString(name, Quote.single).with_quotes() for name in names)
+    return [*arguments, f"hydra.callbacks.sweep.varied=[{','.join(quoted)}]"]
+
+
+def _varied(argument: str) -> str | None:
+    try:
+        override = None if argument.startswith("-") else OverridesParser.create().parse_override(argument)
+    except HydraException:  # told when Hydra reads it
+        return None
+    return override.get_key_element() if override is not None and override.is_sweep_override() else None
+
+
+def run_name(overrides: Sequence[str], varied: Sequence[str]) -> str:
+    """Tell a run from the others, as `style=mosaic, loss.tv_weight=5`.
+
+    Args:
+        overrides: all settings of the run.
+        varied: names of those that differ between the runs; if there are none, all are told.
+    """
+    return ", ".join(_told(overrides, varied))
+
+
+def run_folder(number: int, overrides: Sequence[str], varied: Sequence[str]) -> str:
+    """Name the folder of a run: its number, and of its settings what fits into a name on every system."""
+    short = (re.sub(r"^[\w@.]*\.(?=\w+=)", "", each) for each in _told(overrides, varied))
+    safe = re.sub(r"[^\w.=-]+", "_", "_".join(short), flags=re.ASCII)
+    return f"{number}_{safe[:LENGTH]}".rstrip("._")
+
+
+def _told(overrides: Sequence[str], varied: Sequence[str]) -> list[str]:
+    chosen = [override for override in overrides if not varied or override.partition("=")[0] in varied]
+    return [override.lstrip("+") for override in chosen]
 
 
 def record(folder: Path, name: str, run: Callable[[], dict[str, Any]]) -> None:
@@ -74,8 +125,10 @@ def report(folder: Path, since: float = 0.0) -> int:
     if results:
         show(table(results))
         print(f"compare: tensorboard --logdir {folder}")
+    else:
+        print(f"error: no run left a result in {folder}", file=sys.stderr)
     codes = [result["exit_code"] for result in results if result.get("exit_code")]
-    return min(codes, default=0)
+    return min(codes, default=0 if results else 1)
 
 
 def table(results: list[dict[str, Any]]) -> Table:

@@ -6,20 +6,37 @@ from collections.abc import Mapping
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.fabric.utilities import suggested_max_num_workers
 from omegaconf import DictConfig, OmegaConf
 
+from fast_style.cli.multirun import run_folder
+from fast_style.cli.outputs import new_folder
 from fast_style.inference.backends import find_device, multiplies_bf16
 
 STEPS = 800  # of a run that limits neither steps nor time
 # A step under VGG-19 keeps 4,420 bytes a pixel for the backward pass in float32 (sum over
 # torch.autograd.graph.saved_tensors_hooks, layers of configs/loss/gram.yaml); about as much again for gradients.
 BYTES_PER_PIXEL = 10_000
+LARGE = 22 * 2**30  # bytes; a card sold with 24 GiB tells of a little less
 
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf, in this process."""
-    for resolver in (batch_size, batches, compile_pays, default_steps, either, networks, per_style, precision, seconds):
+    for resolver in (
+        batch_size,
+        batches,
+        compile_pays,
+        default_steps,
+        either,
+        networks,
+        per_style,
+        precision,
+        seconds,
+        workers,
+    ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("new_folder", new_folder, replace=True, use_cache=True)
 
 
 Time = str | float | Mapping[str, float] | None
@@ -60,13 +77,29 @@ def either(condition: object, yes: float, no: float) -> float:
 
 
 def batch_size(accelerator: str, size: int) -> int:
-    """Choose how many photos of size × size pixels a device takes at once: 2 on a CPU, else up to the paper's 4."""
-    if accelerator == "cpu" or (accelerator == "auto" and find_device("auto").type == "cpu"):
-        return 2
-    if not torch.cuda.is_available():
-        return 4
+    """Choose how many photos of size × size pixels a device takes at once.
+
+    Returns:
+        2 on a CPU; the paper's 4 on a GPU, 8 on one of 24 GiB and more, which 4 leave idle; fewer if they do not fit.
+    """
+    device = _device(accelerator)
+    if device != "cuda":
+        return 2 if device == "cpu" else 4
     memory = torch.cuda.get_device_properties(0).total_memory  # not what is free: a resumed run must decide alike
-    return max(1, min(4, memory // (BYTES_PER_PIXEL * max(1, size) ** 2)))
+    return max(1, min(8 if memory >= LARGE else 4, memory // (BYTES_PER_PIXEL * max(1, size) ** 2)))
+
+
+def workers(accelerator: str) -> int | str:
+    """Choose how many processes read photos: one a core for a GPU, shared among the GPUs, up to 16; else `auto`."""
+    if _device(accelerator) != "cuda":
+        return "auto"
+    return min(16, suggested_max_num_workers(max(1, torch.cuda.device_count())))
+
+
+def _device(accelerator: str) -> str:
+    if accelerator == "auto":
+        return find_device("auto").type
+    return "cuda" if accelerator == "gpu" and torch.cuda.is_available() else accelerator
 
 
 def batches(max_steps: int, accumulate: int) -> int | float:
@@ -98,7 +131,4 @@ def per_style(loss: DictConfig, *, _parent_: DictConfig) -> DictConfig:
 
 def precision(accelerator: str) -> str:
     """Choose bfloat16 autocast where the hardware multiplies bfloat16, else float32."""
-    if accelerator == "auto":
-        accelerator = find_device("auto").type
-    kind = "cuda" if accelerator == "gpu" and torch.cuda.is_available() else accelerator
-    return "bf16-mixed" if multiplies_bf16(kind) else "32-true"
+    return "bf16-mixed" if multiplies_bf16(_device(accelerator)) else "32-true"

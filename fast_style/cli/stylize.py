@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> None:
         if options.list_styles:
             _list_styles(options.model)
             return
-        settings, control = _settings(options), Control(options.strength, options.preserve_color, options.stroke_size)
+        settings = _settings(options)
+        control = Control(options.strength, options.preserve_color, options.stroke_size, options.effort)
         layers = _layers(options)
         planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
         masks = read_masks(options.mask, len(layers))

@@ -22,10 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from fast_style import images
 from fast_style.assets import PACKAGE
 from fast_style.cli import multirun
-from fast_style.cli.config import CONFIGS, build
+from fast_style.cli.checks import check_settings
+from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.cli.paths import quoted, settle, style_names
+from fast_style.cli.outputs import choose_output, writing
+from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
@@ -54,7 +56,8 @@ def main() -> None:
 
         hydra_config = HydraConfig.get()
         if hydra_config.mode is RunMode.MULTIRUN:
-            multirun.record(Path(hydra_config.runtime.output_dir), hydra_config.job.override_dirname, run)
+            name = multirun.run_name(hydra_config.overrides.task, hydra_config.callbacks["sweep"].varied)
+            multirun.record(Path(hydra_config.runtime.output_dir), name, run)
         else:
             run()
 
@@ -62,7 +65,7 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
         multirun.Sweep.folder = None
         try:
-            sys.argv[1:] = quoted(given)
+            sys.argv[1:] = multirun.with_varied(prepared(given))
             _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
@@ -86,14 +89,15 @@ def train(config: DictConfig) -> dict[str, Any]:
     _quiet()
     keep_memory()
     settle(config)
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
-    output = Path(config.output)
-    _check_writable(output)
     if (limit := seconds(config.trainer.max_time)) is not None:
         config.trainer.max_time = {"seconds": limit}  # as Lightning takes it
+    check_settings(config)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
+    given = any(override.startswith("output=") for override in HydraConfig.get().overrides.task)
+    output = choose_output(config, given, resume)
     OmegaConf.resolve(config)  # once: what depends on the machine is decided here
     L.seed_everything(config.seed, verbose=False)
-    resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
     note = task.begin(config.init, resume)
     if trainer.is_global_zero:
@@ -118,7 +122,8 @@ def train(config: DictConfig) -> dict[str, Any]:
         if not exit_code:
             log_settings(trainer, _flat(config), dict(sorted(after.items())))
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
-        task.save(output, metadata)
+        with writing(output, config.overwrite, run_dir) as output:
+            task.save(output, metadata)
         _report(output, metadata, data.summary(), duration)
         _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names), config.style.get("dir"))
     if exit_code:
@@ -136,17 +141,6 @@ def _validate(trainer: L.Trainer, task: Task, data: L.LightningDataModule) -> di
     if trainer.received_sigterm:
         raise SIGTERMException
     return dict(losses)
-
-
-def _check_writable(output: Path) -> None:
-    """Tell before the training what would fail after it."""
-    if output.is_dir():
-        raise IsADirectoryError(f"output={output} is a folder: give a file, such as {output}/NAME.safetensors")
-    if output.suffix == ".png":
-        raise ValueError(f"output={output} is where the pictures go: give {output.with_suffix('.safetensors')}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(output.parent, os.W_OK):
-        raise PermissionError(f"output={output} cannot be written: {output.parent} is read-only")
 
 
 def _has_board(trainer: L.Trainer) -> bool:

@@ -12,7 +12,7 @@ from fast_style.losses.content import CONTENT_LOSSES
 from fast_style.losses.style import STYLE_LOSSES, StyleLoss
 from fast_style.networks.vgg import VGG
 
-LayerWeights = Sequence[str] | Mapping[str, float]
+LayerWeights = str | Sequence[str] | Mapping[str, float]
 Term = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -26,8 +26,10 @@ class PerceptualLoss(nn.Module):
     Args:
         loss_network: the frozen feature extractor.
         style: the style image, RGB of shape (1, 3, H, W) in [0, 1].
-        content_layers: layers of the content loss, a list of names or a mapping {name: weight of the layer}.
-        style_layers: layers of the style loss, a list of names or a mapping {name: weight of the layer}.
+        content_layers: layers of the content loss: names as a list or parted by commas, or a mapping
+            {name: weight of the layer}.
+        style_layers: layers of the style loss: names as a list or parted by commas, or a mapping
+            {name: weight of the layer}.
         content_weight: weight of the content loss; 0 leaves it out.
         style_weight: weight of the style loss; 0 leaves it out.
         tv_weight: weight of total variation; 0 leaves it out.
@@ -197,9 +199,9 @@ def layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, f
         ValueError: if a weight is negative or NaN.
     """
     if isinstance(layers, str):
-        layers = [layers]
+        layers = [layer.strip() for layer in layers.split(",")]
     by_layer = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
-    for name, value in ((f"{loss}_weight", weight), *((f"{loss} layer {k}", v) for k, v in by_layer.items())):
+    for name, value in ((f"{loss}_weight", weight), *((f"{loss}_layers.{k}", v) for k, v in by_layer.items())):
         _check_weight(name, value)
     return {layer: weight * value for layer, value in by_layer.items() if weight * value > 0}
 
@@ -210,13 +212,13 @@ def _chosen_terms(terms: Mapping[str, Term], weights: Mapping[str, float]) -> di
         missing = "no weight: give term_weights" if name in terms else "no function: give terms"
         raise ValueError(f"the term {name} has {missing}.{name}")
     for name, weight in weights.items():
-        _check_weight(name, weight)
+        _check_weight(f"term_weights.{name}", weight)
     return {name: term for name, term in terms.items() if weights[name] > 0}
 
 
 def _check_weight(name: str, value: float | None) -> None:
     if value is None or not value >= 0:  # this way round refuses NaN as well
-        raise ValueError(f"the weight {name} must not be negative, got {value}")
+        raise ValueError(f"{name} must not be negative, got {value}")
 
 
 def _untouched(term: nn.Module, features: Tensor) -> float:

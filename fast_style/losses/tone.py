@@ -22,8 +22,8 @@ def tone_loss(images: Tensor, photos: Tensor, pool: int = 16) -> Tensor:
     Args:
         images: stylized images, RGB of shape (N, 3, H, W) in [0, 1].
         photos: the photos, of the same shape.
-        pool: side in pixels of the squares that are averaged first, so that strokes do not count; where an image is
-            smaller than one square, all of it is one.
+        pool: side in pixels of the squares that are averaged first, so that strokes do not count; of images with a
+            shorter side, that side.
 
     Returns:
         A float32 scalar.

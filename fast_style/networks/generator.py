@@ -48,7 +48,7 @@ class Generator(nn.Module, ABC):
         return other.to(next(self.parameters()).device).train(self.training)
 
     def padded(self, side: int) -> int:
-        """Round a side up to a multiple of four, at least eight, since reflection pads by up to four pixels."""
+        """Round a side up to a multiple of four, at least eight, since reflection pads by up to five pixels."""
         # max(8, …) without a comparison, which an exporter would settle for good.
         return 4 * ((side + 3) // 4 + 7 // (side + 3))
 

@@ -1,6 +1,5 @@
 """What the command, the callbacks and the data module ask of a task."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-
-log = logging.getLogger(__name__)
 
 PATIENCE = 20  # steps skipped in a row until on_nonfinite=skip gives up, and gradients scaled down under 16-mixed
 
@@ -162,7 +159,7 @@ class Task(L.LightningModule):
         """Keep what the protocol has; whoever overrides it calls it."""
         self.read_watched()
         checkpoint["heldout_before"] = self.heldout_before
-        checkpoint["skipped_steps"] = self.skipped_steps
+        checkpoint["skipped_steps"] = self.skipped_steps, self._skipped_in_a_row
         checkpoint["identity"] = self.identity()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -179,7 +176,8 @@ class Task(L.LightningModule):
                 values = "" if isinstance(value, Tensor) else f", {value} and not {own[name]}"
                 raise ValueError(f"the checkpoint was trained with another {name}{values}: {RESUME}")
         self.heldout_before = checkpoint.get("heldout_before", {})
-        self.skipped_steps = checkpoint.get("skipped_steps", 0)
+        skipped = checkpoint.get("skipped_steps", 0)
+        self.skipped_steps, self._skipped_in_a_row = skipped if isinstance(skipped, tuple) else (skipped, 0)
 
     def _describe_non_finite(self, losses: Mapping[str, Tensor], step: int) -> str:
         terms = [f"{name} = {value.item()}" for name, value in losses.items() if not torch.isfinite(value)]

@@ -60,14 +60,20 @@ class Trainer(L.Trainer):
         max_steps: batches to train on; -1 for no limit.
         logger: loggers; without one, a monitor of the learning rate, which has nowhere to write, is left out.
         callbacks: callbacks.
+        max_time: as Lightning takes it, and {"seconds": N} with a fraction too; None for no limit.
         arguments: of `lightning.Trainer`.
     """
 
     def __init__(
-        self, max_steps: int = -1, logger: Any = None, callbacks: Sequence[L.Callback] = (), **arguments: Any
+        self,
+        max_steps: int = -1,
+        logger: Any = None,
+        callbacks: Sequence[L.Callback] = (),
+        max_time: Any = None,
+        **arguments: Any,
     ) -> None:
         used = [each for each in callbacks if logger or not isinstance(each, LearningRateMonitor)]
-        super().__init__(max_steps=max_steps, logger=logger or False, callbacks=used, **arguments)
+        super().__init__(max_steps=max_steps, logger=logger or False, callbacks=used, max_time=max_time, **arguments)
         loop = self.fit_loop.epoch_loop
         self._signal_connector = _Signals(self)
         self.fit_loop.epoch_loop = _BatchLoop(self, loop.min_steps, loop.max_steps)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fast_style.checkpoint import read_metadata
 from fast_style.cli.errors import Exit
-from fast_style.cli.multirun import RESULT, Sweep, record, report, table
+from fast_style.cli.multirun import RESULT, Sweep, record, report, run_folder, run_name, table, with_varied
 
 
 @pytest.fixture
@@ -91,3 +91,42 @@ def test_the_table():
     for word in ("style=a", "20", "1.25", "content", "0.5", "tone", "0.3", "1.5", "a.st", "style=b", "error: it broke"):
         assert word in text.getvalue()
     assert "tv" not in text.getvalue()
+
+
+def test_settings_that_differ_name_the_runs():
+    varied = with_varied(
+        ["-m", "style=a,b", "data.size=64", "++loss.style_layers=[relu1_2],[relu2_2]", "network@x=s,t"]
+    )
+    assert varied[-1] == "hydra.callbacks.sweep.varied=['style','++loss.style_layers','network@x']"
+    assert with_varied(["style=a"]) == ["style=a"]
+    run = ["style=a", "data.size=64", "loss.style_layers=null", "++loss.style_layers=[relu1_2]"]
+    assert run_name(run, ["style", "++loss.style_layers"]) == "style=a, loss.style_layers=[relu1_2]"
+    assert run_name(run[:2], []) == "style=a, data.size=64"
+
+
+def test_the_folder_of_a_run_has_a_name_on_every_system():
+    assert run_folder(3, ["data.root=C:\\photos\\a", "style=é b"], []) == "3_root=C_photos_a_style=_b"
+    assert run_folder(0, ["data.root=../../nowhere"], []) == "0_root=.._.._nowhere"
+    assert run_folder(1, [], []) == "1"
+    assert len(run_folder(7, ["loss.style_weight=5"] * 20, [])) < 64
+
+
+def test_twenty_overrides_and_folders_of_their_own(tiny, train, tmp_path, monkeypatch, capsys):
+    """Settings may stand before -m, rows of different layers differ, and nothing leaves the folder of the sweep."""
+    monkeypatch.chdir(tmp_path)
+    own = {key: value for key, value in tiny.items() if key not in ("hydra.run.dir", "output", "loss.style_layers")}
+    own |= {"data.root": "../nowhere", "trainer.max_steps": "1"}
+    assert len(own) > 20
+    assert train(own, "-m", "loss.style_layers=[relu1_2],{relu1_1: 1, relu2_1: 2}") == 2
+    names = sorted(path.parent.name for path in tmp_path.glob("runs/multirun/*/*/result.json"))
+    assert names == ["0_style_layers=_relu1_2", "1_style_layers=_relu1_1_1_relu2_1_2"]
+    shown = capsys.readouterr().out
+    assert "loss.style_layers=[relu1_2]" in shown
+    assert "loss.style_layers={relu1_1:1,relu2_1:2}" in shown
+    assert train(own, "-m") == 2
+    assert len(list(tmp_path.glob("runs/multirun/*"))) == 2
+
+
+def test_a_sweep_without_results_has_failed(tmp_path, capsys):
+    assert report(tmp_path) == 1
+    assert "no run left a result" in capsys.readouterr().err

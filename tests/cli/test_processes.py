@@ -150,11 +150,9 @@ def test_several_styles_in_two_processes_each(two, start, tmp_path):
     """Each run starts its own second process, with its own command line."""
     run = {key: value for key, value in two.items() if key not in ("hydra.run.dir", "output")}
     run |= {"style": "waves,cubist", "trainer.max_steps": "2", "hydra.sweep.dir": str(tmp_path / "all")}
-    keys = ",".join(key for key in run if key not in ("style", "hydra.sweep.dir"))
-    printed = finish(start(run | {"hydra.job.config.override_dirname.exclude_keys": f"[{keys}]"}, "-m"))
-    assert "Trainings" in printed
-    for name in ("waves", "cubist"):
-        assert read_metadata(tmp_path / "all" / f"style={name}" / f"{name}.safetensors")["steps"] == 2
+    assert "Trainings" in finish(start(run, "-m"))
+    for number, name in enumerate(("waves", "cubist")):
+        assert read_metadata(tmp_path / "all" / f"{number}_style={name}" / f"{name}.safetensors")["steps"] == 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fast_style.cli.resolvers import batch_size, batches, compile_pays, default_steps, either, seconds
+from fast_style.cli.resolvers import (
+    batch_size,
+    batches,
+    compile_pays,
+    default_steps,
+    either,
+    precision,
+    seconds,
+    workers,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,8 @@ def test_compiling_pays_for_long_runs():
 
 
 @pytest.mark.parametrize(
-    ("memory", "size", "expected"), [(80e9, 256, 4), (80e9, 1024, 4), (1.5e9, 256, 2), (1e9, 1024, 1)]
+    ("memory", "size", "expected"),
+    [(80e9, 256, 8), (80e9, 1024, 7), (25.3e9, 256, 8), (17e9, 256, 4), (1.5e9, 256, 2), (1e9, 1024, 1)],
 )
 def test_the_batch_fits_the_memory_of_a_gpu(monkeypatch, memory, size, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -58,3 +68,16 @@ def test_the_batch_fits_the_memory_of_a_gpu(monkeypatch, memory, size, expected)
 
 def test_the_batch_of_a_cpu():
     assert batch_size("cpu", 256) == 2
+
+
+@pytest.mark.parametrize(("cores", "devices", "expected"), [(64, 1, 16), (16, 4, 3), (8, 1, 7), (1, 1, 1)])
+def test_the_workers_of_a_gpu_follow_the_cores(monkeypatch, cores, devices, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: range(cores))
+    assert workers("gpu") == expected
+
+
+def test_a_cpu_keeps_its_own():
+    assert workers("cpu") == "auto"
+    assert precision("cpu") in ("bf16-mixed", "32-true")

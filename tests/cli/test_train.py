@@ -450,7 +450,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"style.dir": "nowhere"}, r"no image for style 'waves': looked for nowhere/waves.jpg"),
+        ({"style.dir": "nowhere"}, r"no image for style 'waves': looked for nowhere/waves with .jpg"),
         ({"style.image": "nowhere.jpg"}, "nowhere.jpg"),
         ({"data.root": "nowhere"}, "nowhere"),
         ({"loss.content_layers": "[relu9_9]"}, "unknown layer 'relu9_9'"),
@@ -470,7 +470,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         ({"model.on_nonfinite": "ignore"}, "on_nonfinite must be stop or skip, got ignore"),
         ({"output": "out.png"}, "output=out.png is where the pictures go: give out.safetensors"),
         ({"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
-        ({"data.root": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
+        ({"license_note": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
     ],
 )
 def test_misuse_is_one_sentence_and_exit_code_2(tiny, train, capsys, overrides, message, tmp_path):

@@ -3,6 +3,7 @@ import torch
 
 from fast_style.functional import luma
 from fast_style.inference.control import Control, match_colours, resize_mask, restroke, with_colours_of
+from fast_style.inference.phases import mean_over_phases
 
 PHOTOS = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.25
 RED = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
@@ -147,3 +148,17 @@ def test_the_detail_of_the_photo_is_kept():
 def test_bad_values(arguments, message):
     with pytest.raises(ValueError, match=message):
         Control(**arguments)
+
+
+def test_the_best_quality_is_the_mean_over_phases():
+    def blocks(photos):
+        return torch.nn.functional.interpolate(photos[..., ::4, ::4], size=photos.shape[-2:], mode="nearest")
+
+    photos = torch.rand(1, 3, 16, 20)
+    found = Control(quality="best").apply([blocks], photos)
+    torch.testing.assert_close(found, mean_over_phases(blocks, photos, 16))
+
+
+def test_other_qualities_are_refused():
+    with pytest.raises(ValueError, match="quality must be one of normal, best, got 'better'"):
+        Control(quality="better")

@@ -80,8 +80,8 @@ def test_the_identity_must_be_given(network):
     ("arguments", "message"),
     [
         ((["relu9_1"], 1.0, 1.0), "unknown layer 'relu9_1'"),
-        ((["relu1_1"], -1.0, 1.0), "the weight content_weight must not be negative, got -1.0"),
-        ((["relu1_1"], 1.0, 1.0, 1.0, -2.0), "the weight identity_weight must not be negative, got -2.0"),
+        ((["relu1_1"], -1.0, 1.0), "content_weight must not be negative, got -1.0"),
+        ((["relu1_1"], 1.0, 1.0, 1.0, -2.0), "identity_weight must not be negative, got -2.0"),
         ((["relu1_1"], 0.0, 0.0), "every loss weight is 0"),
     ],
 )

@@ -1,0 +1,112 @@
+"""Settings are checked against the annotations of the constructors they are for, before anything is built."""
+
+import inspect
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+RULES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+RULES |= {Path: "a path", list: "a list", tuple: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}
+
+
+class Run(typing.NamedTuple):
+    """The settings of a training that belong to none of its parts.
+
+    Attributes:
+        seed: of all random numbers.
+        init: `base`, `scratch`, or a network to start from.
+        ckpt_path: a checkpoint to continue, or `last`.
+        output: the file of the network.
+        overwrite: whether it may replace another.
+        license_note: what the file says of licences.
+    """
+
+    seed: int
+    init: str | Path
+    ckpt_path: str | Path | None
+    output: str | Path
+    overwrite: bool
+    license_note: str
+
+
+def check_settings(config: DictConfig) -> None:
+    """Check the types of all values whose constructor has annotations.
+
+    Raises:
+        ValueError: naming the setting, its value, and what it must be.
+    """
+    _check(config, "", typing.get_type_hints(Run))
+
+
+def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
+    keys: Iterable[Any] = config if isinstance(config, DictConfig) else range(len(config))
+    for key in keys:
+        name = f"{place}{key}"
+        # What depends on other settings is checked where these stand.
+        if OmegaConf.is_interpolation(config, key) or OmegaConf.is_missing(config, key):
+            continue
+        value, allowed = config[key], list(_members(hints.get(str(key), Any)))
+        if isinstance(value, DictConfig) and "_target_" in value:
+            _check(value, f"{name}.", _hints(value["_target_"]))
+            continue
+        if isinstance(value, DictConfig):
+            _check(value, f"{name}.", dict.fromkeys(map(str, value), _values(allowed)))
+        elif isinstance(value, ListConfig):
+            _check(value, f"{name}.", {})
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(value)
+        if not any(_fits(value, each) for each in allowed):
+            raise ValueError(f"{name} must be {_rules(allowed)}, got {value}")
+
+
+def _hints(target: str) -> dict[str, Any]:
+    """Return the annotations of the arguments of a class or a function, by its dotted name; none if it has none."""
+    try:
+        made = get_object(target)
+        if not isinstance(made, type):
+            return typing.get_type_hints(made)
+        passes_on = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(made).parameters.values())
+        classes = reversed(made.__mro__) if passes_on else (made,)
+        constructors = (inspect.getattr_static(each, "__init__") for each in classes)
+        return {name: hint for each in constructors for name, hint in typing.get_type_hints(each).items()}
+    except Exception:  # whatever is wrong with it is told when it is called
+        return {}
+
+
+def _members(hint: Any) -> Iterator[Any]:
+    if get_origin(hint) in (Union, types.UnionType):
+        for each in get_args(hint):
+            yield from _members(each)
+    else:
+        yield hint
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    kind = get_origin(hint) or hint
+    if kind in (Any, object) or not isinstance(kind, type):
+        return True
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, list):
+        return not issubclass(kind, int | float | str | Path | dict | types.NoneType)
+    accepted = {float: int | float, Path: str | Path, tuple: list}.get(kind, kind)
+    return isinstance(value, accepted)
+
+
+def _values(allowed: list[Any]) -> Any:
+    """Return the annotation of the values of a mapping."""
+    return next((get_args(each)[1] for each in allowed if get_origin(each) in (dict, Mapping)), Any)
+
+
+def _rules(allowed: list[Any]) -> str:
+    kinds = [get_origin(each) or each for each in allowed if each is not int or float not in allowed]
+    literal = [str(value) for each in allowed if get_origin(each) is Literal for value in get_args(each)]
+    rules = [", ".join(literal), *(RULES.get(kind, "") for kind in kinds)]
+    return " or ".join(dict.fromkeys(filter(None, rules))) or "an object, which _target_ names"

@@ -1,0 +1,78 @@
+"""Settings of a wrong type, range or name are told in one sentence before anything is built."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from fast_style.cli.checks import check_settings
+from fast_style.cli.config import build, compose
+from fast_style.networks import TransformerNetwork
+
+NETWORK = {"_target_": "fast_style.networks.TransformerNetwork"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"seed": "abc"}, "seed must be a whole number, got abc"),
+        ({"overwrite": "maybe"}, "overwrite must be true or false, got maybe"),
+        ({"model": {"network": NETWORK | {"width": 3.5}}}, "model.network.width must be a whole number, got 3.5"),
+        ({"model": {"network": NETWORK | {"width": [3]}}}, r"model.network.width must be a whole number, got \[3\]"),
+        ({"model": {"network": NETWORK | {"antialias": 1}}}, "model.network.antialias must be true or false, got 1"),
+        (
+            {"loss": {"_target_": "fast_style.losses.PerceptualLoss", "style_layers": {"relu1_1": "x"}}},
+            "loss.style_layers.relu1_1 must be a number, got x",
+        ),
+        ({"model": NETWORK | {"norm": 1}}, "model.norm must be a text, got 1"),
+        ({"x": {"_target_": "torch.optim.Adam", "lr": "fast"}}, "x.lr must be a number, got fast"),
+        (
+            {"trainer": {"_target_": "fast_style.training.Trainer", "max_epochs": "5x"}},
+            "trainer.max_epochs must be a whole number or null, got 5x",
+        ),
+    ],
+)
+def test_types(settings, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        check_settings(OmegaConf.create(settings))
+
+
+def test_what_fits_passes():
+    network = NETWORK | {"width": "${seed}", "blocks": 1, "antialias": True}
+    settings = {
+        "seed": 1,
+        "model": {"network": network, "anything": "x"},
+        "other": {"_target_": "no.such.thing", "a": 1},
+    }
+    settings["trainer"] = {"_target_": "fast_style.training.Trainer", "max_time": {"seconds": 1.5}, "devices": "auto"}
+    check_settings(OmegaConf.create(settings))
+    assert isinstance(build(OmegaConf.create(network | {"width": 4})), TransformerNetwork)
+
+
+def test_a_range_is_told_with_the_whole_name():
+    config = OmegaConf.create({"model": {"network": NETWORK | {"width": 0}}})
+    with pytest.raises(ValueError, match=r"^model\.network\.width must be 1 to 512 channels, got 0$"):
+        build(config.model)
+
+
+@pytest.mark.parametrize("loss", ["gram", "jcjohnson"])
+@pytest.mark.parametrize(
+    ("given", "layers"),
+    [("{relu1_1: 1, relu2_1: 2}", {"relu1_1": 1, "relu2_1": 2}), ("[relu1_1]", ["relu1_1"]), ("relu1_1", "relu1_1")],
+)
+def test_layers_are_replaced(loss, given, layers):
+    assert compose("losses", [f"loss={loss}", f"loss.style_layers={given}"]).loss.style_layers == layers
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("trainer.max_step=5", "there is no setting trainer.max_step: did you mean trainer.max_steps?"),
+        ("sead=5", "there is no setting sead: did you mean seed?"),
+        ("data.size=64px", "data.size must be a whole number, got 64px"),
+        ("loss.style_weight=five", "loss.style_weight must be a number, got five"),
+        ("loss.style_weight=-1", "loss.style_weight must not be negative, got -1"),
+        ("data.batch_size=0", "data.batch_size must be at least 1, got 0"),
+    ],
+)
+def test_the_command_says_it(setting, sentence, tiny, train, capsys):
+    assert train(tiny, setting) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
