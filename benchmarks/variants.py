@@ -82,7 +82,7 @@ def measure(
     chosen = {Path(painting).stem if styles_of(path) else painting: 1.0} if takes_style(path) else None
     network = load_styled(path, chosen)
     with torch.inference_mode():
-        scores, pictures = evaluate(name, lambda photo: network(photo).clamp(0, 1), photos, loss, style)
+        scores, pictures = evaluate(name, lambda photo: network(photo).clamp(0, 1), photos, loss, style, len(photos))
     row: dict[str, Any] = {"name": name, "objective": scores.losses["total_loss"]}
     for term in ("content_loss", "style_loss", "tv_loss"):
         row[term] = scores.losses[f"weighted/{term}"]

@@ -1,9 +1,11 @@
 """All that goes to a terminal or a log: text that no encoding refuses, tables, progress, and how Ctrl-C is heard."""
 
 import codecs
+import math
 import signal
 import sys
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ if TYPE_CHECKING:  # else where it is used: help and misuse need no rich
     from rich.progress import Task
     from rich.table import Table
 
+EVERY = 30.0  # seconds between two lines of progress in a log
+FIRST = 3.0  # seconds until the first of them
 WIDTH = 160  # columns of a table where there is no terminal
 PLAIN = {"→": "->", "…": "...", "×": "x", "−": "-", "–": "-", "√": "sqrt ", "·": "*", "•": "*", "█": "#", "━": "-"}
 
@@ -128,9 +132,36 @@ class Stop:
             raise KeyboardInterrupt
 
 
+class LogLines:
+    """When a log, in which no bar can be drawn, is due another line of progress.
+
+    Args:
+        every: seconds between two lines; the first comes after 3 seconds at most.
+    """
+
+    def __init__(self, every: float = EVERY) -> None:
+        self.every = every
+        self._next = time.monotonic() + min(FIRST, self.every)
+
+    def due(self) -> bool:
+        """Tell whether a line is due now; if so, the next one is due `every` seconds from now."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self.every
+        return True
+
+
+def time_left(seconds: float) -> str:
+    """Say in whole minutes, rounded up, how much time is left: `, about 3 min left`, or nothing for none."""
+    return f", about {math.ceil(seconds / 60)} min left" if seconds > 0 else ""
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show images done, images a second and the time left; nothing unless errors go to a terminal.
+    """Show images done, images a second and the time left.
+
+    On a terminal it is a bar; else stderr gets a line after 3 seconds and then every 30.
 
     Args:
         what: is being done, such as `stylizing`.
@@ -149,4 +180,13 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn(what, markup=False), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console(), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        lines, began = LogLines(), time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            if bar.disable and done and lines.due():
+                rate = done / (time.monotonic() - began)
+                left = time_left((total - done) / rate)
+                print(f"{what}: {done} of {total}, {rate:.3g} images/s{left}", file=sys.stderr)
+
+        yield tell

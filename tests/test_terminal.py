@@ -8,7 +8,7 @@ import threading
 import pytest
 from rich.table import Table
 
-from fast_style.terminal import Stop, accept_any_text, progress_bar, show, telling_errors
+from fast_style.terminal import LogLines, Stop, accept_any_text, progress_bar, show, telling_errors
 
 
 def written(monkeypatch, encoding: str, name: str = "stdout") -> io.BytesIO:
@@ -83,10 +83,34 @@ def test_errors_are_told_in_one_line(capsys, error, code, sentence):
     assert capsys.readouterr() == ("", sentence)
 
 
-def test_progress_is_hidden_in_a_log(capsys):
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set by hand, in seconds."""
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    return clock
+
+
+def test_progress_in_a_log_is_a_line_now_and_then(capsys, clock):
     with progress_bar("stylizing") as progress:
-        progress(1, 2)
-    assert capsys.readouterr() == ("", "")
+        for seconds in range(70):
+            clock[0] = 100.0 + seconds
+            progress(seconds, 240)
+    assert capsys.readouterr() == (
+        "",
+        "stylizing: 3 of 240, 1 images/s, about 4 min left\n"
+        "stylizing: 33 of 240, 1 images/s, about 4 min left\n"
+        "stylizing: 63 of 240, 1 images/s, about 3 min left\n",
+    )
+
+
+def test_lines_in_a_log_as_often_as_wanted(clock):
+    lines = LogLines(every=1)
+    due = []
+    for tenths in range(31):
+        clock[0] = 100.0 + tenths / 10
+        due += [tenths] * lines.due()
+    assert due == [10, 20, 30]
 
 
 def test_ctrl_c_once_and_twice(capsys):

@@ -4,7 +4,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -27,6 +28,8 @@ from fast_style.optimize import Objective, Style, minimize
 from fast_style.terminal import show
 
 PICTURES = 6  # photos on the contact sheet
+
+Stylize = Callable[[Tensor], Tensor]
 
 
 def run(options: argparse.Namespace) -> None:
@@ -53,38 +56,65 @@ def _run(options: argparse.Namespace) -> None:
     source = ImageSource(options.content)
     if source.left_out:
         print(source.left_out, file=sys.stderr)
-    heldout = HeldOut(source, options.size)
-    photos = [heldout[index]["image"][None] for index in range(len(heldout))]
+    photos = _Photos(HeldOut(source, options.size))
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
-    ways: list[tuple[str, Callable[[Tensor], Tensor]]] = []
+    ways = _ways(options, style, loss)
+    scores: list[Scores] = []
+    rows: list[list[Tensor]] = [list(islice(photos, PICTURES))]
+    for number, (name, stylize) in enumerate(ways, start=1):
+        print(f"{name} ({number} of {len(ways)}) …", file=sys.stderr)
+        measured, pictures = evaluate(name, stylize, photos, loss, style, PICTURES)
+        scores.append(measured)
+        if stylize is not _unchanged:
+            rows.append(pictures)
+    _print(scores, loss, len(photos), options)
+    if options.json is not None:
+        _write(scores, loss, len(photos), options)
+    if options.sheet is not None:
+        images.write(options.sheet, torch.cat([torch.cat(row, dim=3) for row in _with_style(rows, style)], dim=2))
+        shown = [name for name, stylize in ways if stylize is not _unchanged]
+        print(f"wrote {options.sheet}: photos, then {', '.join(shown)}")
+
+
+class _Photos:
+    """Held-out photos (1, 3, size, size) in [0, 1], read anew whenever they are gone through: none is kept."""
+
+    def __init__(self, heldout: HeldOut) -> None:
+        self._heldout = heldout
+
+    def __len__(self) -> int:
+        return len(self._heldout)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self._heldout[index]["image"][None] for index in range(len(self)))
+
+
+def _ways(options: argparse.Namespace, style: Tensor, loss: PerceptualLoss) -> list[tuple[str, Stylize]]:
+    """List what is measured: the networks, the photo as it is, and the optimisation of the picture itself."""
+    ways: list[tuple[str, Stylize]] = []
     for model in options.model:
         chosen = None
         if model.suffix.lower() != ".onnx" and takes_style(model):
             chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}
         stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
         ways.append((_name(model, options.model), stylizer.stylize))
-    ways.append(("identity", lambda photo: photo))
+    ways.append(("identity", _unchanged))
     if options.lbfgs:
         ways.append((f"L-BFGS {options.lbfgs}", lambda photo: _optimized(photo, style, loss, options.lbfgs)))
-    scores: list[Scores] = []
-    rows: list[list[Tensor]] = [photos[:PICTURES]]
-    for number, (name, stylize) in enumerate(ways, start=1):
-        print(f"{name} ({number} of {len(ways)}) …", file=sys.stderr)
-        measured, pictures = evaluate(name, stylize, photos, loss, style)
-        scores.append(measured)
-        if name != "identity":
-            rows.append(pictures[:PICTURES])
-    _print(scores, loss, len(photos), options)
-    if options.json is not None:
-        about = {"photos": len(photos), "size": options.size, "style": options.style, "weights": loss.weights}
-        about["loss_network"] = f"{network.name} {network.source}"
-        with replacing(options.json) as file:
-            file.write((json.dumps(about | {"rows": [row.as_dict() for row in scores]}, indent=2) + "\n").encode())
-        print(f"wrote {options.json}")
-    if options.sheet is not None:
-        images.write(options.sheet, torch.cat([torch.cat(row, dim=3) for row in _with_style(rows, style)], dim=2))
-        print(f"wrote {options.sheet}: photos, then {', '.join(name for name, _ in ways if name != 'identity')}")
+    return ways
+
+
+def _unchanged(photo: Tensor) -> Tensor:
+    return photo
+
+
+def _write(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: argparse.Namespace) -> None:
+    about = {"photos": count, "size": options.size, "style": options.style, "weights": loss.weights}
+    about["loss_network"] = f"{loss.loss_network.name} {loss.loss_network.source}"
+    with replacing(options.json) as file:
+        file.write((json.dumps(about | {"rows": [row.as_dict() for row in scores]}, indent=2) + "\n").encode())
+    print(f"wrote {options.json}")
 
 
 def _optimized(photo: Tensor, style: Tensor, loss: PerceptualLoss, iterations: int) -> Tensor:

@@ -5,14 +5,13 @@ import math
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from fast_style import images
@@ -20,6 +19,7 @@ from fast_style.cli.arguments import check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
+from fast_style.cli.watcher import Watcher, name_of
 from fast_style.data import find_style
 from fast_style.errors import first_line
 from fast_style.files import as_path
@@ -27,7 +27,6 @@ from fast_style.functional import luma
 from fast_style.inference.backends import find_device
 from fast_style.inference.control import match_colours, with_colours_of
 from fast_style.optimize import MARGIN, NonFiniteError, Size, Step, Style, optimize, resize, scales
-from fast_style.terminal import console
 
 MAX_SIDE = 8192
 TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
@@ -68,30 +67,11 @@ def _run(options: argparse.Namespace) -> None:
     photo = start if content is None else content
     margin = 0 if options.tileable else MARGIN
     steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, options.style_scale, margin)
-
-    def write(picture: Tensor) -> None:
-        picture = _resize_tile(picture, size) if options.tileable else resize(picture, size)
-        if content is not None and options.preserve_color == "luminance":
-            picture = with_colours_of(resize(content, size), picture)
-        images.write(options.output, picture)
-
-    step, code, sentence = None, 0, ""
-    with _Watcher(sizes, iterations, options.logdir) as watcher:
-        try:
-            for step in steps:
-                watcher.see(step)
-                if options.preview and step.total % options.preview == 0:
-                    write(step.picture)
-        except KeyboardInterrupt:
-            code, sentence = 130, "interrupted"
-        except NonFiniteError as error:
-            code, sentence = 1, f"error: {error}; lower loss.style_weight, or take --optimizer adam"
-        except (RuntimeError, MemoryError) as error:  # mostly, that memory does not suffice for the next size
-            if step is None:
-                raise
-            code, sentence = 1, f"error: {first_line(error)}; take a smaller --size"
+    write = partial(_write, options, content, size)
+    with Watcher(sizes, iterations, options.logdir) as watcher:
+        step, code, sentence = _follow(steps, watcher, options.preview, write)
     if code:
-        done = f"{step.total} iterations were done, up to {_name(sizes[step.scale])}" if step else "nothing was done"
+        done = f"{step.total} iterations were done, up to {name_of(sizes[step.scale])}" if step else "nothing was done"
         print(f"{sentence} ({done})", file=sys.stderr)
     if step is not None:
         write(step.picture)
@@ -100,47 +80,36 @@ def _run(options: argparse.Namespace) -> None:
         raise Exit(code, sentence)
 
 
+def _follow(
+    steps: Iterator[Step], watcher: Watcher, preview: int, write: Callable[[Tensor], None]
+) -> tuple[Step | None, int, str]:
+    """Go through the iterations; return the last that was done, an exit code, and what ended them too early."""
+    step = None
+    try:
+        for step in steps:
+            watcher.see(step)
+            if preview and step.total % preview == 0:
+                write(step.picture)
+    except KeyboardInterrupt:
+        return step, 130, "interrupted"
+    except NonFiniteError as error:
+        return step, 1, f"error: {error}; lower loss.style_weight, or take --optimizer adam"
+    except (RuntimeError, MemoryError) as error:  # mostly, that memory does not suffice for the next size
+        if step is None:
+            raise
+        return step, 1, f"error: {first_line(error)}; take a smaller --size"
+    return step, 0, ""
+
+
+def _write(options: argparse.Namespace, content: Tensor | None, size: Size, picture: Tensor) -> None:
+    picture = _resize_tile(picture, size) if options.tileable else resize(picture, size)
+    if content is not None and options.preserve_color == "luminance":
+        picture = with_colours_of(resize(content, size), picture)
+    images.write(options.output, picture)
+
+
 def _loss(config: DictConfig, network: nn.Module, style: Tensor) -> Any:
     return build(config.loss, loss_network=network, style=style).to(style.device)
-
-
-class _Watcher:
-    """Progress on the terminal, and in TensorBoard."""
-
-    def __init__(self, sizes: Sequence[Size], iterations: Sequence[int], logdir: Path | None) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console(), disable=not sys.stderr.isatty(), transient=True)
-        self.sizes = sizes
-        self.task = self.bar.add_task("", total=sum(iterations))
-        self.writer: Any = None
-        if logdir is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.writer = SummaryWriter(str(logdir))
-
-    def see(self, step: Step) -> None:
-        """Tell of an iteration."""
-        weighted = [name for name in step.losses if name.startswith("weighted/") and name.count("/") == 1]
-        told = ", ".join(f"{name.split('/')[-1]} {step.losses[name]:.4g}" for name in ("total_loss", *weighted))
-        self.bar.update(self.task, description=f"{_name(self.sizes[step.scale])}: {told}", completed=step.total)
-        if self.writer is not None:
-            for name, value in step.losses.items():
-                self.writer.add_scalar(f"optimize/{name}", value, step.total)
-            if step.total % 50 == 0:
-                self.writer.add_image("picture", step.picture[0], step.total)
-
-    def __enter__(self) -> "_Watcher":
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-        if self.writer is not None:
-            self.writer.close()
-
-
-def _name(size: Size) -> str:
-    return f"{size[1]}×{size[0]}"
 
 
 def _styles(options: argparse.Namespace, content: Tensor | None, size: Size, device: torch.device) -> list[Style]:

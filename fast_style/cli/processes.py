@@ -13,8 +13,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import read_write
 
+from fast_style.data.workers import lost_worker
+from fast_style.errors import one_line
 from fast_style.training.callbacks import Processes
 
 LOST = re.compile(
@@ -61,6 +64,35 @@ def processes_of(trainer: Trainer, output: str) -> Iterator[None]:
             for name in ENVIRONMENT:
                 os.environ.pop(name, None)
             sys.argv[1:] = arguments
+
+
+def how_it_ended(stop: BaseException, trainer: Trainer) -> tuple[int, str]:
+    """Tell what interrupted a training whose state is whole, so that its network can be exported.
+
+    Args:
+        stop: what the trainer raised.
+        trainer: of this run.
+
+    Returns:
+        The exit code, 130 after Ctrl-C, 143 after SIGTERM, 1 after the loss of a worker, and a sentence; the last of
+        these was printed.
+
+    Raises:
+        BaseException: `stop` itself, if it is anything else.
+    """
+    step, lost = trainer.global_step, lost_worker(stop)
+    if isinstance(stop, SIGTERMException) or (lost and trainer.received_sigterm):
+        return 143, f"stopped at step {step}"
+    if isinstance(stop, SystemExit):  # Lightning's answer to Ctrl-C
+        return 130, f"stopped at step {step}"
+    if not lost:
+        raise stop
+    sentence = (
+        f"a process that reads photos is gone, killed for lack of memory perhaps ({one_line(stop)}); stopped at step "
+        f"{step}, continue with ckpt_path=last hydra.run.dir={HydraConfig.get().runtime.output_dir}"
+    )
+    print(f"error: {sentence}", file=sys.stderr)
+    return 1, sentence
 
 
 def _command() -> list[str]:

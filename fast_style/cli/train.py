@@ -28,7 +28,7 @@ from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.outputs import choose_output, writing
 from fast_style.cli.paths import settle, style_names
-from fast_style.cli.processes import processes_of
+from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.data import shipped_styles
 from fast_style.terminal import accept_any_text
@@ -104,7 +104,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         board = f"TensorBoard: tensorboard --logdir {_relative(run_dir)}" if _has_board(trainer) else ""
         print(*filter(None, (note, board)), sep="\n", file=sys.stderr)
 
-    exit_code = 0
+    exit_code, sentence = 0, ""
     started = time.perf_counter()
     with processes_of(trainer, config.output):
         try:
@@ -113,8 +113,8 @@ def train(config: DictConfig) -> dict[str, Any]:
                 log_text(trainer, "config", f"```yaml\n{OmegaConf.to_yaml(config, resolve=True)}```")
             trainer.fit(task, data, ckpt_path=resume, weights_only=True)
             after = _validate(trainer, task, data)
-        except SystemExit as stop:  # Lightning's answer to SIGTERM and Ctrl-C
-            exit_code = 143 if isinstance(stop, SIGTERMException) else 130
+        except (SystemExit, RuntimeError) as stop:  # SIGTERM, Ctrl-C, or a worker that is gone
+            exit_code, sentence = how_it_ended(stop, trainer)
             metrics = trainer.callback_metrics
             after = {name: value.item() for name, value in metrics.items() if name.startswith("heldout/")}
     duration = time.perf_counter() - started
@@ -127,7 +127,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         _report(output, metadata, data.summary(), duration)
         _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names), config.style.get("dir"))
     if exit_code:
-        raise Exit(exit_code, f"stopped at step {trainer.global_step}")
+        raise Exit(exit_code, sentence)
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
 
 

@@ -18,6 +18,7 @@ from fast_style.data.procedural import HeldOutScenes, ProceduralImages
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.shards import ShardStream, are_shards, expand
 from fast_style.data.sources import ImageSource, Roots
+from fast_style.data.workers import outlive_signals
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +189,7 @@ class PhotoDataModule(LightningDataModule):
                 batch_size=self.batch_size,
                 collate_fn=gather,
                 num_workers=min(1, workers),
+                worker_init_fn=outlive_signals,
                 pin_memory=trainer.strategy.root_device.type == "cuda",
             )
         assert self.photos is not None  # noqa: S101 - setup made them
@@ -196,6 +198,7 @@ class PhotoDataModule(LightningDataModule):
             batch_sampler=SampleIndices(self._next_sample, self.batch_size, trainer.global_rank, trainer.world_size),
             collate_fn=gather,
             num_workers=workers,
+            worker_init_fn=outlive_signals,
             persistent_workers=workers > 0,
             prefetch_factor=2 if workers else None,
             pin_memory=trainer.strategy.root_device.type == "cuda",

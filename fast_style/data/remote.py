@@ -48,7 +48,7 @@ class RemoteFolder:
 
         Raises:
             FileNotFoundError: if there is no such folder.
-            ConnectionError: if it cannot be asked.
+            ConnectionError: if the address does not answer, five times in a row.
         """
         files, path = self._connect()
         # find would leave out, without a word, the folders that do not answer.
@@ -60,19 +60,25 @@ class RemoteFolder:
     def read(self, name: str) -> bytes:
         """Read the file `name` whole.
 
+        Args:
+            name: path of the file relative to the address, as `list` returns it.
+
         Raises:
-            FileNotFoundError: if it has gone.
-            ConnectionError: if it cannot be had.
+            FileNotFoundError: if there is no such file any more.
+            ConnectionError: if the address does not answer, five times in a row.
         """
         files, path = self._connect()
         return self._persist(f"read {name} of", lambda: files.cat_file(f"{path}/{name}"))
 
     def fetch(self, target: Path) -> None:
-        """Copy the file at the address itself to `target`, whole.
+        """Copy the file at the address itself, whole.
+
+        Args:
+            target: the file to write or to replace.
 
         Raises:
-            FileNotFoundError: if there is none.
-            ConnectionError: if it cannot be had.
+            FileNotFoundError: if there is no file at the address.
+            ConnectionError: if the address does not answer, five times in a row.
         """
         files, path = self._connect()
         self._persist("fetch", lambda: files.get_file(path, str(target)))

@@ -2,9 +2,10 @@
 
 import os
 import re
+import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, pairwise
 from pathlib import Path
@@ -33,7 +34,7 @@ def are_shards(roots: Roots | None) -> bool:
 
 
 class ShardStream(IterableDataset[Sample]):
-    """Endless random crops, as of `PhotoDataset`, of the photos in shards that may be larger than any disk.
+    """Endless random crops, such as `PhotoDataset` makes, of the photos in shards that may be larger than any disk.
 
     The shards of an epoch come in an order of its own, of which process r of W takes the r-th and every W-th after it;
     the photos of a shard are shuffled among themselves. A shard behind an address is fetched to a temporary file while
@@ -95,42 +96,51 @@ class ShardStream(IterableDataset[Sample]):
         if worker is not None and worker.num_workers > 1:
             raise RuntimeError("shards are read by one worker, or samples would come twice: give data.num_workers=1")
         left = self.start  # samples to pass over
-        index = self.start * self.world_size + self.rank  # of the next sample
+        numbers = count(self.start * self.world_size + self.rank, self.world_size)  # of the samples that follow
         skipped: list[str] = []
         in_vain = 0  # shards in a row without a photo
         with _Fetcher() as fetcher:
-            for (epoch, number), (_, following) in pairwise(self._order()):
-                shard = self.shards[number]
+            for turn, (_, following) in pairwise(self._order()):
+                shard = self.shards[turn[1]]
                 if in_vain >= len(self.shards):
                     raise RuntimeError(
                         f"no photo to train on: none of {in_vain} shards in a row has any, next is {shard}"
                     )
-                if self.counts.get(shard, left + 1) <= left:
-                    left -= self.counts[shard]
-                    in_vain = 0 if self.counts[shard] else in_vain + 1
+                found = self.counts.get(shard, left + 1)
+                if found <= left:
                     fetcher.forget(shard)
-                    continue
-                images: list[Member] = []
-                sample: Sample | None = None
-                try:
-                    with fetcher.open(shard) as file:
-                        fetcher.want(self.shards[following])
-                        images = _index(file, shard, skipped)
-                        self.counts[shard] = len(images)
-                        for place in range(left, len(images)):
-                            sample = self._sample(file, images, (epoch, number, place), skipped)
-                            if sample is None:  # none of them can be read: nothing was taken from this shard
-                                images = []
-                                self.counts[shard] = 0
-                                break
-                            sample["index"] = torch.tensor(index)
-                            index += self.world_size
-                            yield sample
-                except (FileNotFoundError, PermissionError) as error:
-                    skipped.append(f"{shard} ({error})")
-                passed_over = bool(images) and left >= len(images)
-                in_vain = 0 if sample or passed_over else in_vain + 1
-                left = max(0, left - len(images))
+                else:
+                    found = yield from self._read(fetcher, turn, self.shards[following], left, numbers, skipped)
+                in_vain = 0 if found else in_vain + 1
+                left = max(0, left - found)
+
+    def _read(
+        self,
+        fetcher: "_Fetcher",
+        turn: tuple[int, int],
+        following: str,
+        left: int,
+        numbers: Iterator[int],
+        skipped: list[str],
+    ) -> Generator[Sample, None, int]:
+        """Yield the samples of a shard, all but the first `left`; return its number of photos, 0 if none is of use."""
+        shard = self.shards[turn[1]]
+        try:
+            with fetcher.open(shard) as file:
+                fetcher.want(following)
+                images = _index(file, shard, skipped)
+                self.counts[shard] = len(images)
+                for place in range(left, len(images)):
+                    sample = self._sample(file, images, (*turn, place), skipped)
+                    if sample is None:  # none of them can be read: nothing was taken from this shard
+                        self.counts[shard] = 0
+                        break
+                    sample["index"] = torch.tensor(next(numbers))
+                    yield sample
+                return self.counts[shard]
+        except (FileNotFoundError, PermissionError) as error:
+            skipped.append(f"{shard} ({error})")
+            return 0
 
     def _empty(self) -> dict[str, int]:
         return {shard: count for shard, count in self.counts.items() if count == 0}
@@ -208,9 +218,19 @@ class _Fetcher:
         os.close(handle)
         try:
             RemoteFolder(shard).fetch(Path(name))
-            return Path(name).open("rb")
-        finally:
-            Path(name).unlink()  # the open file stays readable, and nothing is left when the process ends
+        except BaseException:
+            Path(name).unlink()
+            raise
+        return _open_for_good(name)
+
+
+def _open_for_good(name: str) -> BinaryIO:
+    """Open a file of which nothing is left once it is closed, or when the process ends."""
+    if sys.platform == "win32":  # which removes no file that is open, unless it was opened for that
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_BINARY | os.O_TEMPORARY), "rb")
+    file = Path(name).open("rb")  # noqa: SIM115 - whoever asked for it closes it
+    Path(name).unlink()
+    return file
 
 
 def _close(fetched: Future[BinaryIO]) -> None:

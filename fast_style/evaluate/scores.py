@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,16 +17,16 @@ Stylize = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over photos.
+    """What a way of stylizing scores on photos: means over them.
 
     Attributes:
-        name: of what stylized.
-        losses: raw and weighted, by name, see `PerceptualLoss.summary`.
-        ssim: structural similarity to the photo, see `metrics.ssim`.
-        feature_distance: to the photo, see `metrics.feature_distance`, over the layers of the content loss, or without
-            it of the style loss.
-        palette_distance: to the style image, see `metrics.palette_distance`.
-        seconds: median over the photos, of the second pass where that takes less than a second.
+        name: name of the way of stylizing.
+        losses: losses by name, raw and weighted, see `PerceptualLoss.summary`.
+        ssim: structural similarity of the pictures to the photos, see `metrics.ssim`.
+        feature_distance: distance of the pictures to the photos, see `metrics.feature_distance`, over the layers of the
+            content loss, or of the style loss where there is no content loss.
+        palette_distance: distance of the pictures' colours to those of the style image, see `metrics.palette_distance`.
+        seconds: median time of a photo; the second pass is timed, unless the first took more than a second.
     """
 
     name: str
@@ -37,50 +37,63 @@ class Scores:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Return the scores as plain values, for JSON."""
         return asdict(self)
 
 
 def evaluate(
-    name: str, stylize: Stylize, photos: Sequence[Tensor], loss: PerceptualLoss, style: Tensor
+    name: str, stylize: Stylize, photos: Iterable[Tensor], loss: PerceptualLoss, style: Tensor, keep: int = 0
 ) -> tuple[Scores, list[Tensor]]:
     """Stylize photos and measure the results, in float32.
 
     Args:
         name: what the scores are called.
         stylize: maps RGB of shape (1, 3, H, W) in [0, 1] to the same shape.
-        photos: at least one, each (1, 3, H, W) in [0, 1], 11×11 pixels or more.
+        photos: at least one, each (1, 3, H, W) in [0, 1], 11×11 pixels or more. They are taken one after the other, and
+            none is held longer than it is measured.
         loss: the perceptual loss.
         style: the style image, (1, 3, H, W) in [0, 1].
+        keep: how many pictures are returned.
 
     Returns:
-        The scores, and the pictures.
+        The scores, and the pictures of the first `keep` photos.
 
     Raises:
         ValueError: if there are no photos, one is too small, or the loss has neither content nor style.
     """
-    if not photos:
-        raise ValueError("there are no photos to measure on")
-    pictures, seconds, rows = [], [], []
-    layers = loss.content_layers or loss.style_layers
-    if not layers:
+    if not (loss.content_layers or loss.style_layers):
         raise ValueError("the loss has neither content nor style layers: give one of them a weight")
+    kept: list[Tensor] = []
+    seconds, rows = [], []
     for photo in photos:
-        for _ in range(2):
-            started = time.perf_counter()
-            picture = stylize(photo)
-            duration = time.perf_counter() - started
-            if duration > 1:
-                break
+        picture, duration = _timed(stylize, photo)
         seconds.append(duration)
-        pictures.append(picture)
-        with torch.inference_mode():
-            summary = {key: value.item() for key, value in loss.summary(loss(picture, photo)).items()}
-            features, targets = loss.loss_network(picture, layers), loss.loss_network(photo, layers)
-            summary["ssim"] = ssim(picture, photo).item()
-            summary["feature_distance"] = feature_distance(features, targets).item()
-            summary["palette_distance"] = palette_distance(picture, style).item()
-        rows.append(summary)
+        rows.append(_measure(picture, photo, loss, style))
+        kept += [picture] * (len(kept) < keep)
+    if not rows:
+        raise ValueError("there are no photos to measure on")
     means = {key: statistics.fmean(row[key] for row in rows) for key in rows[0]}
     measures = {key: means.pop(key) for key in ("ssim", "feature_distance", "palette_distance")}
-    return Scores(name, means, **measures, seconds=statistics.median(seconds)), pictures
+    return Scores(name, means, **measures, seconds=statistics.median(seconds)), kept
+
+
+def _timed(stylize: Stylize, photo: Tensor) -> tuple[Tensor, float]:
+    """Stylize a photo twice, unless once takes more than a second, and time the last pass."""
+    for _ in range(2):
+        started = time.perf_counter()
+        picture = stylize(photo)
+        duration = time.perf_counter() - started
+        if duration > 1:
+            break
+    return picture, duration
+
+
+@torch.inference_mode()
+def _measure(picture: Tensor, photo: Tensor, loss: PerceptualLoss, style: Tensor) -> dict[str, float]:
+    layers = loss.content_layers or loss.style_layers
+    summary = {key: value.item() for key, value in loss.summary(loss(picture, photo)).items()}
+    features, targets = loss.loss_network(picture, layers), loss.loss_network(photo, layers)
+    summary["ssim"] = ssim(picture, photo).item()
+    summary["feature_distance"] = feature_distance(features, targets).item()
+    summary["palette_distance"] = palette_distance(picture, style).item()
+    return summary

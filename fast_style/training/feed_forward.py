@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss, summarize
-from fast_style.training.network_task import NetworkTask
+from fast_style.training.network_task import NetworkTask, name_of
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,10 @@ class FeedForward(NetworkTask):
     def shown(self) -> dict[str, Tensor]:
         """The painting, which needs no name."""
         return {"": self.loss.image}
+
+    def identity(self) -> dict[str, Any]:
+        """Describe the painting and the loss network."""
+        return super().identity() | {"loss network": name_of(self.loss.loss_network)}
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""

@@ -16,7 +16,7 @@ from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
 from fast_style.losses import PerceptualLoss
 from fast_style.networks.style_network import StyleNetwork
-from fast_style.training.network_task import NetworkTask
+from fast_style.training.network_task import NetworkTask, name_of
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,10 @@ class MultiStyle(NetworkTask):
     def shown(self) -> dict[str, Tensor]:
         """The paintings that are learned, by name."""
         return {name: self._loss(style).image for style, name in enumerate(self.names)}
+
+    def identity(self) -> dict[str, Any]:
+        """Describe the paintings and the loss network."""
+        return super().identity() | {"loss network": name_of(self._loss(0).loss_network)}
 
     def stylize_arguments(self, folder: Path | None) -> list[str]:
         """Name the first of the styles."""

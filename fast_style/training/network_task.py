@@ -18,6 +18,7 @@ from fast_style.assets import BASES
 from fast_style.checkpoint import load_network, save_network
 from fast_style.losses import equivariance_loss, shifted
 from fast_style.losses.equivariance import REACH
+from fast_style.networks import VGG
 from fast_style.training.task import PATIENCE, Task
 
 log = logging.getLogger(__name__)
@@ -208,3 +209,8 @@ class NetworkTask(Task):
 def describe(network: nn.Module) -> str:
     """Name a network and its arguments."""
     return f"{type(network).__name__}({getattr(network, 'arguments', None)})"
+
+
+def name_of(loss_network: VGG) -> str:
+    """Name a loss network and the file of its weights, wherever that lies."""
+    return f"{loss_network.name} with the weights {Path(loss_network.source).name}"

@@ -1,10 +1,13 @@
+import gc
 import json
+import weakref
 from pathlib import Path
 
 import pytest
 
 from fast_style import images
 from fast_style.checkpoint import save_network
+from fast_style.data import HeldOut
 from fast_style.networks import TransformerNetwork
 
 TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
@@ -59,6 +62,37 @@ def test_table_numbers_and_pictures(evaluate, tmp_path, models):
     assert "palette" in out
     sheet = images.read(tmp_path / "sheet.png")
     assert sheet.shape == (3, 4 * 52, 7 * 52)  # photos and three ways, the style and six photos
+
+
+def test_names_are_no_markup(evaluate, tmp_path, models):
+    """The table comes before the numbers, which must not be lost to it."""
+    odd = models[0].with_name("a[red].safetensors")
+    models[0].rename(odd)
+    models[0] = odd
+    code, out, err = evaluate("--json", tmp_path / "scores.json", "--lbfgs", 0)
+    assert code == 0, err
+    assert "a[red]" in out
+    assert json.loads((tmp_path / "scores.json").read_text())["rows"][0]["name"] == "a[red]"
+
+
+def test_photos_are_read_when_they_are_measured(evaluate, monkeypatch):
+    """And no more of them held than the contact sheet shows: the first six, and the one at hand."""
+    alive, most = weakref.WeakSet(), []
+    read = HeldOut.__getitem__
+
+    def counted(heldout, index):
+        sample = read(heldout, index % 6)
+        alive.add(sample["image"])
+        gc.collect()
+        most.append(len(alive))
+        return sample
+
+    monkeypatch.setattr(HeldOut, "__getitem__", counted)
+    monkeypatch.setattr(HeldOut, "__len__", lambda _: 30)
+    code, _, err = evaluate("--lbfgs", 0)
+    assert code == 0, err
+    assert len(most) > 60
+    assert max(most) <= 8
 
 
 @pytest.mark.parametrize(

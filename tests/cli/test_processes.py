@@ -185,16 +185,73 @@ def test_sigterm_saves_and_says_so_to_the_scheduler(twenty, start, train, tmp_pa
     assert train(twenty | {"trainer.max_steps": str(newest + 1)}, "ckpt_path=last") == 0
 
 
-def test_a_dead_data_worker_ends_the_run_in_one_sentence(twenty, start, tmp_path):
+def workers(process: subprocess.Popen) -> list[int]:
+    return [pid for pid in children(process.pid) if b"resource_tracker" not in _command(pid)]
+
+
+def test_sigterm_to_all_processes_saves_and_exports(twenty, start, tmp_path):
+    """As SLURM, systemd and timeout send it: the workers are told as well, and outlive what they are needed for."""
+    process = start(endless(twenty) | {"data.num_workers": "2", "callbacks.checkpoint.every_n_train_steps": "100000"})
+    log = tmp_path / "run" / "train.log"
+    wait_for(lambda: log.exists() and "step 20: " in log.read_text(), process)
+    readers = workers(process)
+    assert len(readers) == 2
+    os.killpg(process.pid, signal.SIGTERM)
+    printed, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 143, printed
+    newest = newest_step(tmp_path / "run" / "checkpoints")
+    assert newest > 0
+    assert read_metadata(tmp_path / "out.safetensors")["steps"] == newest
+    assert not any(Path(f"/proc/{pid}").exists() for pid in readers)
+
+
+def test_sigterm_to_all_processes_of_two_devices(two, start, tmp_path):
+    process = start(endless(two) | {"data.num_workers": "1"})
+    wait_for(lambda: list((tmp_path / "two" / "checkpoints").glob("step-*.ckpt")), process)
+    os.killpg(process.pid, signal.SIGTERM)
+    printed, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 143, printed
+    newest = newest_step(tmp_path / "two" / "checkpoints")
+    assert read_metadata(tmp_path / "out.safetensors")["steps"] == newest
+
+
+def test_sigterm_to_a_data_worker_alone_does_no_harm(twenty, start, tmp_path):
+    process = start(endless(twenty) | {"data.num_workers": "1"})
+    folder = tmp_path / "run" / "checkpoints"
+    wait_for(lambda: list(folder.glob("step-*.ckpt")), process)
+    os.kill(workers(process)[0], signal.SIGTERM)
+    told = newest_step(folder)
+    wait_for(lambda: newest_step(folder) > told + 20, process)
+
+
+def test_data_workers_end_with_their_parent(twenty, start, tmp_path):
     process = start(endless(twenty) | {"data.num_workers": "1"})
     wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step-*.ckpt")), process)
-    worker = next(pid for pid in children(process.pid) if b"resource_tracker" not in _command(pid))
+    (reader,) = workers(process)
+    process.kill()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{reader}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_dead_data_worker_ends_the_run_in_one_sentence(twenty, start, tmp_path):
+    steps = {"callbacks.checkpoint.every_n_train_steps": "100000"}
+    process = start(endless(twenty) | {"data.num_workers": "1"} | steps)
+    log = tmp_path / "run" / "train.log"
+    wait_for(lambda: log.exists() and "step 20: " in log.read_text(), process)
+    (worker,) = workers(process)
     os.kill(worker, signal.SIGKILL)
     printed, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 1
     (error,) = (line for line in printed.splitlines() if line.startswith("error: "))
-    assert f"DataLoader worker (pid(s) {worker})" in error or f"DataLoader worker (pid {worker})" in error
+    assert "a process that reads photos is gone" in error
+    assert f"DataLoader worker (pid(s) {worker})" in error
+    assert "continue with ckpt_path=last" in error
     assert "Traceback" not in printed
+    newest = newest_step(tmp_path / "run" / "checkpoints")
+    assert newest > 0
+    assert read_metadata(tmp_path / "out.safetensors")["steps"] == newest
 
 
 def newest_step(folder: Path) -> int:

@@ -275,6 +275,21 @@ def test_resuming_with_another_network_is_refused(tiny, train, capsys):
     assert "resume with the same model" in capsys.readouterr().err
 
 
+def test_resuming_with_another_style_or_loss_network_is_refused(tiny, train, capsys, vgg_file, tmp_path):
+    assert train(tiny) == 0
+    more = ("ckpt_path=last", "trainer.max_steps=4")
+    for style in ("mosaic", "gallery"):
+        assert train(tiny | {"style": style}, *more) == 2, style
+    error = capsys.readouterr().err
+    assert "the checkpoint was trained with another style image: resume with the same settings" in error
+    other = tmp_path / "other.safetensors"
+    shutil.copy(vgg_file, other)
+    assert train(tiny | {"loss_network.weights": str(other)}, *more) == 2
+    expected = "another loss network, vgg19 with the weights vgg19.safetensors and not vgg19 with the weights other"
+    assert expected in capsys.readouterr().err
+    assert train(tiny, *more) == 0
+
+
 def test_a_non_finite_loss_stops_the_run(tiny, train, tmp_path, capsys, monkeypatch):
     original = FeedForward._pass
 

@@ -2,9 +2,12 @@
 
 import io
 import itertools
+import os
 import tarfile
+import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -235,3 +238,38 @@ def test_a_server_that_does_not_answer(server):
     server.answers["/a.tar"] = lambda handler: handler.answer(503)
     with pytest.raises(ConnectionError, match=r"cannot fetch http://.*/a\.tar after 5 attempts"):
         next(iter(ShardStream([f"{server.url}/a.tar"], 8)))
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_fetched_shards_leave_nothing_behind(shards, server, monkeypatch, tmp_path, platform):
+    """Windows refuses to remove a file that is open, but removes one at its close if it was opened for that."""
+    removed, closing = [], 1 << 30
+
+    def opened(path, flags, *arguments):
+        if flags & closing:
+            assert platform == "win32"
+            removed.append(path)
+        return open_(path, flags & ~closing, *arguments)
+
+    def unlink(path, *_arguments, **_options):
+        assert platform != "win32", "it is open"
+        removed.append(str(path))
+
+    open_ = os.open
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "O_TEMPORARY", closing, raising=False)
+    monkeypatch.setattr(os, "O_BINARY", 0, raising=False)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr("fast_style.data.shards.sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    for shard in shards:
+        (server.folder / shard.rpartition("/")[2]).write_bytes(Path(shard).read_bytes())
+    stream = iter(ShardStream([f"{server.url}/photos-{number}.tar" for number in range(3)], 8))
+    assert len(list(itertools.islice(stream, 12))) == 12
+    stream.close()
+    deadline = time.monotonic() + 20  # one may be on its way still
+    while {*removed} != {str(path) for path in (tmp_path / "temporary").iterdir()}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert removed

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from fast_style.data.workers import lost_worker
 from fast_style.files import replacing
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Save `step-N.ckpt` every few steps, at the end and on Ctrl-C; keep the newest ones.
+    """Save `step-N.ckpt` every few steps, at the end and when the run is interrupted; keep the newest ones.
 
     Args:
         dirpath: folder of the checkpoints.
@@ -90,16 +91,17 @@ class ResumeCheckpoint(Checkpoint):
         self._save(trainer)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Save what Ctrl-C or SIGTERM interrupts; after an error the state is not to be trusted."""
-        if isinstance(exception, (KeyboardInterrupt, SIGTERMException)) and trainer.global_step:
+        """Save what Ctrl-C, SIGTERM or the loss of a worker interrupts; after an error no state is to be trusted."""
+        alone = isinstance(exception, KeyboardInterrupt) or lost_worker(exception)
+        if (alone or isinstance(exception, SIGTERMException)) and trainer.global_step:
             progress = trainer.fit_loop.epoch_loop.batch_progress
             for count in (progress.total, progress.current):  # forget what was under way and has changed no weight
                 count.reset_on_restart()
                 begun = count.completed % trainer.accumulate_grad_batches
                 for stage in ("ready", "started", "processed", "completed"):
                     setattr(count, stage, getattr(count, stage) - begun)
-            # After Ctrl-C other processes may be anywhere: they are not waited for.
-            self._save(trainer, alone=isinstance(exception, KeyboardInterrupt))
+            # Other processes may be anywhere, unless all were told of it: they are not waited for.
+            self._save(trainer, alone)
 
     def _is_due(self, trainer: L.Trainer) -> bool:
         return trainer.global_step % self.every_n_train_steps == 0

@@ -1,13 +1,15 @@
-"""The other processes of a run."""
+"""The other processes of a run: those of other devices, and those that read photos."""
 
 import subprocess
 from typing import Any
 
 import lightning as L
 
+from fast_style.data.workers import tell_losses_between_batches
+
 
 class Processes(L.Callback):
-    """When the run ends with an exception, let each process tell what it has to tell and save what it has to save.
+    """When something ends the run early, let each process tell what it has to tell and save what it has to save.
 
     Lightning watches the processes it started and, a few seconds after one has ended with an error, kills all of them,
     this one as well, whatever it is doing.
@@ -15,6 +17,10 @@ class Processes(L.Callback):
 
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[Any]] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """See to it that a reader of photos that is gone is told of between two batches."""
+        tell_losses_between_batches()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Take the list of processes away from whoever watches them: without a connection they end by themselves."""

@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,25 @@ def test_a_limit_of_time(bar, monkeypatch):
 )
 def test_no_time_left_to_tell(bar, state):
     assert bar._time_left(state) == ""
+
+
+def test_a_log_has_lines_of_progress(tiny, train, tmp_path):
+    """pytest catches what is printed, so stdout is no terminal."""
+    assert train(tiny | {"trainer.max_steps": "4"}, "callbacks.progress_bar.every=0") == 0
+    (log,) = (tmp_path / "run").glob("*.log")
+    told = [line.split(" - ", 1)[1] for line in log.read_text(encoding="utf-8").splitlines() if "images/s" in line]
+    number = r"[\d.e+-]+"
+    expected = rf"loss {number}, content {number}, style {number}, tv {number}, {number} images/s"
+    for line, step in zip(told, (2, 3, 4), strict=True):
+        left = "" if step == 4 else r", about 1 min left of 4 steps"
+        assert re.fullmatch(rf"step {step}: {expected}{left}", line), line
+
+
+def test_a_terminal_has_a_bar_and_no_lines(tiny, train, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert train(tiny, "callbacks.progress_bar.every=0") == 0
+    (log,) = (tmp_path / "run").glob("*.log")
+    assert "images/s" not in log.read_text(encoding="utf-8")
 
 
 def test_a_run_tells_it_at_every_validation(tiny, train, tmp_path):
