@@ -18,24 +18,14 @@ from fast_style.data.procedural import HeldOutScenes, ProceduralImages
 from fast_style.data.sampler import SampleIndices
 from fast_style.data.shards import ShardStream, are_shards, expand
 from fast_style.data.sources import ImageSource, Roots
-from fast_style.data.workers import outlive_signals
+from fast_style.data.workers import Loader
 
 log = logging.getLogger(__name__)
 
 NAMED = 5  # enlarged photos named in the log: of some collections all would be
 
 
-class _ResumableLoader(DataLoader):
-    """Tells Lightning, by having these methods, that it can resume within an epoch; the data module keeps the place."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
-
-
-class _ShardLoader(_ResumableLoader):
+class _ShardLoader(Loader):
     """Begins where the training is, whenever iteration begins."""
 
     def __init__(self, stream: ShardStream, data: "PhotoDataModule", **options: Any) -> None:
@@ -189,16 +179,14 @@ class PhotoDataModule(LightningDataModule):
                 batch_size=self.batch_size,
                 collate_fn=gather,
                 num_workers=min(1, workers),
-                worker_init_fn=outlive_signals,
                 pin_memory=trainer.strategy.root_device.type == "cuda",
             )
         assert self.photos is not None  # noqa: S101 - setup made them
-        return _ResumableLoader(
+        return Loader(
             self.photos,
             batch_sampler=SampleIndices(self._next_sample, self.batch_size, trainer.global_rank, trainer.world_size),
             collate_fn=gather,
             num_workers=workers,
-            worker_init_fn=outlive_signals,
             persistent_workers=workers > 0,
             prefetch_factor=2 if workers else None,
             pin_memory=trainer.strategy.root_device.type == "cuda",

@@ -1,11 +1,9 @@
-"""The other processes of a run: those of other devices, and those that read photos."""
+"""The processes of a run's other devices."""
 
 import subprocess
 from typing import Any
 
 import lightning as L
-
-from fast_style.data.workers import tell_losses_between_batches
 
 
 class Processes(L.Callback):
@@ -17,10 +15,6 @@ class Processes(L.Callback):
 
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[Any]] = []
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """See to it that a reader of photos that is gone is told of between two batches."""
-        tell_losses_between_batches()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Take the list of processes away from whoever watches them: without a connection they end by themselves."""
