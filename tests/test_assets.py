@@ -30,7 +30,7 @@ def test_the_model_card_stands_beside_it():
 def test_the_base_is_small_and_of_the_model(model, kind):
     base = BASES[kind]
     assert base.stat().st_size <= 4_000_000
-    network = OmegaConf.to_container(OmegaConf.load(CONFIGS / "model" / f"{model}.yaml").network)
+    network = OmegaConf.to_container(OmegaConf.load(CONFIGS / "network" / f"{model}.yaml"))
     network.pop("_target_")
     assert {"antialias": False} | read_metadata(base)[
         "arguments"

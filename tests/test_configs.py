@@ -30,10 +30,10 @@ def test_style(option, tiny, tiny_multi_style, tiny_adain, train):
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, tiny_distillation, tiny_adain, train):
+def test_model(option, tiny, tiny_adain, train):
     network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
-    runs = {"distillation": tiny_distillation, "adain": tiny_adain, "feed_forward": own}
+    runs = {"adain": tiny_adain, "feed_forward": own}
     runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
     assert train(runs.get(option, tiny) | {"model": option, "model.compile": "false", "trainer.max_steps": "1"}) == 0
 
@@ -76,8 +76,8 @@ def test_data_procedural_needs_no_photos(tiny, train):
 
 
 @pytest.mark.parametrize("option", options("experiment"))
-def test_experiment(option, tiny, tiny_distillation, tiny_multi_style, tiny_adain, train):
-    runs = {"distill_vgg19": tiny_distillation, "gallery": tiny_multi_style, "adain": tiny_adain}
+def test_experiment(option, tiny, tiny_multi_style, tiny_adain, train):
+    runs = {"gallery": tiny_multi_style, "adain": tiny_adain}
     changes = FULL | {
         "model": None,
         "callbacks": None,

@@ -17,7 +17,8 @@ def test_wheel_brings_configs_and_commands(root, tmp_path):
         names = archive.namelist()
     assert {"fast_style/configs/train.yaml", "fast_style/assets/styles/starry_night.jpg"} <= set(names)
     assert "fast_style/assets/pretrained/starry_night.safetensors" in names
-    assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "checkpoints/"))]
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "checkpoints/", "tools/"))]
+    assert not [name for name in names if "distil" in name]
     (entries,) = site.glob("fast_style-*.dist-info/entry_points.txt")
     commands = dict(line.split(" = ") for line in entries.read_text().splitlines() if " = " in line)
     assert commands.keys() == {"fast-style"}

@@ -26,7 +26,7 @@ def test_file(name):
     assert metadata["style"] == name.removesuffix("_slim")
     before, after = (metadata[key]["heldout/total_loss"] for key in ("heldout_before", "heldout_after"))
     assert after < (0.9 if metadata["config"].get("init") == "base" else 0.2) * before
-    assert after < 2
+    assert after < 4
     assert "license_note" in metadata
     for place in ("/home", "/root", "/work", "/tmp", "../"):
         assert place not in str(metadata)

@@ -1,13 +1,13 @@
 """Train every network that ships in checkpoints/pretrained, in one command that can be killed and repeated.
 
     python tools/train_shipped.py --photos PHOTOS --heldout HELDOUT --paintings PAINTINGS [--steps N | --minutes M]
-        [--lanes 1] [--only NAME …] [SETTING=VALUE …]
+        [--lanes 1] [--only NAME] [SETTING=VALUE …]
 
-Three lanes of trainings, each by `python train.py experiment=NAME`: a network of ten paintings; Johnson's network
-for The Starry Night, and from it for The Scream and Composition VII; the slim network for the same three. A network
-whose file is in the output folder is left alone, and a training that was killed goes on from its last checkpoint, so
-the same command again finishes what is missing. Lanes run beside one another on a GPU, which one training does not
-fill (`--lanes 3`).
+Three lanes of trainings, each by `python train.py experiment=NAME`: a network of ten paintings; Johnson's network for
+The Starry Night, and from it for The Scream and Composition VII; the slim network for the same three. A network whose
+file is in the output folder is left alone, and a training that was killed or stopped goes on from its last
+checkpoint, so the same command again finishes what is missing. Lanes run beside one another on a GPU, which one
+training does not fill (`--lanes 3`).
 
 `--steps` is for each network of one painting, the gallery takes three times as many; 40,000 steps of batch 4 are those
 of Johnson et al. 2016. With `--minutes` a lane takes about that long, start and measurements of each training included;
@@ -55,11 +55,11 @@ START = 40  # seconds that a training takes beside its steps on a GPU
 
 def command(training: Training, options: argparse.Namespace, lane: list[Training]) -> list[str]:
     """Spell out the training command."""
-    output = options.output / f"{training.name}.safetensors"
     run = options.runs / training.name
+    output = run / f"{training.name}.safetensors"
     parts = [sys.executable, "-u", str(ROOT / "train.py"), f"experiment={training.experiment}"]
     parts += [f"data.root={options.photos}", f"data.heldout={options.heldout}", f"style.dir={options.paintings}"]
-    parts += [f"output={output}", f"hydra.run.dir={run}"]
+    parts += [f"output={output}", "overwrite=true", f"hydra.run.dir={run}"]
     if training.style:
         parts.append(f"style={training.style}")
     if (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir()):
@@ -67,6 +67,7 @@ def command(training: Training, options: argparse.Namespace, lane: list[Training
     elif training.start:
         parts.append(f"init={options.output / training.start}.safetensors")
     if options.minutes:
+        parts.append("trainer.max_steps=-1")
         shares = {each: 1 if each.start else 2 for each in lane}
         seconds = (60 * options.minutes - START * len(lane)) * shares[training] / sum(shares.values())
         parts.append(f"trainer.max_time={max(1, round(seconds))}")
@@ -77,17 +78,16 @@ def command(training: Training, options: argparse.Namespace, lane: list[Training
 
 def run_lane(lane: list[Training], options: argparse.Namespace, failed: list[str]) -> None:
     """Run the trainings of a lane in turn; after one that failed those that start from it are left out."""
+    finished = {each: (options.output / f"{each.name}.safetensors").exists() for each in lane}
+    left = [each for each in lane if not finished[each] and (not options.only or each.name in options.only)]
     for training in lane:
-        if options.only and training.name not in options.only:
-            continue
-        output = options.output / f"{training.name}.safetensors"
-        if output.exists():
-            print(f"{training.name}: {output} is there", flush=True)
-            continue
+        if finished[training]:
+            print(f"{training.name}: it is in {options.output}", flush=True)
+    for training in left:
         if training.start and not (options.output / f"{training.start}.safetensors").exists():
             print(f"{training.name}: left out, {training.start} is missing", flush=True)
             continue
-        line = command(training, options, lane)
+        line = command(training, options, left)
         print(f"{training.name}: {shlex.join(line)}", flush=True)
         options.runs.mkdir(parents=True, exist_ok=True)
         log = options.runs / f"{training.name}.log"
@@ -97,6 +97,12 @@ def run_lane(lane: list[Training], options: argparse.Namespace, failed: list[str
         print(f"{training.name}: exit {code}", *text[-4:], sep="\n    ", flush=True)
         if code:
             failed.append(training.name)
+            continue
+        options.output.mkdir(parents=True, exist_ok=True)
+        for suffix in (".safetensors", ".png"):
+            (options.runs / training.name / f"{training.name}{suffix}").replace(
+                options.output / f"{training.name}{suffix}"
+            )
 
 
 def main() -> None:
@@ -109,7 +115,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40_000)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--lanes", type=int, default=1, help="how many run beside one another")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
+    names = [training.name for lane in LANES for training in lane]
+    parser.add_argument("--only", action="append", default=[], choices=names, help="may be given several times")
     parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
     options = parser.parse_args()
     failed: list[str] = []

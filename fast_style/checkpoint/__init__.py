@@ -1,7 +1,6 @@
 """Networks in files: `.safetensors` out; `.safetensors`, Lightning's `.ckpt` and pytorch/examples' `.pth` in."""
 
 from fast_style.checkpoint.description import Description, describe, read_metadata, styles_of, takes_style
-from fast_style.checkpoint.loss_network import save_loss_network
 from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.onnx_metadata import ONNX_FORMAT, read_onnx_metadata
 from fast_style.checkpoint.source import find_network
@@ -16,7 +15,6 @@ __all__ = [
     "load_styled",
     "read_metadata",
     "read_onnx_metadata",
-    "save_loss_network",
     "save_network",
     "styles_of",
     "takes_style",

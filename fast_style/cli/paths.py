@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from fast_style.data.style import StyleSource
 from fast_style.files import as_path
 
-PATHS = (
+PATHS = [
     "style.image",
     "style.dir",
     "data.root",
@@ -28,14 +28,10 @@ PATHS = (
     "output",
     "loss_network.weights",
     "model.network.encoder",
-    "model.network.weights",
-    "model.styles.dir",
-    "model.teachers.vgg19.weights",
-    "model.teachers.narrow.weights",
     "trainer.default_root_dir",
     "hydra.run.dir",
     "hydra.sweep.dir",
-)
+]
 LISTS = ("data.root", "data.heldout", "data.style_root")  # that take several: [a,b]
 NAME, GROUP = "style.name", "style"
 # Texts that Hydra reads as they stand; quotes around them would only be in the way, in the names of folders and tables.

@@ -187,8 +187,13 @@ def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: d
         "heldout_after": after,
         "license_note": config.license_note,
         "config": {part: _plain(config[part]) for part in ("style", "model", "data")}
-        | {"seed": config.seed, "init": str(config.init)},
+        | {"seed": config.seed, "init": _name(str(config.init))},
     }
+
+
+def _name(init: str) -> str:
+    """Call what a training began from by its name, not by where it lay on this machine."""
+    return Path(init).stem if Path(init).name != init else init
 
 
 def _flat(config: DictConfig) -> dict[str, Any]:

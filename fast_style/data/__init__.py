@@ -12,7 +12,6 @@ from fast_style.data.style import (
     find_style,
     load_gallery,
     load_style,
-    load_styles,
     parse_styles,
     shipped_styles,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "find_style",
     "load_gallery",
     "load_style",
-    "load_styles",
     "parse_styles",
     "procedural_image",
     "recolor",

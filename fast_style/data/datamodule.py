@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities import suggested_max_num_workers
 from torch.utils.data import DataLoader
@@ -212,6 +213,14 @@ class PhotoDataModule(LightningDataModule):
         self._report(batch.get("skipped", []), batch.get("enlarged", []))
         self._counts |= batch.get("counts", {})
         return {key: value for key, value in batch.items() if key not in ("skipped", "enlarged", "counts")}
+
+    def transfer_batch_to_device(
+        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        """Move what is computed with; the numbers of the samples stay, since a task reads them every step."""
+        index = batch.pop("index", None)
+        moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved if index is None else moved | {"index": index}
 
     def summary(self) -> str | None:
         """Say in one sentence how many photos were skipped or enlarged so far; None if no photo was."""

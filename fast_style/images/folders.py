@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from fast_style.images.formats import SUFFIXES
 
@@ -76,16 +77,24 @@ def list_images(folder: str | Path, deep: bool = True) -> Listing:
                 raise
             found.left_out[UNREADABLE_FOLDER] += 1
             continue
-        folders = [entry for entry in entries if entry.is_dir()]
+        folders = [entry for entry in entries if _is(entry, "dir")]
         for entry in entries:
-            if not entry.is_dir():
-                _sort(found, prefix + entry.name, entry.is_file())
+            if entry not in folders:
+                _sort(found, prefix + entry.name, _is(entry, "file"))
         if deep:
             hidden = sum(_is_hidden(entry.name) for entry in folders)
             found.left_out += Counter({HIDDEN_FOLDER: hidden})
             pending += [(Path(e), f"{prefix}{e.name}/") for e in reversed(folders) if not _is_hidden(e.name)]
     found.names.sort()
     return found
+
+
+def _is(entry: os.DirEntry[str], kind: Literal["dir", "file"]) -> bool:
+    """Tell whether an entry is a folder or a file, also by way of links; a link that leads nowhere is neither."""
+    try:
+        return entry.is_dir() if kind == "dir" else entry.is_file()
+    except OSError:
+        return False
 
 
 def sift(names: Iterable[str]) -> Listing:

@@ -158,6 +158,8 @@ class _Pipeline:
                     break
                 yield self.stylized + len(self.failures)
             decoders.shutdown(cancel_futures=True)
+            for write in self.writes:  # what went wrong there beside the failures that are told is raised here
+                write.result()
         yield self.stylized + len(self.failures)
 
     def _groups(self, decoders: Executor) -> Iterator[list[_Loaded]]:

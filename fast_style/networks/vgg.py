@@ -58,8 +58,7 @@ class VGG(nn.Module):
             multiples of 16 were tiles.
 
     A file of a distilled network also holds a square matrix `taps.LAYER.weight` for some layers: what `forward` returns
-    of such a layer is multiplied by it, so that distances of features and of Gram matrices are the teacher's (see
-    `fast_style.training.Distillation`).
+    of such a layer is multiplied by it, so that distances of features and of Gram matrices are the teacher's.
 
     Raises:
         ValueError: if the name, the pooling or the padding is unknown, a file is not VGG weights, a width is below 1 or

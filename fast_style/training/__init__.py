@@ -1,7 +1,6 @@
 """Training tasks: LightningModules that bind a network, its losses and an optimiser."""
 
 from fast_style.training.any_style import AnyStyle
-from fast_style.training.distillation import Distillation
 from fast_style.training.feed_forward import FeedForward
 from fast_style.training.multi_style import MultiStyle
 from fast_style.training.network_task import NetworkTask
@@ -11,7 +10,6 @@ from fast_style.training.trainer import Trainer
 
 __all__ = [
     "AnyStyle",
-    "Distillation",
     "FeedForward",
     "MultiStyle",
     "NetworkTask",

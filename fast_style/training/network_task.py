@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +148,13 @@ class NetworkTask(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another network, since loading is not strict, or of another training."""
-        if checkpoint.get("network") != self._describe_network():
+        found, own = checkpoint.get("network") or {}, self._describe_network()
+        # Arguments that a checkpoint does not have came after it, with defaults that mean what was before.
+        parameters = signature(type(self.network)).parameters
+        defaults = {name: parameters[name].default for name in own["arguments"] if name in parameters}
+        if found | {"arguments": defaults | dict(found.get("arguments", {}))} != own:
             raise ValueError(
-                f"the checkpoint was trained with {checkpoint.get('network')}, this run's network is "
-                f"{self._describe_network()}: resume with the same model"
+                f"the checkpoint was trained with {found}, this run's network is {own}: resume with the same model"
             )
         super().on_load_checkpoint(checkpoint)
 

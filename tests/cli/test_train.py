@@ -176,12 +176,6 @@ def test_a_start_that_does_not_fit_is_one_sentence(tiny, train, tmp_path, capsys
     assert message.format(folder=tmp_path) in lines[0]
 
 
-def test_a_loss_network_does_not_start_from_a_network(tiny_distillation, train, tmp_path, capsys):
-    save_network(tmp_path / "start.safetensors", TransformerNetwork(4, 1), {})
-    assert train(tiny_distillation | {"init": str(tmp_path / "start.safetensors")}) == 2
-    assert "does not go with distillation: give init=scratch" in capsys.readouterr().err
-
-
 def test_activations_computed_again_train_the_same(tiny, train, tmp_path):
     assert train(tiny) == 0
     expected = load_network(tmp_path / "out.safetensors").state_dict()

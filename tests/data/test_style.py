@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from fast_style.data import load_style, load_styles, shipped_styles, style
+from fast_style.data import load_style, shipped_styles, style
 from fast_style.images import SUFFIXES, write
 
 
@@ -69,18 +68,6 @@ def test_unknown_style(shipped, style_folder):
         load_style("Line", dir=style_folder)
     with pytest.raises(FileNotFoundError, match="shipped are dots, lines; give the file"):
         load_style("qqqq", dir=style_folder)
-
-
-def test_several_styles(shipped, style_folder, photo):
-    images = load_styles(dir=style_folder, size=16)
-    assert list(images) == ["dots", "lines"]
-    assert {image.shape for image in images.values()} == {(1, 3, 16, 19)}
-    images = load_styles(["waves", "dots"], style_folder, 24)
-    assert list(images) == ["waves", "dots"]
-    for name, image in images.items():
-        assert torch.equal(image, load_style(name, dir=style_folder, size=24))
-    with pytest.raises(FileNotFoundError, match="no image for style 'wave'"):
-        load_styles(["waves", "wave"], style_folder)
 
 
 @pytest.mark.parametrize("name", shipped_styles())

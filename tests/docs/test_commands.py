@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "checkpoints/README.md", *ROOT.glob("tools/*.md")]
 )
-EXPERIMENTS = sorted((ROOT / "configs/experiment").glob("*.yaml"))
+EXPERIMENTS = sorted(file for folder in ("configs", "tools") for file in (ROOT / folder).rglob("experiment/*.yaml"))
+TRAINING = ("python train.py", "python tools/distill.py")
 # What no test runs, and why.
 NOT_RUN = {
     "pip": "installs",
@@ -66,7 +67,7 @@ def experiments() -> list[str]:
     headers = [
         re.sub(r"^# ?", "", path.read_text("utf-8").split("\ndefaults:")[0], flags=re.MULTILINE) for path in EXPERIMENTS
     ]
-    return [line for header in headers for line in lines_of(header) if line.startswith("python train.py")]
+    return [line for header in headers for line in lines_of(header) if line.startswith(TRAINING)]
 
 
 def reason(command: str) -> str | None:
@@ -108,8 +109,8 @@ def test_a_command_parses(command, monkeypatch, tmp_path):
     if words[0] == "pip":
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
         assert set(re.findall(r"\w+", "".join(re.findall(r"\[(.*)\]", command)))) <= extras.keys()
-    elif words[:2] == ["python", "train.py"]:
-        assert call(["python", "train.py", *single(words[2:]), "--cfg", "job"], monkeypatch) == 0
+    elif command.startswith(TRAINING):
+        assert call([*words[:2], *single(words[2:]), "--cfg", "job"], monkeypatch) == 0
     elif words[0] == "python":
         parse = argparse.ArgumentParser.parse_args
 

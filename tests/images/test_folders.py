@@ -57,3 +57,9 @@ def test_a_folder_that_cannot_be_read_is_counted(tmp_path, monkeypatch):
     assert found.left_out == {"unreadable folders": 1}
     with pytest.raises(PermissionError, match="denied"):
         list_images(tmp_path / "lost+found")
+
+
+def test_a_link_to_itself_is_left_out(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "a.jpg").touch()
+    assert list_images(tmp_path).names == ["a.jpg"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fast_style.data.photos import permutation
+from fast_style.losses import equivariance_loss
 from fast_style.networks import TransformerNetwork
 from fast_style.training import FeedForward, MultiStyle, NonFiniteLossError, warmup_constant
 
@@ -142,3 +143,17 @@ def test_a_loss_that_is_not_finite_stops(build, fit):
 def test_compiled_gives_the_same(build, compiled_alike):
     styles = {name: torch.rand(1, 3, 16, 20) for name in ("dots", "lines", "waves")}
     compiled_alike(build(styles=styles), build(styles=styles, compile=True), batches(1)[0])
+
+
+def test_equivariance_is_added_once(build):
+    task = build(equivariance_weight=10.0)
+    values = {}
+    task.log = lambda name, value, **_: values.update({name: float(value)})
+    batch = {"image": torch.rand(3, 3, 64, 64), "index": torch.arange(3)}
+    total = task.training_step(batch, 0).item()
+    moved, (down, right) = task.moved(batch)
+    name = task.names[task.style_of(0)]
+    expected = equivariance_loss(task(batch["image"][:1], name), task(moved, name), down, right).item()
+    assert values["train/equivariance_loss"] == pytest.approx(expected, rel=1e-4)
+    task.equivariance_weight = 0.0
+    assert total == pytest.approx(task.training_step(batch, 0).item() + 10 * expected, rel=1e-4)

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
+from fast_style.losses import equivariance_loss, shifted
 from fast_style.networks import TransformerNetwork
 from fast_style.training import FeedForward, NonFiniteLossError, Trainer, warmup_constant
 
@@ -59,3 +60,58 @@ def test_too_many_infinite_gradients_in_a_row_stop(fit_scaled, monkeypatch):
     monkeypatch.setattr("fast_style.training.network_task.PATIENCE", 2)
     with pytest.raises(NonFiniteLossError, match="stopped at step 2: the norm of the gradient = "):
         fit_scaled(scale=2.0**125, steps=5)
+
+
+@pytest.fixture
+def task(loss):
+    """A task of one style, which compares shifted photos."""
+    return FeedForward(
+        TransformerNetwork(4, 0, antialias=True),
+        loss(style=torch.rand(1, 3, 16, 20)),
+        partial(torch.optim.SGD, lr=1e-4),
+        partial(warmup_constant, warmup_steps=0),
+        equivariance_weight=10.0,
+    )
+
+
+def logged(task, batch):
+    """Take a training step and return what it logs."""
+    values = {}
+    task.log = lambda name, value, **_: values.update({name: float(value)})
+    values["total"] = task.training_step(batch, 0).item()
+    return values
+
+
+@pytest.mark.parametrize("first", [0, 5, 17])
+def test_equivariance_is_that_of_two_passes(task, first):
+    photos = torch.rand(4, 3, 64, 72)
+    batch = {"image": photos, "index": torch.arange(first, first + 4)}
+    found = logged(task, batch)
+    moved, (down, right) = task.moved(batch)
+    assert len(moved) == 1
+    assert 0 < max(abs(down), abs(right)) <= 3
+    torch.testing.assert_close(moved, shifted(photos[:1], down, right))
+    expected = equivariance_loss(task(photos[:1]), task(moved), down, right).item()
+    assert found["train/equivariance_loss"] == pytest.approx(expected, rel=1e-4)
+    assert found["train/weighted/equivariance_loss"] == pytest.approx(10 * expected, rel=1e-4)
+    plain = task.loss.summary(task.loss(task(photos), photos))["total_loss"].item()
+    assert found["total"] == pytest.approx(plain + 10 * expected, rel=1e-4)
+
+
+def test_every_shift_has_its_turn(task):
+    photos = torch.rand(1, 3, 64, 64)
+    shifts = [task.moved({"image": photos, "index": torch.tensor([index])})[1] for index in range(400)]
+    assert len(set(shifts)) == 48
+    assert (0, 0) not in shifts
+    assert shifts[:10] == [task.moved({"image": photos, "index": torch.tensor([i])})[1] for i in range(10)]
+
+
+def test_arguments_that_came_after_a_checkpoint_are_what_they_were_without(task):
+    task.trainer = None
+    kept = {"target": "fast_style.networks.TransformerNetwork", "arguments": dict(task.network.arguments)}
+    task.on_load_checkpoint({"network": kept})
+    del kept["arguments"]["antialias"]
+    with pytest.raises(ValueError, match="resume with the same model"):
+        task.on_load_checkpoint({"network": kept})
+    task.network.arguments["antialias"] = False
+    task.on_load_checkpoint({"network": kept})

@@ -88,9 +88,8 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
 
 def _add_encoding(group: argparse._ArgumentGroup) -> None:
     quality = (
-        "N, 1 to 100: of JPEG, WebP and AVIF (95); best: the mean of 16 pictures, without the weave of older networks, "
+        "1 to 100: of JPEG, WebP and AVIF (95); best: of the picture, the mean of 16, without a weave, 16 times as long"
     )
-    quality += "in 16 times as long; may be given twice"
     group.add_argument("--quality", action=_Quality, default=95, metavar="N|best", help=quality)
     group.set_defaults(effort="normal")
     group.add_argument("--subsampling", default="4:4:4", help="of JPEG and AVIF: 4:4:4 (default), 4:2:2 or 4:2:0")

@@ -1,16 +1,22 @@
 import copy
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
+from distillation import task as module
+from distillation.styles import load_styles
+from distillation.task import Distillation
 from safetensors import safe_open
 from torch.nn import functional as F
 
+from fast_style.checkpoint import save_network
+from fast_style.data import load_style, shipped_styles
 from fast_style.functional import gram_matrix
 from fast_style.losses import PerceptualLoss, content_loss, gram_loss
 from fast_style.networks import VGG, TransformerNetwork
-from fast_style.training import Distillation, distillation, warmup_constant
+from fast_style.training import warmup_constant
 
 LAYERS = {"wide": ["relu1_2", "relu3_1"], "deep": ["conv2_1"]}
 
@@ -57,7 +63,7 @@ def test_taps_measure_in_the_metric_of_the_predicted_features(task, monkeypatch)
     def keep(path, network, convs, taps, metadata):
         written.update(convs=convs, taps=taps)
 
-    monkeypatch.setattr(distillation, "save_loss_network", keep)
+    monkeypatch.setattr(module, "save_loss_network", keep)
     task.save("slim.safetensors", {})
     assert written["convs"] == ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"]
     images = two_images()
@@ -147,7 +153,7 @@ def test_variation_is_a_function_of_the_seed(task):
 def test_recolouring_mixes_the_channels_of_a_pixel_alike_everywhere():
     image = torch.rand(1, 3, 4, 4)
     image[..., 1, 1] = image[..., 2, 3]
-    changed = distillation._recolour(image, seeded())
+    changed = module._recolour(image, seeded())
     assert torch.equal(changed[..., 1, 1], changed[..., 2, 3])
     assert (changed - image).abs().mean() > 0.02
 
@@ -172,8 +178,8 @@ def test_the_explorer_learns_against_the_student_which_stays(steps):
     photos = torch.rand(2, 3, 32, 32)
     task._start(photos)
     trained = [parameter.detach().clone() for parameter in task._trained()]
-    style = distillation._recolour(task.styles[0], seeded()).clamp(0, 1)
-    objective = PerceptualLoss(distillation._InTeachersMetric(task), style, **task.explorer_loss)
+    style = module._recolour(task.styles[0], seeded()).clamp(0, 1)
+    objective = PerceptualLoss(module._InTeachersMetric(task), style, **task.explorer_loss)
     values = []
     for step in range(20):
         steps(step)
@@ -190,7 +196,7 @@ def test_the_explorer_learns_against_the_student_which_stays(steps):
 def test_the_explorer_sees_what_the_heads_predict(task):
     images = two_images()
     expected = distances(predicted(task, images))
-    for layer, found in distances(distillation._InTeachersMetric(task)(images, task.used)).items():
+    for layer, found in distances(module._InTeachersMetric(task)(images, task.used)).items():
         torch.testing.assert_close(found, expected[layer], rtol=1e-4, atol=0)
 
 
@@ -207,8 +213,8 @@ def test_the_explorer_starts_from_scratch_every_fourth_turn(steps):
 
 
 def test_a_batch_holds_new_pictures_old_ones_styles_and_photos(steps, monkeypatch):
-    monkeypatch.setattr(distillation, "MEMORY", 5)
-    monkeypatch.setattr(distillation, "_recolour", lambda images, _: images)
+    monkeypatch.setattr(module, "MEMORY", 5)
+    monkeypatch.setattr(module, "_recolour", lambda images, _: images)
     task = exploring(styles={"grey": torch.full((1, 3, 20, 50), 0.5)})
     photos = torch.rand(12, 3, 32, 36)
     task._start(photos)
@@ -270,6 +276,14 @@ def test_an_explorer_of_layers_that_are_not_learned(steps):
         task._explore(task.explorer, torch.rand(1, 3, 32, 32), seeded())
 
 
+def test_an_explorer_refuses_several_processes(monkeypatch):
+    """It is trained inside the training step, where the processes would not meet."""
+    monkeypatch.setattr(Distillation, "trainer", SimpleNamespace(world_size=2))
+    build().on_fit_start()
+    with pytest.raises(ValueError, match=r"runs in one process, got 2: give trainer\.devices=1"):
+        exploring().on_fit_start()
+
+
 def test_images_that_are_too_small(task):
     with pytest.raises(ValueError, match=r"relu3_1 of these images is 4×8, must be over 4 a side: enlarge data\.size"):
         task._losses(torch.rand(1, 3, 16, 32))
@@ -291,8 +305,18 @@ def test_training_lowers_the_loss(task):
     assert total(others) < 0.7 * before
 
 
-def test_a_run_exports_a_loss_network(tiny_distillation, train, tmp_path, capsys):
-    assert train(tiny_distillation) == 0
+def test_styles_by_name(style_folder):
+    images = load_styles(["waves", "mosaic"], style_folder, 24)
+    assert list(images) == ["waves", "mosaic"]
+    for name, image in images.items():
+        assert torch.equal(image, load_style(name, dir=style_folder, size=24))
+    assert list(load_styles(size=16)) == shipped_styles()
+    with pytest.raises(FileNotFoundError, match="no image for style 'wave'"):
+        load_styles(["waves", "wave"], style_folder)
+
+
+def test_a_run_exports_a_loss_network(tiny_distillation, distil, tmp_path, capsys):
+    assert distil(tiny_distillation) == 0
     assert "next:" not in capsys.readouterr().out
     with safe_open(tmp_path / "out.safetensors", "pt") as file:
         metadata = {key: json.loads(text) for key, text in file.metadata().items()}
@@ -304,12 +328,12 @@ def test_a_run_exports_a_loss_network(tiny_distillation, train, tmp_path, capsys
     assert network(torch.rand(1, 3, 16, 16), ["relu3_1"])["relu3_1"].shape == (1, 8, 4, 4)
 
 
-def test_resuming_is_exact(tiny_distillation, train, tmp_path):
-    assert train(tiny_distillation | {"hydra.run.dir": str(tmp_path / "whole")}) == 0
-    assert train(tiny_distillation) == 0
+def test_resuming_is_exact(tiny_distillation, distil, tmp_path):
+    assert distil(tiny_distillation | {"hydra.run.dir": str(tmp_path / "whole")}) == 0
+    assert distil(tiny_distillation) == 0
     folder = tmp_path / "run" / "checkpoints"
     (folder / "step-3.ckpt").unlink()
-    assert train(tiny_distillation, "ckpt_path=last") == 0
+    assert distil(tiny_distillation, "ckpt_path=last") == 0
     resumed, whole = (
         torch.load(tmp_path / run / "checkpoints" / "step-3.ckpt", weights_only=True) for run in ("run", "whole")
     )
@@ -323,7 +347,18 @@ def test_resuming_is_exact(tiny_distillation, train, tmp_path):
     assert all(map(torch.equal, resumed["memory"], whole["memory"]))
 
 
-def test_resuming_with_another_student_is_refused(tiny_distillation, train, capsys):
-    assert train(tiny_distillation) == 0
-    assert train(tiny_distillation, "ckpt_path=last", "model.network.width=3", "trainer.max_steps=4") == 2
+def test_resuming_with_another_student_is_refused(tiny_distillation, distil, capsys):
+    assert distil(tiny_distillation) == 0
+    assert distil(tiny_distillation, "ckpt_path=last", "model.network.width=3", "trainer.max_steps=4") == 2
     assert "the checkpoint is not of a distillation of this network" in capsys.readouterr().err
+
+
+def test_a_loss_network_does_not_start_from_a_network(tiny_distillation, distil, tmp_path, capsys):
+    save_network(tmp_path / "start.safetensors", TransformerNetwork(4, 1), {})
+    assert distil(tiny_distillation | {"init": str(tmp_path / "start.safetensors")}) == 2
+    assert "does not go with distillation: give init=scratch" in capsys.readouterr().err
+
+
+def test_paths_are_taken_as_they_stand(tiny_distillation, distil, capsys):
+    assert distil(tiny_distillation | {"model.teachers.narrow.weights": "narrow (1).safetensors"}) == 2
+    assert "there are no weights of the narrow VGG-19 at narrow (1).safetensors" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast_style.networks.vgg import VGG
+from fast_style.networks import VGG
 
 CONVS = ("11", "12", "21", "22", "31", "32", "33", "34", "41")
 STD = 0.25  # of photos, about

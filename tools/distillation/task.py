@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fast_style.checkpoint import save_loss_network
+from distillation.files import save_loss_network
 from fast_style.compiled import Compiled
 from fast_style.functional import gram_matrix
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG
-from fast_style.training.task import Task
+from fast_style.training import Task
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ class Distillation(Task):
 
     the mean over the images of a batch and over spatial positions (in blocks 1 and 2 on a grid), G per image.
 
-    The exported network holds T = √(C_S/C_T) · R for each layer, from the decomposition H = QR. Since ‖H x‖ = ‖R x‖,
-    and likewise for H G Hᵀ in the Frobenius norm, content and Gram style losses of T S are exactly those of the
+    The exported network holds T = √(C_S/C_T) · R for each layer, from the decomposition H = QR. Since ‖H x‖ = ‖R x‖
+    and, in the Frobenius norm, ‖H G Hᵀ‖ = ‖R G Rᵀ‖, content and Gram style losses of T S are exactly those of the
     predicted features H S: the loss network is as narrow as the student and measures in the teacher's metric.
 
     A student that agrees with its teacher on photos alone is easily deceived: networks trained against it find patterns

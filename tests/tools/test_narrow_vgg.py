@@ -2,12 +2,12 @@ import shutil
 
 import pytest
 import torch
+from distillation.narrow_vgg import NarrowVGG, narrow_student
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from fast_style.images import read, resize_short_side, to_float
 from fast_style.networks import VGG
-from fast_style.networks.narrow_vgg import NarrowVGG, narrow_student
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import math
 import pytest
 import torch
 import torchvision
+from distillation.files import save_loss_network
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from fast_style.checkpoint import save_loss_network
 from fast_style.networks import VGG
 
 MEAN, STD = [0.48502, 0.457957, 0.407604], [0.25, 0.2, 0.125]
