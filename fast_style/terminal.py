@@ -161,7 +161,7 @@ def time_left(seconds: float) -> str:
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show images done, images a second and the time left.
 
-    On a terminal it is a bar; else stderr gets a line after 3 seconds and then every 30.
+    On a terminal it is a bar; else stderr gets a line after 3 seconds and then every 30, until all are done.
 
     Args:
         what: is being done, such as `stylizing`.
@@ -184,7 +184,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
         def tell(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
-            if bar.disable and done and lines.due():
+            if bar.disable and 0 < done < total and lines.due():
                 rate = done / (time.monotonic() - began)
                 left = time_left((total - done) / rate)
                 print(f"{what}: {done} of {total}, {rate:.3g} images/s{left}", file=sys.stderr)

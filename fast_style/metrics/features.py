@@ -12,8 +12,8 @@ def feature_distance(features: Mapping[str, Tensor], targets: Mapping[str, Tenso
     The distance of LPIPS without its learned weights of channels, so that its numbers are not those of LPIPS.
 
     Args:
-        features: of images by layer, each (N, C, H, W).
-        targets: of photos, the same layers and shapes.
+        features: features of images by layer, each (N, C, H, W).
+        targets: features of the photos they are compared with, of the same layers and shapes.
 
     Returns:
         One float32 number an image, shape (N,): 0 for equal features, at most 4 a layer.

@@ -16,7 +16,7 @@ def ssim(images: Tensor, photos: Tensor) -> Tensor:
 
     Args:
         images: RGB of shape (N, 3, H, W) in [0, 1].
-        photos: of the same shape.
+        photos: what they are compared with, RGB of the same shape.
 
     Returns:
         One float32 number an image, shape (N,), from −1 to 1.

@@ -21,7 +21,7 @@ class NonFiniteError(RuntimeError):
 
 
 def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Iterator[tuple[Tensor, float]]:
-    """Minimise over pictures whose pixels stay in [0, 1].
+    """Minimise a function over pictures whose pixels stay in [0, 1].
 
     L-BFGS (Liu & Nocedal 1989, as `torch.optim.LBFGS`, with a strong Wolfe line search) needs a function that is always
     the same; an iteration takes one evaluation and seldom more. Outside [0, 1] the function is that of the nearest

@@ -38,7 +38,7 @@ class Style:
 
     @property
     def share(self) -> float:
-        """Its weight times the share of the picture that it covers."""
+        """The weight of the style times the share of the picture that it covers."""
         return self.weight * (1.0 if self.region is None else self.region.mean().item())
 
 
@@ -46,12 +46,12 @@ class Objective(nn.Module):
     """Weighted sum of the losses of a picture: for styles s of shares w, Σ_s w_s · loss_s / Σ_s w_s.
 
     Args:
-        make_loss: makes the loss of a style image.
-        styles: at least one.
+        make_loss: makes the loss of a style image: `PerceptualLoss` with all arguments but `style` given.
+        styles: at least one style image with its weight and region.
         photo: what the picture shall show, RGB of shape (1, 3, H, W) in [0, 1].
 
     Attributes:
-        losses: of the last picture, by name, see `PerceptualLoss.summary`.
+        losses: losses of the picture that was computed last, by name, see `PerceptualLoss.summary`.
     """
 
     def __init__(self, make_loss: MakeLoss, styles: Sequence[Style], photo: Tensor) -> None:

@@ -17,15 +17,15 @@ MARGIN = 16  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """An iteration that is done.
+    """What an iteration of the optimisation found.
 
     Attributes:
         picture: the best so far at this size, RGB of shape (1, 3, H, W) in [0, 1].
-        losses: of the iteration, margin included, by name, see `PerceptualLoss.summary`.
+        losses: losses of the iteration by name, the margin included, see `PerceptualLoss.summary`.
         best: the total loss of `picture`.
-        iteration: of this size, from 1.
-        scale: number of the size, from 0.
-        total: iterations of all sizes so far.
+        iteration: number of the iteration at this size, from 1.
+        scale: number of the size, from 0, the coarsest.
+        total: number of iterations at all sizes so far.
     """
 
     picture: Tensor
@@ -40,8 +40,11 @@ def scales(size: Size, coarsest: int) -> list[Size]:
     """List sizes from coarse to fine, each √2 times the one before, the last as asked for.
 
     Args:
-        size: of the picture at the end, height and width.
-        coarsest: the long side of the first has at least so many pixels, unless the picture has fewer.
+        size: height and width of the picture at the end.
+        coarsest: the long side of the first size has at least so many pixels, unless the picture has fewer.
+
+    Returns:
+        Heights and widths.
 
     Raises:
         ValueError: if `coarsest` is below 16.
@@ -66,23 +69,23 @@ def optimize(
     """Optimise the pixels of a picture under the losses of training (Gatys et al. 2016), from coarse to fine.
 
     Args:
-        make_loss: makes the loss of a style image, as `PerceptualLoss` bound to all but that.
-        styles: at least one.
+        make_loss: makes the loss of a style image: `PerceptualLoss` with all arguments but `style` given.
+        styles: at least one style image with its weight and region.
         photo: what the picture shall show, RGB of shape (1, 3, H, W) in [0, 1]; resized to each size.
         start: where to begin, of any size, in [0, 1].
         sizes: height and width of each scale, see `scales`; the picture found at one is the start of the next.
-        iterations: of each scale.
-        optimizer: see `minimize`.
+        iterations: number of iterations at each scale, at least 1.
+        optimizer: `lbfgs` or `adam`, see `minimize`.
         style_scale: long side of the style images in relation to the picture's at each scale: larger, larger strokes.
         margin: pixels that photo and picture are continued by on all sides, and cropped again: the loss network pads
             with zeros, which leaves a line at the edges of what is optimised. A little more at the right and at the
             bottom, so that no rows are lost where the loss network halves sides. 0 for tiles.
 
     Yields:
-        After each iteration.
+        After each iteration what it found.
 
     Raises:
-        ValueError: if there are not as many numbers of iterations as sizes, or none; and as `minimize`.
+        ValueError: if there are not as many numbers of iterations as sizes, or none, or the optimizer is unknown.
         NonFiniteError: if a loss is not finite; what was yielded before stays good.
     """
     if len(sizes) != len(iterations) or min(iterations, default=0) < 1:
@@ -129,7 +132,7 @@ def _pad(images: Tensor, size: Size, margins: tuple[int, int, int, int]) -> Tens
 
 
 def resize(images: Tensor, size: Size) -> Tensor:
-    """Resize (N, C, H, W) in [0, 1] to a height and a width."""
+    """Resize images (N, C, H, W) in [0, 1] to a height and a width, bicubically and without aliasing."""
     if images.shape[2:] == size:
         return images
     return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
