@@ -7,6 +7,7 @@ import pytest
 SCRIPT = """
 import resource, sys
 import torch
+import fast_style.training  # as a training has it
 from fast_style.cli.memory import keep_memory
 print(keep_memory() if sys.argv[1] == "kept" else None)
 def touch():

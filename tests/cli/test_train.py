@@ -107,7 +107,7 @@ def test_the_style_is_learned(tiny, train, tmp_path):
     steps = {"trainer.max_steps": "30", "trainer.val_check_interval": "30", "model.optimizer.lr": "1e-2"}
     assert train(tiny | steps, "callbacks.checkpoint.every_n_train_steps=30") == 0
     metadata = read_metadata(tmp_path / "out.safetensors")
-    assert metadata["heldout_after"]["heldout/total_loss"] < 0.7 * metadata["heldout_before"]["heldout/total_loss"]
+    assert metadata["heldout_after"]["heldout/total_loss"] < 0.85 * metadata["heldout_before"]["heldout/total_loss"]
 
 
 def test_the_contact_sheet_lies_beside_the_network(tiny, train, tmp_path, capsys):
