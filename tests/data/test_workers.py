@@ -25,6 +25,14 @@ class Endless(IterableDataset):
             yield os.getpid()
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_training():
+    """Without the handler that a `DataLoader` of PyTorch's own leaves behind, perhaps in a test before."""
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGCHLD, handler)
+
+
 @pytest.fixture
 def late(monkeypatch):
     """Workers that take a second to start."""
