@@ -76,8 +76,8 @@ class OpenVINO(Backend):
         h, w = photos.shape[-2:]
         padded = self._pad(photos.detach().cpu()).contiguous().numpy()
         with self._lock:
-            # OpenVINO 2026.4.1 alone, without ONNX Runtime, fails glibc's check of the heap in some processes; with shared
-            # inputs it did so more often.
+            # OpenVINO 2026.4.1, also without ONNX Runtime, fails glibc's check of the heap in some processes, and with
+            # shared inputs in more of them.
             pictures = self._request.infer([padded], share_inputs=False, share_outputs=True)[0]
             return torch.from_numpy(pictures)[..., :h, :w].clamp(0, 1)
 
