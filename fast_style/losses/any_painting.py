@@ -10,6 +10,7 @@ from fast_style.functional import gram_matrix
 from fast_style.losses.perceptual import LayerWeights, PerceptualLoss, layer_weights, summarize
 from fast_style.networks import VGG
 
+Painted = tuple[Tensor, Tensor]  # Gram matrices (N, C, C) and means (N, C) of a layer
 FLAT = 0.05  # share of a Gram matrix's square below which what photos score counts as this
 
 
@@ -77,17 +78,18 @@ class AnyPaintingLoss(nn.Module):
         return self.rest.loss_network
 
     @torch.no_grad()
-    def features(self, paintings: Tensor) -> dict[str, Tensor]:
-        """Compute the features of paintings (N, 3, h, w) in [0, 1] by style layer."""
-        return self.loss_network(paintings, self.style_layers)
+    def look_at(self, paintings: Tensor) -> dict[str, Painted]:
+        """Compute what the losses and the teacher want to know of paintings (N, 3, h, w) in [0, 1], by style layer."""
+        features = self.loss_network(paintings, self.style_layers)
+        return {name: (gram_matrix(each), each.mean((2, 3), dtype=torch.float32)) for name, each in features.items()}
 
-    def forward(self, pictures: Tensor, photos: Tensor, painted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, pictures: Tensor, photos: Tensor, painted: Mapping[str, Painted]) -> dict[str, Tensor]:
         """Compare pictures with their photos and with their paintings.
 
         Args:
             pictures: RGB of shape (N, 3, H, W) in [0, 1].
             photos: RGB of the same shape.
-            painted: the features of N paintings, or of one for all pictures, see `features`.
+            painted: what `look_at` found in N paintings, or in one for all pictures.
 
         Returns:
             Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `tv_loss`, and those of
@@ -96,16 +98,15 @@ class AnyPaintingLoss(nn.Module):
         found = self.loss_network(pictures, [*self.rest.content_layers, *self.style_layers])
         losses = self.rest.compare(pictures, found, photos, self.rest.targets(photos))
         for layer in self.style_layers:
-            losses[f"style_loss/{layer}"] = self._style(layer, found[layer], painted[layer])
+            losses[f"style_loss/{layer}"] = self._style(layer, found[layer], painted[layer][0])
         return losses
 
     def summary(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weigh the terms and add them up, see `PerceptualLoss.summary`."""
         return summarize(losses, self.weights)
 
-    def _style(self, layer: str, found: Tensor, painted: Tensor) -> Tensor:
+    def _style(self, layer: str, found: Tensor, target: Tensor) -> Tensor:
         with torch.no_grad():
-            target = gram_matrix(painted)  # (N, C, C)
             square = target.square().sum((1, 2))
             untouched = self.get_buffer(f"reference_{layer}")  # (R, C, C)
             # ‖A − B‖² for all pairs at once.

@@ -18,6 +18,7 @@ from fast_style.networks.transformer import TransformerNetwork
 NETWORKS: dict[str, type[StyleNetwork]] = {"johnson": TransformerNetwork, "slim": SlimNetwork}
 PHOTO = "photo"  # the style that leaves photos as they are
 SIDE = 384  # pixels on the short side of a style image, as in training
+MOMENTUM = 0.02  # of what is standardised by running statistics
 LONGEST = 4  # times the short side: of longer images the middle is looked at
 
 
@@ -63,13 +64,12 @@ class StyleEncoder(nn.Module):
 
 
 def code_of(numbers: int, code: int) -> nn.Sequential:
-    """Make the two linear layers from statistics (N, numbers) to codes (N, code) of mean 0 and mean square 1."""
+    """Make the layers from statistics (N, numbers) to codes (N, code): standardised, then two linear ones."""
     return nn.Sequential(
-        nn.LayerNorm(numbers),
+        nn.BatchNorm1d(numbers, affine=False, momentum=MOMENTUM),
         nn.Linear(numbers, 3 * code),
         nn.ReLU(),
         nn.Linear(3 * code, code),
-        nn.LayerNorm(code, elementwise_affine=False),
     )
 
 
@@ -113,7 +113,7 @@ class AnyStyleNetwork(Generator):
         self.sizes = {key: self.transformer.get_parameter(key).shape[1] for key in self.transformer.style_parameters}
         self.head = nn.Linear(code, sum(self.sizes.values()))
         with torch.no_grad():
-            self.head.weight.mul_(0.2)
+            self.head.weight.mul_(0.5)
             begins = [torch.full((size,), float(key.endswith("weight"))) for key, size in self.sizes.items()]
             self.head.bias.copy_(torch.cat(begins))
 

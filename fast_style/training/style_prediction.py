@@ -10,22 +10,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.checkpoint import checkpoint
 
 from fast_style.compiled import Compiled
-from fast_style.functional import channel_statistics
 from fast_style.losses import AnyPaintingLoss, summarize
+from fast_style.losses.any_painting import Painted
 from fast_style.networks import AnyStyleNetwork
-from fast_style.networks.any_style import as_seen, code_of
+from fast_style.networks.any_style import MOMENTUM, as_seen, code_of
 from fast_style.training.network_task import NetworkTask, describe, name_of
 
 log = logging.getLogger(__name__)
 
-CLOSE = 0.5  # cosine between the codes of encoder and teacher from which on the encoder's is used
+CLOSE = 0.5  # mean product of the encoder's and the teacher's codes from which on the encoder's is used
 
 
 class Teacher(nn.Module):
     """Codes of style images from the statistics of the loss network's features, which the encoder learns to match.
+
+    Over the style images of a batch each number of the codes has the mean 0 and the variance 1.
 
     Args:
         channels: of each layer of the loss network.
@@ -35,13 +36,16 @@ class Teacher(nn.Module):
     def __init__(self, channels: Iterable[int], code: int) -> None:
         super().__init__()
         numbers = 2 * sum(channels)
-        self.standardized = nn.BatchNorm1d(numbers, affine=False)
-        self.to_code = code_of(numbers, code)
+        # Without the last the codes of all styles come out nearly equal, and nothing depends on them.
+        self.to_code = nn.Sequential(*code_of(numbers, code), nn.BatchNorm1d(code, affine=False, momentum=MOMENTUM))
 
-    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Map features, each (N, C, h, w), to codes (N, K) in float32."""
-        statistics = torch.cat([each for layer in features.values() for each in channel_statistics(layer)], 1)
-        return self.to_code(self.standardized((statistics + 1).log())).float()
+    def forward(self, painted: Mapping[str, Painted]) -> Tensor:
+        """Map what `AnyPaintingLoss.look_at` found in N paintings to codes (N, K) in float32."""
+        statistics: list[Tensor] = []
+        for gram, mean in painted.values():
+            squares = gram.diagonal(dim1=1, dim2=2) * gram.shape[1]  # the mean square of each channel
+            statistics += [mean, (squares - mean.square()).clamp_min(0).sqrt()]
+        return self.to_code(torch.cat(statistics, 1).log1p()).float()
 
 
 class StylePrediction(NetworkTask):
@@ -63,7 +67,6 @@ class StylePrediction(NetworkTask):
         identity_weight: weight of the mean squared difference of photos painted by `photo` and themselves.
         compile: fuse the training step with `torch.compile`.
         on_nonfinite: see `NetworkTask`.
-        checkpoint_activations: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
 
     Raises:
@@ -85,7 +88,6 @@ class StylePrediction(NetworkTask):
         identity_weight: float = 20.0,
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
         on_nonfinite: str = "stop",
-        checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
     ) -> None:
         if isinstance(styles, Tensor) or not styles:
@@ -95,10 +97,9 @@ class StylePrediction(NetworkTask):
         for name, weight in (("code_weight", code_weight), ("identity_weight", identity_weight)):
             if not weight >= 0:
                 raise ValueError(f"{name} must not be negative, got {weight}")
-        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight)
+        super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
         self.loss = loss.to(memory_format=torch.channels_last)
-        with torch.no_grad():
-            channels = [each.shape[1] for each in loss.features(torch.zeros(1, 3, 32, 32)).values()]
+        channels = [mean.shape[1] for _, mean in loss.look_at(torch.zeros(1, 3, 32, 32)).values()]
         self.teacher = Teacher(channels, network.arguments["code"])
         self.weights = loss.weights | {"code_loss": code_weight, "identity_loss": identity_weight}
         self.weights |= {"equivariance_loss": equivariance_weight}
@@ -151,7 +152,7 @@ class StylePrediction(NetworkTask):
         with torch.autocast(photos.device.type, enabled=False):
             for name in self.names:
                 pictures[name] = self(photos, name)
-                painted = self.loss.features(self._shown[name].to(photos.device))
+                painted = self.loss.look_at(self._shown[name].to(photos.device))
                 summaries[name] = self.loss.summary(self.loss(pictures[name], photos, painted))
         self.log_heldout(summaries, len(photos))
         return {"photos": photos, "stylized": pictures}
@@ -162,25 +163,19 @@ class StylePrediction(NetworkTask):
         """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
         count, again, plain = len(photos), len(moved), max(1, len(photos) // 8)
         paintings = _channels_last(paintings)
-        painted = self.loss.features(paintings)
+        painted = self.loss.look_at(paintings)
         taught, codes = self.teacher(painted), self.network.encoder(paintings)
         close = (taught * codes).mean(1) > CLOSE
         rows = self.network.rows(torch.where((close & odd)[:, None], codes, taught))
         photo = self.network.photo_rows(plain)
         rows = {key: torch.cat([row, row[:again], photo[key]]) for key, row in rows.items()}
         together = _channels_last(torch.cat([photos, moved, photos[:plain]]))
-        made = self.stylize(together, rows)
+        made = self.network.in_styles(together, rows)
         pictures, of_moved, unchanged = made.split([count, again, plain])
         losses = self.loss(pictures, photos, painted)
         losses["code_loss"] = F.mse_loss(codes, taught.detach())
         losses["identity_loss"] = F.mse_loss(unchanged.float(), photos[:plain])
         return losses, pictures, of_moved
-
-    def stylize(self, *inputs: Any) -> Tensor:
-        """Apply the network in training, with or without keeping its activations."""
-        function = self.network.in_styles
-        return checkpoint(function, *inputs, use_reentrant=False) if self.again else function(*inputs)
-
 
 def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
