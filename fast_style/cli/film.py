@@ -190,7 +190,11 @@ def _make(
     backend: str,
 ) -> bool:
     """Make a film; returns whether it is whole, and exits after Ctrl-C."""
-    target = _target(job, film, recipe, encoding, options)
+    try:
+        target = _target(job, film, recipe, encoding, options)
+    except OSError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return False
     if target.done:
         print(f"{job.target}: {target.done} frames are there, going on from there", file=sys.stderr)
     stop, told, already, began = Stop(), len(film.notes), target.done, time.monotonic()
@@ -205,6 +209,7 @@ def _make(
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         kept = "; what is done is kept: the same command goes on from there" if target.done else ""
         print(f"error: {one_line(error)}{kept}", file=sys.stderr)
+        target.give_up()
         return False
     for note in film.notes[told:]:
         print(note, file=sys.stderr)

@@ -95,7 +95,7 @@ def _among_several(path: Path, output: Path | None, style: str) -> Path:
     """Name an output beside its input, or in a folder."""
     if not is_film(path) and path.suffix.lower() not in NO_PLAYER:
         raise ValueError(f"{path} is no film: name the film to write, such as --output film.mp4")
-    suffix = path.suffix if path.suffix.lower() in CONTAINERS and path.suffix.lower() != ".avi" else ".mp4"
+    suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mp4"
     if output is None:
         return path.with_name(f"{path.stem}-{style}{suffix}")
     if output.suffix and not output.is_dir():

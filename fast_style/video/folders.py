@@ -125,6 +125,9 @@ class FolderTarget:
     def finish(self, complete: bool) -> None:
         """Nothing is left to do."""
 
+    def give_up(self) -> None:
+        """What is written stays."""
+
 
 @dataclass
 class AnimationTarget:
@@ -162,6 +165,9 @@ class AnimationTarget:
             for frame, end in zip(self.frames, ends, strict=True)
         ]
         images.save_picture(self.path, images.Picture(shown, loop=0), self.encoding)
+
+    def give_up(self) -> None:
+        """Nothing was written."""
 
 
 def _numbered(pattern: Path) -> list[Path]:

@@ -54,9 +54,10 @@ def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, aud
         file = open_.enter_context(replacing(parts.output))
         form = CONTAINERS[parts.output.suffix.lower()]
         out = open_.enter_context(av.open(file, "w", format=form))
+        out.flags |= av.container.Flags.bitexact.value  # nothing in it depends on when it was made
         first, _, _ = next(parts.timings())
         with av.open(str(first)) as part:
-            pictures = out.add_stream_from_template(part.streams.video[0])
+            pictures = out.add_stream_from_template(part.streams.video[0], opaque=True)
         _dress(pictures, look, time_base)
         streams = [_pictures(parts, pictures, time_base, delay)]
         if film is not None:
@@ -100,7 +101,7 @@ def _held(output: Path) -> set[str]:
 
 
 def _name(stream: Any) -> str:
-    return stream.codec_context.name if stream.codec_context is not None else "an unknown codec"
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "an unknown codec"
 
 
 def _dress(stream: Any, look: Look, time_base: Fraction) -> None:
@@ -153,7 +154,7 @@ def _copied(out: Any, source: Any, film: Film, audio: bool, end: Fraction | None
     copies = {}
     for stream in wanted:
         if _name(stream) in held:
-            copy = copies[stream.index] = out.add_stream_from_template(stream)
+            copy = copies[stream.index] = out.add_stream_from_template(stream, opaque=True)
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
     return _shifted(source, copies, film.wanted.start, end) if copies else iter(())

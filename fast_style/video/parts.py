@@ -60,7 +60,11 @@ class Parts:
             self.remove()
         if not self.folder.exists() or known is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(self.folder / MANIFEST, {"recipe": wanted})
+            try:
+                _write(self.folder / MANIFEST, {"recipe": wanted})
+            except OSError:
+                self.remove()
+                raise
         while (about := self._about(self.done)) is not None and about["complete"]:
             self.done += 1
 
@@ -167,7 +171,7 @@ class FilmTarget:
         try:
             self._part.write(frame)
         except BaseException:
-            self._give_up()
+            self._drop()
             raise
         self._timings.append(Timing(frame.time, frame.duration))
         if len(self._timings) == FRAMES:
@@ -190,14 +194,21 @@ class FilmTarget:
         else:
             self.parts.note_partial()
 
+    def give_up(self) -> None:
+        """Drop the part at hand, and remove the folder if it holds no whole part."""
+        self._drop()
+        if not self.parts.done:
+            self.parts.remove()
+
     def _close(self, complete: bool) -> None:
         part, self._part = self._part, None
         assert part is not None  # noqa: S101 - there is one wherever this is called
         with self._open.pop_all():
             part.close()
         self.parts.keep(self.parts.done, part, self._timings, complete, self.state if complete else None)
+        self.done = self.parts.frames
 
-    def _give_up(self) -> None:
+    def _drop(self) -> None:
         if self._part is not None:
             self._part.abandon()
             self._part = None

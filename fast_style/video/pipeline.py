@@ -48,6 +48,10 @@ class Target(Protocol):
         """Write what was held back; `complete`: whether all frames were given."""
         ...
 
+    def give_up(self) -> None:
+        """After a failure, remove what is of no use."""
+        ...
+
 
 def run(
     source: Source,

@@ -92,7 +92,7 @@ class Film:
         with self._opened() as (container, stream):
             first = next(_decoded(container, stream, None), None)
             if first is None:
-                raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded{_why(stream)}")
+                raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded{self._why()}")
             self.colours = colours_of(first)
             self.bits = max(component.bits for component in first.format.components)
             self.alpha = any(component.is_alpha for component in first.format.components)
@@ -100,7 +100,7 @@ class Film:
             self.rate = Fraction(self.wanted.fps or stream.average_rate or stream.guessed_rate or 25)
             self.time_base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
             self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
-            self.length = _length(container, stream)
+            self.length, self._sure = _length(container, stream)
             self._raw_size = (first.height, first.width)
         turned = self.rotation % 180 != 0
         if turned:
@@ -150,10 +150,19 @@ class Film:
             if not streams:
                 raise ValueError(f"cannot read film {self.path}: there are no pictures in it")
             if streams[0].codec_context is None:
-                raise ValueError(f"cannot read film {self.path}: its codec is not known here{_why(streams[0])}")
+                raise ValueError(f"cannot read film {self.path}: its codec is not known here{self._why()}")
             streams[0].thread_type = "AUTO"
             streams[0].codec_context.thread_count = THREADS
             yield container, streams[0]
+
+    def _why(self) -> str:
+        """Say that the pictures are encrypted, if they are."""
+        with pyav().open(str(self.path)) as container:
+            packets = container.demux(container.streams.video[0])
+            encrypted = any(
+                packet.has_sidedata("encryption_info") for _, packet in zip(range(3), packets, strict=False)
+            )
+        return ", since it is encrypted" if encrypted else ""
 
     def _chosen(self) -> Iterator[tuple[Any, Fraction, Fraction]]:
         """Yield decoded frames between start and end, evenly if a rate is asked for."""
@@ -192,7 +201,7 @@ class Film:
                     yield raw, time - wanted.start, end - time
         if damaged:
             self.notes.append(f"{self.path} is damaged at {damaged[0]}: what can be read is stylized")
-        complete = wanted.end is not None or not self.length or self.length - end <= 2 * usual
+        complete = wanted.end is not None or not self._sure or self.length - end <= 2 * usual
         if not complete:
             self.notes.append(
                 f"{self.path} ends after {float(end):.3f} s of {float(self.length):.3f} s: it is incomplete"
@@ -240,7 +249,10 @@ def _decoded(container: Any, stream: Any, damaged: list[str] | None) -> Iterator
 
 def _transparent_decoder(stream: Any) -> Any:
     """Return the decoder; of VP9 with transparency, the one that knows of it."""
-    if stream.codec_context.name not in ("vp9", "vp8") or stream.metadata.get("alpha_mode") != "1":
+    if (
+        stream.codec_context.name not in ("vp9", "vp8")
+        or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1"
+    ):
         return stream.codec_context
     context = pyav().CodecContext.create(f"libvpx{'-vp9' if stream.codec_context.name == 'vp9' else ''}", "r")
     context.extradata = stream.codec_context.extradata
@@ -267,14 +279,18 @@ def _scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
     return height, width
 
 
-def _length(container: Any, stream: Any) -> Fraction:
-    """Read in the headers how many seconds the pictures last, from the time 0."""
-    if stream.duration is not None:
-        return Fraction((stream.start_time or 0) + stream.duration) * stream.time_base
-    return Fraction(container.duration, 1_000_000) if container.duration else Fraction(0)
+def _length(container: Any, stream: Any) -> tuple[Fraction, bool]:
+    """Read in the headers how many seconds the pictures last, from the time 0; and whether that is of the pictures.
 
-
-def _why(stream: Any) -> str:
-    """Say that it is encrypted, if it is."""
-    tag = getattr(stream, "codec_tag", "") if stream.codec_context is None else stream.codec_context.codec_tag
-    return ", since it is encrypted" if tag in ("encv", "drmi") else ""
+    Matroska tells how long all streams last, and only in a tag, which not all programs write, how long each does.
+    """
+    if told := stream.metadata.get("DURATION"):
+        try:
+            parts = [Fraction(part) for part in told.split(":")]
+            return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0)), True
+        except ValueError:
+            return Fraction(0), False
+    if stream.duration is None:
+        return Fraction(container.duration or 0, 1_000_000), False
+    length = Fraction((stream.start_time or 0) + stream.duration) * stream.time_base
+    return length, "matroska" not in container.format.name
