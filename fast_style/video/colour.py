@@ -84,11 +84,11 @@ def to_sdr(pixels: np.ndarray, transfer: int) -> np.ndarray:
     light = _linear(transfer)[pixels]  # nits; of HLG those of the scene
     if transfer == HLG:  # the system's gamma, ITU-R BT.2100: 1.2 at 1000 nits
         light *= np.maximum(light @ LUMA_2020 / PEAK, 1e-6)[..., None] ** 0.2
-    brightest = light.max(axis=-1, keepdims=True)
+    light = np.maximum(light @ TO_709.T, 0)
     steps = _compressed()
-    place = np.minimum(brightest, 10_000.0) / 10_000.0
+    place = np.minimum(light.max(axis=-1, keepdims=True), 10_000.0) / 10_000.0
     share = steps[(np.sqrt(place) * (len(steps) - 1)).astype(np.int32)]
-    linear = np.clip((light * share) @ TO_709.T / WHITE, 0, 1)
+    linear = np.clip(light * share / WHITE, 0, 1)
     return np.asarray(np.rint(linear ** np.float32(1 / 2.4) * 65_535), dtype=np.uint16)
 
 
@@ -115,8 +115,8 @@ def _to_pq(nits: np.ndarray | float) -> np.ndarray:
 
 @cache
 def _compressed() -> np.ndarray:
-    """By what brightness is multiplied, for 4096 steps of the square root of nits in 0 … 10000."""
-    nits = np.maximum(np.linspace(0, 1, 4096) ** 2 * 10_000, 1e-3)
+    """By what brightness is multiplied, for 65,536 steps of the square root of nits in 0 … 10000."""
+    nits = np.maximum(np.linspace(0, 1, 65_536) ** 2 * 10_000, 1e-3)
     source = np.minimum(_to_pq(nits) / _to_pq(PEAK), 1)
     top = float(_to_pq(WHITE) / _to_pq(PEAK))
     knee = 1.5 * top - 0.5
