@@ -46,6 +46,8 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.still:
         raise ValueError("--still is of animations: leave it out, or name a picture")
+    if options.smooth is not None:
+        video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
     networks = _Networks(options)
     jobs, skipped = plan_films(options, networks.name)
     films = [(job, _opened(job, wanted, options)) for job in jobs]
@@ -151,6 +153,7 @@ def _recipe(
         "network, mask or map": [_stamp(path) for path in files],
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),
+        "smoothing": options.smooth,
         "frames": repr(wanted),
         "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower()],
         "computation": [str(networks), options.tile],
@@ -198,14 +201,15 @@ def _make(
     if target.done:
         print(f"{job.target}: {target.done} frames are there, going on from there", file=sys.stderr)
     stop, told, already, began = Stop(), len(film.notes), target.done, time.monotonic()
+    smoother = video.Smoother(composition, options.smooth) if options.smooth else None
 
     def stylize(photos: Tensor, seconds: Fraction) -> Tensor:
         with stop.interruptible():
-            return composition(photos, seconds)
+            return composition(photos, seconds) if smoother is None else smoother(photos, seconds)
 
     try:
         with stop.listening(), progress_bar("stylizing", "frames") as progress:
-            count, complete = video.run(film, stylize, target, progress, lambda: stop.asked)
+            count, complete = video.run(film, stylize, target, progress, lambda: stop.asked, smoother)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         kept = "; what is done is kept: the same command goes on from there" if target.done else ""
         print(f"error: {one_line(error)}{kept}", file=sys.stderr)

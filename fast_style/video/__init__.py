@@ -11,7 +11,19 @@ from fast_style.video.muxing import check_streams
 from fast_style.video.parts import FilmTarget, Parts, is_partial
 from fast_style.video.pipeline import Target, run
 from fast_style.video.reading import Film, Frame, Wanted
+from fast_style.video.smoothing import Smoother
 
 __all__ = ["CONTAINERS", "FILMS", "AnimationTarget", "Film", "FilmTarget", "FolderTarget", "Frame", "FrameFolder"]
-__all__ += ["Look", "MovingMask", "Parts", "Target", "Wanted", "check_look", "check_streams", "codec_of", "is_film"]
+__all__ += [
+    "Look",
+    "MovingMask",
+    "Parts",
+    "Smoother",
+    "Target",
+    "Wanted",
+    "check_look",
+    "check_streams",
+    "codec_of",
+    "is_film",
+]
 __all__ += ["is_partial", "is_pattern", "moves", "open_frames", "run"]

@@ -1,11 +1,12 @@
 """Frames in a folder: read as a film, and written."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fast_style import images
@@ -104,6 +105,7 @@ class FolderTarget:
     overwrite: bool
     encoding: images.Encoding
     done: int = 0
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pattern = self.path if is_pattern(self.path) else self.path / "%05d.png"
@@ -141,6 +143,7 @@ class AnimationTarget:
     path: Path
     encoding: images.Encoding
     done: int = 0
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.frames: list[Frame] = []

@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fast_style.files import replacing
 from fast_style.video.encoding import Look, Part
 from fast_style.video.muxing import Timing, mux
@@ -77,24 +79,31 @@ class Parts:
         """Name a file of a part."""
         return self.folder / f"{number:05d}{suffix}"
 
-    def keep(self, number: int, part: Part, timings: list[Timing], complete: bool, state: bytes | None) -> None:
-        """Note that a part is written."""
+    def keep(
+        self, number: int, part: Part, timings: list[Timing], complete: bool, memory: Mapping[str, np.ndarray]
+    ) -> None:
+        """Note that a part is written, and what the part after it depends on, of which only the latest is kept."""
         about = {
             "sha256": _digest(self.path(number)),
             "complete": complete,
             "order": part.order,
             "times": [[*each.time.as_integer_ratio(), *each.duration.as_integer_ratio()] for each in timings],
         }
-        if state is not None:
-            with replacing(self.path(number, ".state")) as file:
-                file.write(state)
+        if memory:
+            with replacing(self.path(number, ".npz")) as file:
+                np.savez(file, allow_pickle=False, **memory)
         _write(self.path(number, ".json"), about)
+        if memory and number:
+            self.path(number - 1, ".npz").unlink(missing_ok=True)
         self.done = number + 1
 
-    def state(self) -> bytes | None:
-        """Return what was kept beside the last whole part."""
-        path = self.path(self.done - 1, ".state")
-        return path.read_bytes() if path.is_file() else None
+    def memory(self) -> Mapping[str, np.ndarray]:
+        """Return what the part after the last whole one depends on."""
+        path = self.path(self.done - 1, ".npz")
+        if not path.is_file():
+            return {}
+        with np.load(path) as arrays:
+            return dict(arrays)
 
     def timings(self) -> Iterator[tuple[Path, list[int], list[Timing]]]:
         """Yield each part with the order of its packets and the times of its frames."""
@@ -146,7 +155,7 @@ class FilmTarget:
 
     Attributes:
         done: how many frames are in whole parts already.
-        state: what was kept beside the last of them; to be set to what belongs beside the part at hand.
+        memory: what the frame after these depends on.
     """
 
     film: Film | None
@@ -157,7 +166,7 @@ class FilmTarget:
 
     def __post_init__(self) -> None:
         self.done = self.parts.frames
-        self.state = self.parts.state() if self.parts.done else None
+        self.memory = self.parts.memory() if self.parts.done else {}
         self._part: Part | None = None
         self._timings: list[Timing] = []
         self._open = ExitStack()
@@ -174,6 +183,7 @@ class FilmTarget:
             self._drop()
             raise
         self._timings.append(Timing(frame.time, frame.duration))
+        self.memory = frame.memory
         if len(self._timings) == FRAMES:
             self._close(True)
 
@@ -205,7 +215,7 @@ class FilmTarget:
         assert part is not None  # noqa: S101 - there is one wherever this is called
         with self._open.pop_all():
             part.close()
-        self.parts.keep(self.parts.done, part, self._timings, complete, self.state if complete else None)
+        self.parts.keep(self.parts.done, part, self._timings, complete, self.memory if complete else {})
         self.done = self.parts.frames
 
     def _drop(self) -> None:

@@ -2,11 +2,13 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,9 +38,11 @@ class Target(Protocol):
 
     Attributes:
         done: how many are there already, which are not made again.
+        memory: what the frame after these depends on, by name.
     """
 
     done: int
+    memory: Mapping[str, np.ndarray]
 
     def write(self, number: int, frame: Frame) -> None:
         """Take a frame."""
@@ -53,12 +57,25 @@ class Target(Protocol):
         ...
 
 
+class Remembering(Protocol):
+    """What stylizes so that frames depend on those before."""
+
+    def memory(self) -> Mapping[str, np.ndarray]:
+        """Return what the next frame depends on, which is not changed any more."""
+        ...
+
+    def restore(self, memory: Mapping[str, np.ndarray]) -> None:
+        """Go on from there."""
+        ...
+
+
 def run(
     source: Source,
     stylize: Stylize,
     target: Target,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    remembering: Remembering | None = None,
 ) -> tuple[int, bool]:
     """Stylize the frames of a film.
 
@@ -69,6 +86,7 @@ def run(
         target: takes the stylized frames, in another thread.
         progress: called in this thread with how many frames are done, and of about how many.
         stop: asked in this thread before each frame; once it returns True, what is done is finished.
+        remembering: what of `stylize` goes from frame to frame; None: nothing does.
 
     Returns:
         How many frames there are in the target, and whether these are all.
@@ -77,6 +95,8 @@ def run(
         Exception: what the source, the target or the network raises; what the target has kept stays.
     """
     number, complete = target.done, True
+    if remembering is not None and number:
+        remembering.restore(target.memory)
     with _Ahead(source.frames(number)) as frames, _Behind(target.write) as writer:
         for frame in frames:
             if stop is not None and stop():
@@ -84,6 +104,8 @@ def run(
                 break
             try:
                 picture = stylized(frame, stylize)
+                if remembering is not None:
+                    picture = replace(picture, memory=remembering.memory())
             except KeyboardInterrupt:
                 complete = False
                 break

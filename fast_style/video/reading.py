@@ -1,7 +1,7 @@
 """Films and folders of frames, read a frame at a time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -30,12 +30,14 @@ class Frame:
         alpha: opacity of shape (1, H, W), of the same type; None: opaque.
         time: seconds from the beginning of the film, exact.
         duration: seconds for which it is shown, of which only that of the last frame matters; 0: unknown.
+        memory: what the next frame depends on once this one is stylized, by name.
     """
 
     pixels: Tensor
     alpha: Tensor | None
     time: Fraction
     duration: Fraction
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

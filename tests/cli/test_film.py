@@ -170,6 +170,7 @@ def test_a_style_that_changes_over_time(stylize, clip, tmp_path, several):
         (("--start", "0.2", "--end", "0.1"), "--end must be after --start"),
         (("--start", "1:x"), "a time is written as seconds or [HH:]MM:SS, got '1:x'"),
         (("--fps", "0"), "--fps must be above 0"),
+        (("--smooth", "2"), "--smooth must be 0 (none) to 1, got 2.0"),
         (("--still",), "--still is of animations"),
         (("--style-over-time", "0:a"), "--style-over-time is of one network that has several styles"),
         (("--output", "o.avi"), "o.avi: the suffix of a film must be one of .mp4"),
@@ -320,19 +321,20 @@ def interrupting(monkeypatch, after: int, error: Exception | None = None) -> Non
 
 
 @pytest.mark.usefixtures("short_parts")
-def test_ctrl_c_leaves_a_film_that_goes_on(stylize, clip, tmp_path, monkeypatch, probe):
+@pytest.mark.parametrize("more", [(), ("--smooth", "0.8")])
+def test_ctrl_c_leaves_a_film_that_goes_on(stylize, clip, tmp_path, monkeypatch, more):
     source = clip("a.mkv", frames=23, sound="aac", words=True)
     output = tmp_path / "o.mkv"
-    assert stylize("--input", source, "--output", tmp_path / "whole.mkv").code == 0
+    assert stylize("--input", source, "--output", tmp_path / "whole.mkv", *more).code == 0
     with monkeypatch.context() as patch:
         interrupting(patch, 13)
-        result = stylize("--input", source, "--output", output)
+        result = stylize("--input", source, "--output", output, *more)
     assert result.code == 130
     told = f"interrupted after 13 frames: {output} holds them, and the same command goes on from there\n"
     assert result.err.endswith(told)
     assert times_of(output) == times_of(source)[:13]
     assert 0 < len(packets_of(output, "audio")) < len(packets_of(source, "audio"))
-    again = stylize("--input", source, "--output", output)
+    again = stylize("--input", source, "--output", output, *more)
     assert (again.code, again.err) == (0, f"{output}: 10 frames are there, going on from there\n")
     assert output.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

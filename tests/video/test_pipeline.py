@@ -30,7 +30,7 @@ class Kept:
 
     def __init__(self, done=0, fail_at=-1, wait=0.0):
         self.done, self.fail_at, self.wait, self.numbers, self.finished = done, fail_at, wait, [], None
-        self.threads = set()
+        self.memory, self.threads = {}, set()
 
     def write(self, number, frame):
         time.sleep(self.wait)

@@ -111,6 +111,8 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both as the film counts")
     fps = "frames a second, evenly; default: the film's own times. Of frames in a folder: 25"
     group.add_argument("--fps", type=_rate, metavar="N", help=fps)
+    smooth = "0 (none) to 1: blend each picture with the one before, moved along with the film, against flicker"
+    group.add_argument("--smooth", type=float, metavar="A", help=smooth)
     over_time = "styles of one network and when they are reached: '0:mosaic, 4.5:great_wave'; of mixtures, with + for ,"
     group.add_argument("--style-over-time", type=filled, metavar="TIMES", help=over_time)
 
