@@ -21,25 +21,27 @@ def opencv() -> ModuleType:
     return cv2
 
 
-def flow_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def flow_between(first: np.ndarray, second: np.ndarray, accurate: bool = False) -> np.ndarray:
     """Find where in the second picture what lies at each pixel of the first has gone.
 
-    Dense inverse search, preset `fast` (Kroeger et al. 2016, https://arxiv.org/abs/1603.03590).
+    Dense inverse search (Kroeger et al. 2016, https://arxiv.org/abs/1603.03590).
 
     Args:
         first: light, uint8 of shape (H, W).
         second: of the same shape.
+        accurate: whether its preset `medium` is taken, at full size; else `fast`, at up to 640 pixels.
 
     Returns:
         Pixels to the right and down, float32 of shape (H, W, 2).
     """
     cv2 = opencv()
     height, width = first.shape
-    small = [_reduced(picture) for picture in (first, second)]
+    small = [first, second] if accurate else [_reduced(picture) for picture in (first, second)]
     h, w = small[0].shape
     if min(h, w) < 16:  # the coarsest patches have 8 pixels
         return np.zeros((height, width, 2), np.float32)
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if accurate else cv2.DISOPTICAL_FLOW_PRESET_FAST
+    search = cv2.DISOpticalFlow_create(preset)
     flow: np.ndarray = search.calc(*small, None)
     if (h, w) != (height, width):
         flow = cv2.resize(flow, (width, height)) * np.array([width / w, height / h], np.float32)
@@ -67,6 +69,25 @@ def hidden(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     x, y = x + flow[..., 0], y + flow[..., 1]
     outside = (x < 0) | (y < 0) | (x > w - 1) | (y > h - 1)
     return np.asarray((apart > 0.01 * lengths + 0.5) | outside)
+
+
+def at_edges(flow: np.ndarray) -> np.ndarray:
+    """Tell where one motion ends and another begins: |∇f|² > 0.01 |f|² + 0.002, after the same sources.
+
+    Args:
+        flow: (H, W, 2).
+
+    Returns:
+        True at such edges, (H, W).
+    """
+    down, right = np.gradient(flow, axis=(0, 1))
+    return np.asarray((down**2 + right**2).sum(-1) > 0.01 * (flow**2).sum(-1) + 0.002)
+
+
+def farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Find the flow by polynomials (Farnebäck 2003), as TecoGAN does for tOF: (H, W, 2)."""
+    flow = opencv().calcOpticalFlowFarneback(first, second, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    return np.asarray(flow)
 
 
 def moved(picture: np.ndarray, flow: np.ndarray, cubic: bool = False) -> np.ndarray:

@@ -170,7 +170,9 @@ def place(tmp_path, monkeypatch, photo) -> Path:
 def test_a_command_runs(command, place, monkeypatch, capsys):
     words = [STAND_INS.get(word, word) for word in shlex.split(command)]
     before = set(place.rglob("*"))
-    if words[1] == "-m":
+    if "--video" in words:
+        words += ["--frames", "3", "--style-size", "32", "--backend", "torch"]
+    elif words[1] == "-m":
         words += TINY[words[3]] if "--size" not in words else ["--iterations", "1", "--coarsest", "512"]
     assert call(words, monkeypatch) == 0, capsys.readouterr().err
     silent = {"--help", "--list-styles"} & set(words)
