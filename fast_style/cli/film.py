@@ -13,10 +13,12 @@ from torch import Tensor
 
 from fast_style import images, video
 from fast_style.checkpoint import describe, find_network
+from fast_style.cli import preview
 from fast_style.cli.arguments import note_of
 from fast_style.cli.film_plan import is_asked_for, plan_films
 from fast_style.cli.layers import Layer, layers_of, load, name_of
 from fast_style.errors import one_line
+from fast_style.files import as_path
 from fast_style.inference.composition import read_masks
 from fast_style.inference.control import Control, Stylize
 from fast_style.inference.jobs import Job
@@ -49,6 +51,9 @@ def run(options: argparse.Namespace) -> None:
     if options.smooth is not None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
     networks = _Networks(options)
+    if options.preview is not None:
+        _preview(options, control, wanted, networks)
+        return
     jobs, skipped = plan_films(options, networks.name)
     films = [(job, _opened(job, wanted, options)) for job in jobs]
     networks.load()
@@ -64,6 +69,27 @@ def run(options: argparse.Namespace) -> None:
         print(f"skipped {skipped}, which are there already")
     if failures:
         sys.exit(1)
+
+
+def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted, networks: "_Networks") -> None:
+    """Show a film or a camera."""
+    if options.output is not None:
+        raise ValueError("--preview writes no film: leave out --output")
+    if len(options.input) > 1:
+        raise ValueError(f"--preview shows one film or camera, got {len(options.input)}")
+    source = options.input[0]
+    camera = video.is_camera(source)
+    film = video.Camera(source, wanted) if camera else video.open_frames(as_path(source, "an --input"), wanted)
+    networks.load()
+    for note in dict.fromkeys([*networks.notes, *film.notes]):
+        print(note, file=sys.stderr)
+    composition = MovingComposition(networks.at, control, _masks(options.mask, networks.count, film))
+    preview.show(
+        film,
+        video.Smoother(composition, options.smooth) if options.smooth else composition,
+        options.preview,
+        str(networks),
+    )
 
 
 class _Networks:

@@ -7,9 +7,9 @@ from pathlib import Path
 from fast_style import images
 from fast_style.files import as_path
 from fast_style.inference.jobs import Job
-from fast_style.video import CONTAINERS, is_film, is_partial, is_pattern
+from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern
 
-ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth")
+ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview")
 NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
 
 
@@ -20,6 +20,11 @@ def is_asked_for(options: argparse.Namespace) -> bool:
         ValueError: if options of films are given without one.
     """
     output = options.output
+    cameras = [text for text in options.input if is_camera(text) and not as_path(text).exists()]
+    if cameras and options.preview is None:
+        raise ValueError(f"{cameras[0]} is shown, not written: give --preview")
+    if cameras or (options.preview is not None and _is_there(options.input[0])):
+        return True
     if output is not None and (is_film(output) or is_pattern(output)):
         return True
     if any(_stands_for_film(text) for text in options.input):
@@ -61,6 +66,12 @@ def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job], int]
     if alone and there:
         raise FileExistsError(f"output {jobs[0].target} exists: choose another --output, or give --overwrite")
     return [job for job in jobs if job not in there], len(there)
+
+
+def _is_there(text: str) -> bool:
+    """Tell whether an input is an animation or a folder of frames, which may be shown as a film."""
+    path = as_path(text, "an --input")
+    return path.is_dir() or path.suffix.lower() in NO_PLAYER
 
 
 def _stands_for_film(text: str) -> bool:

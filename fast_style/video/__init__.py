@@ -6,6 +6,7 @@
 from fast_style.video.encoding import Look, check_look
 from fast_style.video.folders import AnimationTarget, FolderTarget, FrameFolder
 from fast_style.video.formats import CONTAINERS, FILMS, codec_of, is_film, is_pattern
+from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
 from fast_style.video.masks import MovingMask, moves, open_frames
 from fast_style.video.muxing import check_streams
 from fast_style.video.parts import FilmTarget, Parts, is_partial
@@ -26,4 +27,5 @@ __all__ += [
     "codec_of",
     "is_film",
 ]
+__all__ += ["Camera", "Jpegs", "Latest", "is_camera", "playing"]
 __all__ += ["is_partial", "is_pattern", "moves", "open_frames", "run"]

@@ -42,5 +42,5 @@ def in_sentences(what: str, path: Path) -> Iterator[None]:
         reason = (getattr(error, "strerror", None) or first_line(error)).rstrip(".")
         sentence = f"cannot {what} {path}: {reason[:1].lower()}{reason[1:]}"
         if isinstance(error, OSError) and not isinstance(error, ValueError):
-            raise OSError(error.errno, sentence) from error
+            raise OSError(sentence) from error
         raise ValueError(sentence) from error

@@ -142,12 +142,17 @@ class Film:
             if number >= skip:
                 yield self._converted(raw, time, duration)
 
+    def _address(self) -> tuple[str, str | None]:
+        """Tell FFmpeg what to open, and by which driver."""
+        return str(self.path), None
+
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         av = pyav()
         if self.path.is_file() and self.path.stat().st_size == 0:
             raise ValueError(f"cannot read film {self.path}: it is empty")
-        with in_sentences("read film", self.path), av.open(str(self.path)) as container:
+        address, driver = self._address()
+        with in_sentences("read film", self.path), av.open(address, format=driver) as container:
             streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise ValueError(f"cannot read film {self.path}: there are no pictures in it")

@@ -194,6 +194,20 @@ def test_options_of_films_without_one(stylize, photos, is_misuse):
     assert is_misuse(stylize("--input", photos / "a.jpg", "--crf", "20"), "--crf is of films")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--input", "camera"), "camera is shown, not written: give --preview"),
+        (("--input", "camera:x", "--preview"), "a camera is called camera or camera:NUMBER, got 'camera:x'"),
+        (("--input", "camera:99", "--preview"), "there is no camera:99 that can be opened"),
+        (("--input", "a.mp4", "--preview", "--output", "o.mp4"), "--preview writes no film: leave out --output"),
+        (("--input", "a.mp4", "--preview", "x"), "--preview"),
+    ],
+)
+def test_misuse_of_the_preview(stylize, is_misuse, arguments, text):
+    assert is_misuse(stylize(*arguments), text)
+
+
 def test_sound_that_the_container_cannot_hold(stylize, clip, tmp_path, is_misuse, probe):
     source = clip("a.mkv", sound="aac", words=True, frames=2)
     arguments = ("--input", source, "--output", tmp_path / "o.webm")

@@ -75,6 +75,8 @@ def experiments() -> list[str]:
 
 def reason(command: str) -> str | None:
     """Tell why a command is not run."""
+    if "--preview" in command:
+        return "waits for somebody to watch"
     return next((why for start, why in NOT_RUN.items() if command.startswith(start)), None)
 
 

@@ -111,6 +111,9 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both as the film counts")
     fps = "frames a second, evenly; default: the film's own times. Of frames in a folder: 25"
     group.add_argument("--fps", type=_rate, metavar="N", help=fps)
+    shown = "show the film, or with --input camera a camera, on a page of this machine, and write nothing; late frames "
+    shown += "are dropped"
+    group.add_argument("--preview", type=int, nargs="?", const=0, metavar="PORT", help=shown)
     smooth = "0 (none) to 1: blend each picture with the one before, moved along with the film, against flicker"
     group.add_argument("--smooth", type=float, metavar="A", help=smooth)
     over_time = "styles of one network and when they are reached: '0:mosaic, 4.5:great_wave'; of mixtures, with + for ,"
