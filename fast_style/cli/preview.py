@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fast_style import video
 from fast_style.video import Frame, Jpegs, Latest
-from fast_style.video.pipeline import stylized
 from fast_style.video.page import serving
+from fast_style.video.pipeline import stylized
 
 
 def show(
