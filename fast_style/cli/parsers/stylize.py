@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     _add_encoding(parser.add_argument_group("the files that are written"))
     _add_film(parser.add_argument_group("films"))
     options = parser.parse_args(arguments)
-    if not options.input and not options.list_styles:
+    if not (options.input or options.list_styles or options.save_style):
         parser.error("the following arguments are required: --input")
     if options.size is not None and not 1 <= options.size <= MAX_SIDE:
         parser.error(f"--size must be 1 to {MAX_SIDE} pixels, got {options.size}")
@@ -52,6 +52,11 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
     style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
     style_map += "one a style, white where it applies"
     parser.add_argument("--style-map", type=filled, nargs="+", default=[], metavar="MAP", help=style_map)
+    kept = (
+        "keep the --style images as styles of a network of several, in FILE.safetensors: for --model and --style NAME, "
+    )
+    kept += "and for training to start from; without --input nothing else is done"
+    parser.add_argument("--save-style", type=path, metavar="FILE", help=kept)
     parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
 
 
