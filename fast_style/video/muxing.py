@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fast_style.files import replacing
-from fast_style.video.av_library import in_sentences, pyav
+from fast_style.video.av_library import Recorded, in_sentences, pyav
 from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
@@ -51,7 +51,8 @@ def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, aud
     av = pyav()
     delay = max(_delay(order) for _, order, _ in parts.timings())
     with ExitStack() as open_, in_sentences("write film", parts.output):
-        file = open_.enter_context(replacing(parts.output))
+        file = Recorded(open_.enter_context(replacing(parts.output)))
+        open_.enter_context(file.telling())
         form = CONTAINERS[parts.output.suffix.lower()]
         out = open_.enter_context(av.open(file, "w", format=form))
         out.flags |= av.container.Flags.bitexact.value  # nothing in it depends on when it was made

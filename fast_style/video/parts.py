@@ -179,9 +179,9 @@ class FilmTarget:
             self._part, self._timings = Part(file, self.look), []
         try:
             self._part.write(frame)
-        except BaseException:
+        except OSError as error:
             self._drop()
-            raise
+            raise OSError(f"cannot write {self.parts.path(self.parts.done)}: {error.strerror or error}") from error
         self._timings.append(Timing(frame.time, frame.duration))
         self.memory = frame.memory
         if len(self._timings) == FRAMES:
@@ -222,8 +222,12 @@ class FilmTarget:
         if self._part is not None:
             self._part.abandon()
             self._part = None
-        with suppress(OSError):
-            self._open.close()
+        with suppress(_DroppedError), self._open.pop_all():
+            raise _DroppedError
+
+
+class _DroppedError(Exception):
+    """Has a file that is being written thrown away."""
 
 
 def _stamp(path: Path) -> list[int]:

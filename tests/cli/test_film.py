@@ -386,6 +386,38 @@ def test_a_full_disk(stylize, clip, tmp_path, monkeypatch, tree):
     assert tree(tmp_path) == before
 
 
+LIMITED = """
+import resource, signal, sys
+from fast_style.video import parts
+parts.FRAMES = 5
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from fast_style.__main__ import run
+run("stylize", sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["part", "film"])
+def test_a_disk_that_is_full_on_the_way(stylize, clip, tmp_path, model, where):
+    """A limit of the size of files stands in for a disk; what FFmpeg itself says of it means nothing."""
+    source, output = clip(frames=20), tmp_path / "o.mp4"
+    assert stylize("--input", source, "--output", tmp_path / "whole.mp4").code == 0
+    limit = 1_000 if where == "part" else (tmp_path / "whole.mp4").stat().st_size - 1_000
+    arguments = ["--model", model, "--device", "cpu", "--input", source, "--output", output]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(limit), *arguments], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "File too large" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not output.exists()
+    assert ("what is done is kept" in done.stderr) == (tmp_path / ".o.mp4.parts").exists() == (where == "film")
+    subprocess.run([sys.executable, "-c", LIMITED, str(10**9), *arguments], capture_output=True, check=True)
+    assert times_of(output) == times_of(source)
+
+
 KILLED = """
 import sys, time
 from fast_style.inference.stylizer import Stylizer
