@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,16 @@ from typing import Any
 from torch import Tensor
 
 from fast_style import images, video
-from fast_style.checkpoint import describe, find_network
+from fast_style.checkpoint import find_network
 from fast_style.cli import preview
-from fast_style.cli.arguments import note_of
+from fast_style.cli.film_networks import Networks
 from fast_style.cli.film_plan import is_asked_for, plan_films
-from fast_style.cli.layers import Layer, layers_of, load, name_of
 from fast_style.errors import one_line
 from fast_style.files import as_path
 from fast_style.inference.composition import read_masks
-from fast_style.inference.control import Control, Stylize
+from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
-from fast_style.inference.moving import Mask, MovingComposition, StyleOverTime, parse_times
-from fast_style.inference.stylizer import Stylizer
+from fast_style.inference.moving import Mask, MovingComposition
 from fast_style.terminal import Stop, progress_bar
 
 __all__ = ["is_asked_for", "run"]
@@ -50,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--still is of animations: leave it out, or name a picture")
     if options.smooth is not None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
-    networks = _Networks(options)
+    networks = Networks(options)
     if options.preview is not None:
         _preview(options, control, wanted, networks)
         return
@@ -71,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted, networks: "_Networks") -> None:
+def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted, networks: Networks) -> None:
     """Show a film or a camera."""
     if options.output is not None:
         raise ValueError("--preview writes no film: leave out --output")
@@ -90,42 +88,6 @@ def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted
         options.preview,
         str(networks),
     )
-
-
-class _Networks:
-    """The networks that stylize, one set for the whole film or others from time to time."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.notes = [note for text in options.style if (note := note_of(text))]
-        self.used: list[Stylizer] = []
-        if options.style_over_time is None:
-            self.layers = layers_of(options)
-            self.name, self.count = "+".join(layer.name for layer in self.layers), len(self.layers)
-            return
-        if options.style or options.style_map:
-            raise ValueError("--style-over-time takes the place of --style and --style-map: leave these out")
-        if len(options.model) > 1 or not describe(options.model[0]).takes_style:
-            raise ValueError("--style-over-time is of one network that has several styles or takes any")
-        self.keys = parse_times(options.style_over_time)
-        self.name, self.count = "-".join(name_of(style) for _, style in self.keys), 1
-
-    def load(self) -> None:
-        """Load them, with all styles over time, so that misuse is told before the work."""
-        options = self.options
-        if options.style_over_time is None:
-            self.used = [load(layer, options) for layer in self.layers]
-            fixed: Sequence[Stylize] = [stylizer.stylize for stylizer in self.used]
-            self.at: Callable[[Fraction], Sequence[Stylize]] = lambda _: fixed
-        else:
-            every = {name: 1.0 for _, style in self.keys for name in style}
-            self.used = [load(Layer(options.model[0], "", every), options)]
-            self.at = StyleOverTime(self.keys, lambda style: load(Layer(options.model[0], "", style), options).stylize)
-        self.notes += [note for stylizer in self.used for note in stylizer.backend.notes]
-
-    def __str__(self) -> str:
-        """Name the backends."""
-        return ", ".join(dict.fromkeys(str(stylizer.backend) for stylizer in self.used))
 
 
 def _opened(job: Job, wanted: video.Wanted, options: argparse.Namespace) -> video.Film | video.FrameFolder:
@@ -169,7 +131,7 @@ def _masks(paths: Sequence[Path], count: int, film: video.Film | video.FrameFold
 
 
 def _recipe(
-    job: Job, wanted: video.Wanted, networks: _Networks, control: Control, options: argparse.Namespace
+    job: Job, wanted: video.Wanted, networks: Networks, control: Control, options: argparse.Namespace
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
     files = [find_network(model) for model in options.model]

@@ -14,7 +14,7 @@ from fast_style.images.transparency import flatten
 from fast_style.video.av_library import Recorded, pyav
 from fast_style.video.colour import LIMITED, Colours
 from fast_style.video.formats import Codec
-from fast_style.video.reading import Frame
+from fast_style.video.frame import Frame
 
 RATE = Fraction(1, 25)  # seconds between the frames of a part, whatever their true times are
 

@@ -12,7 +12,7 @@ import torch
 from fast_style import images
 from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.formats import PATTERN, is_pattern
-from fast_style.video.reading import Frame, Wanted
+from fast_style.video.frame import Frame, Wanted
 
 RATE = Fraction(25)  # frames a second, if none is asked for
 

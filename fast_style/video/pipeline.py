@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fast_style import images
-from fast_style.video.reading import Frame
+from fast_style.video.frame import Frame
 
 AHEAD = 4  # frames that wait at each station
 
