@@ -54,6 +54,33 @@ class StyleEncoder(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         self.to_code = code_of(2 * sum(widths), code)
 
+    @torch.no_grad()
+    def balance(self) -> None:
+        """Scale the channels so that statistics vary by about 1, as half precision needs it; codes stay as they are.
+
+        Rectified linear units let factors above 0 pass: what a channel is divided by, the next convolution multiplies
+        its weights with. Channels whose statistics are divided are those of the last convolution of each scale.
+        """
+        standardize = self.to_code[0]
+        assert isinstance(standardize, nn.BatchNorm1d)  # noqa: S101 - as `code_of` makes it
+        below, place = torch.ones(3, dtype=torch.float64), 0
+        for scale in self.scales:
+            convs = [layer for layer in scale if isinstance(layer, nn.Conv2d)]
+            for conv in convs:
+                weight = conv.weight.double() * below[:, None, None]
+                below = weight.flatten(1).norm(dim=1)
+                if conv is convs[-1]:
+                    variance = standardize.running_var[place : place + 2 * len(below)].double().view(2, -1).amax(0)
+                    # What hardly varies is left alone: the small number under the root would grow beside it.
+                    below = variance.sqrt().clamp_min(1)
+                below = below.clamp_min(1e-12)
+                conv.weight.copy_(weight / below[:, None, None, None])
+                conv.bias.copy_(conv.bias.double() / below)
+            twice = below.repeat(2)
+            standardize.running_mean[place : place + len(twice)].div_(twice)
+            standardize.running_var[place : place + len(twice)].div_(twice.square())
+            place += len(twice)
+
     def forward(self, images: Tensor) -> Tensor:
         """Map style images (N, 3, H, W) in [0, 1], H and W at least 64, to codes (N, K) in float32."""
         x, statistics = 4 * (images - 0.5), list[Tensor]()
@@ -122,6 +149,11 @@ class AnyStyleNetwork(Generator):
         """Whether the style is still open: always."""
         return True
 
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles that it has without an image: `photo`, which leaves photos as they are."""
+        return self.transformer.styles
+
     def rows(self, codes: Tensor) -> dict[str, Tensor]:
         """Map codes (N, K) to scales and shifts by the parameter of the transformer, each (N, channels)."""
         parts = self.head(codes).float().split(list(self.sizes.values()), 1)
@@ -130,6 +162,16 @@ class AnyStyleNetwork(Generator):
     def photo_rows(self, count: int) -> dict[str, Tensor]:
         """Return scales and shifts that leave `count` photos as they are, as `rows` does those of codes."""
         return {key: self.transformer.get_parameter(key).expand(count, -1) for key in self.sizes}
+
+    @torch.no_grad()
+    def strengthen(self, factor: float) -> None:
+        """Let every style differ from `photo` by a factor more than it does.
+
+        What is predicted for paintings that were not trained on lies nearer to the mean of all than it should.
+        """
+        begins = torch.cat([self.transformer.get_parameter(key)[0] for key in self.sizes])
+        self.head.weight.mul_(factor)
+        self.head.bias.copy_(begins + factor * (self.head.bias - begins))
 
     def in_styles(self, photos: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
         """Stylise photos (N, 3, H, W) in [0, 1], each with scales and shifts of its own (see `rows`)."""
