@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
@@ -161,13 +161,18 @@ def _target(
     recipe: Mapping[str, Any],
     encoding: images.Encoding,
     options: argparse.Namespace,
-) -> video.Target:
+) -> video.Target | None:
+    """Open what a film is written to; None if that fails, which is told."""
     if video.is_pattern(job.target):
         return video.FolderTarget(job.target, options.overwrite, encoding)
     if job.target.suffix.lower() not in video.CONTAINERS:
         return video.AnimationTarget(job.target, encoding)
     source = film if isinstance(film, video.Film) else None
-    parts = video.Parts(job.target, recipe, options.overwrite)
+    try:
+        parts = video.Parts(job.target, recipe, options.overwrite)
+    except OSError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return None
     return video.FilmTarget(source, _look(job, film, options), parts, film.time_base, options.audio != "none")
 
 
@@ -181,10 +186,8 @@ def _make(
     backend: str,
 ) -> bool:
     """Make a film; returns whether it is whole, and exits after Ctrl-C."""
-    try:
-        target = _target(job, film, recipe, encoding, options)
-    except OSError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+    target = _target(job, film, recipe, encoding, options)
+    if target is None:
         return False
     if target.done:
         print(f"{job.target}: {target.done} frames are there, going on from there", file=sys.stderr)
@@ -208,12 +211,18 @@ def _make(
     if composition.resized:
         print("masks of another size than the picture are resized to it", file=sys.stderr)
     if not complete:
-        where = f"{job.target} holds them, and the same command goes on from there" if count else "nothing is written"
-        print(f"interrupted after {count} frames: {where}", file=sys.stderr)
-        sys.exit(130)
+        _interrupted(job, count)
     if not count:
         print(f"error: no frame of {job.source} is between --start and --end", file=sys.stderr)
         return False
     rate = (count - already) / (time.monotonic() - began)
     print(f"stylized {count} frames of {job.source} into {job.target}, {rate:.3g} frames/s, with {backend}")
     return True
+
+
+def _interrupted(job: Job, count: int) -> NoReturn:
+    """Tell what Ctrl-C has left, and exit."""
+    resumes = video.is_pattern(job.target) or job.target.suffix.lower() in video.CONTAINERS
+    held = f"{job.target} holds them" + (", and the same command goes on from there" if resumes else "")
+    print(f"interrupted after {count} frames: {held if count else 'nothing is written'}", file=sys.stderr)
+    sys.exit(130)

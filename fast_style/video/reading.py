@@ -64,6 +64,8 @@ class Film:
         if self.length and self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
+        if first.interlaced_frame:
+            self.notes.append(f"{self.path} is interlaced: its frames are stylized as they are, with both fields")
         if self.colours.hdr:
             self.notes.append(f"{self.path} has high dynamic range ({self.colours.hdr}): turned into standard range")
 

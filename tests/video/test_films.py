@@ -25,6 +25,11 @@ def test_nothing_but_the_pictures_changes(clip, remake, probe):
     assert (pictures["nb_read_frames"], pictures["avg_frame_rate"]) == ("20", "25/1")
 
 
+def test_interlaced_films_are_told(clip, remake):
+    remake(clip(options={"x264-params": "interlaced=1"}))
+    assert "is interlaced" in "".join(remake.notes)
+
+
 def test_title_and_chapters_stay(clip, remake, tmp_path):
     chapters = [{"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "first"}}]
     plain, source = clip("a.mkv"), tmp_path / "told.mkv"
