@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> None:
         ValueError, OSError, RuntimeError: after misuse, before anything is written.
     """
     control = Control(options.strength, options.preserve_color, options.stroke_size, options.effort)
-    wanted = video.Wanted(options.start or Fraction(0), options.end, options.fps, options.size)
+    side = options.size if options.work_size is None else options.work_size
+    wanted = video.Wanted(options.start or Fraction(0), options.end, options.fps, side)
     encoding = images.Encoding(
         options.quality, options.subsampling, options.bits, options.background, not options.drop_metadata
     )
@@ -97,6 +98,8 @@ def _opened(job: Job, wanted: video.Wanted, options: argparse.Namespace) -> vide
         video.check_look(_look(job, film, options))
         if isinstance(film, video.Film):
             film.notes.extend(video.check_streams(job.target, film, options.audio != "none"))
+    elif options.work_size is not None:
+        raise ValueError("--work-size is of films that are encoded: take --size")
     elif options.codec is not None or options.crf is not None:
         raise ValueError(f"--codec and --crf are of films, and {job.target} is none: leave them out")
     return film
@@ -109,7 +112,7 @@ def _look(job: Job, film: video.Film | video.FrameFolder, options: argparse.Name
     kept = alpha and codec.transparent is not None
     return video.Look(
         codec,
-        film.size,
+        _size(film, options),
         film.deep,
         kept,
         film.colours.encoded(),
@@ -118,6 +121,16 @@ def _look(job: Job, film: video.Film | video.FrameFolder, options: argparse.Name
         THREADS,
         background or (0, 0, 0),
     )
+
+
+def _size(film: video.Film | video.FrameFolder, options: argparse.Namespace) -> tuple[int, int]:
+    """Return the size of the film that is written."""
+    if options.work_size is None:
+        return film.size
+    size = film.size_of(options.size)
+    if max(size) < options.work_size:
+        raise ValueError(f"--work-size {options.work_size} is more than the film has, {size[1]}×{size[0]}")
+    return size
 
 
 def _masks(paths: Sequence[Path], count: int, film: video.Film | video.FrameFolder) -> list[Tensor | Mask | None]:
@@ -142,6 +155,7 @@ def _recipe(
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),
         "smoothing": options.smooth,
+        "size": [options.size, options.work_size],
         "frames": repr(wanted),
         "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower()],
         "computation": [str(networks), options.tile],

@@ -25,8 +25,8 @@ class Look:
 
     Attributes:
         codec: which one.
-        size: height and width of the pictures; where the codec has even ones only, odd ones grow by a row or column,
-            which repeats the last.
+        size: height and width of the film, to which smaller pictures are enlarged; where the codec has even ones only,
+            odd ones grow by a row or column, which repeats the last.
         deep: whether the pictures have more than 8 bits.
         alpha: whether transparency is kept.
         colours: what the film is tagged with.
@@ -170,12 +170,15 @@ def to_yuv(pixels: Tensor, alpha: Tensor | None, look: Look) -> Any:
         top = 65_535 if pixels.dtype == torch.uint16 else 255
         channels = torch.cat([pixels, torch.full_like(pixels[:1], top)])
     array = channels.permute(1, 2, 0).contiguous().numpy()  # (H, W, C)
-    if any(look.padding):
+    height, width = (length + more for length, more in zip(look.size, look.padding, strict=True))
+    if array.shape[:2] == look.size and any(look.padding):
         array = np.pad(array, [(0, more) for more in (*look.padding, 0)], mode="edge")
     name = {"uint8": ("rgb24", "rgba"), "uint16": ("rgb48le", "rgba64le")}[str(array.dtype)][array.shape[2] - 3]
     frame = pyav().VideoFrame.from_ndarray(array, format=name)
     return frame.reformat(
-        format=look.format,
+        width,
+        height,
+        look.format,
         dst_colorspace=look.colours.matrix,
         dst_color_range=LIMITED,
         src_color_range=2,

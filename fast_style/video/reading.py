@@ -69,6 +69,11 @@ class Film:
         if self.colours.hdr:
             self.notes.append(f"{self.path} has high dynamic range ({self.colours.hdr}): turned into standard range")
 
+    def size_of(self, side: int | None) -> tuple[int, int]:
+        """Return height and width, upright, with so many pixels on the long side; None: its own."""
+        height, width = scaled(self._raw_size, side)
+        return (width, height) if self.rotation % 180 else (height, width)
+
     @property
     def deep(self) -> bool:
         """Whether frames have more than 8 bits a channel."""

@@ -86,12 +86,27 @@ def test_frames_out_and_in(stylize, clip, tmp_path, tree, probe):
     assert tree(tmp_path / "frames") == ["000.png", "001.png", "002.png", "003.png"]
     with PIL.Image.open(tmp_path / "frames" / "001.png") as image:
         assert np.abs(np.asarray(image).astype(int) - pictures_of(source)[1]).mean() < 2
+    small = ("--work-size", "32", "--output", tmp_path / "small.mp4")
+    assert stylize("--input", tmp_path / "frames", *small).code == 0
+    assert probe(tmp_path / "small.mp4")["streams"][0]["width"] == 64
     for number, there in enumerate((tmp_path / "frames", tmp_path / "frames" / "%03d.png")):
         output = tmp_path / f"{number}.mp4"
         result = stylize("--input", there, "--output", output, "--fps", "30000/1001", "--strength", "0")
         assert result.code == 0, result.err
         assert times_of(output) == [n * Fraction(1001, 30_000) for n in range(4)]
         assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 4
+
+
+def test_the_network_works_at_a_smaller_size(stylize, clip, tmp_path, monkeypatch, probe):
+    seen, real = [], Stylizer.stylize
+    monkeypatch.setattr(Stylizer, "stylize", lambda self, photos: seen.append(photos.shape) or real(self, photos))
+    source = clip(frames=2)
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--work-size", "32", "--strength", "0.01")
+    assert result.code == 0, result.err
+    assert seen == [(1, 3, 24, 32)] * 2
+    (stream,) = probe(tmp_path / "o.mp4")["streams"]
+    assert (stream["width"], stream["height"]) == (64, 48)
+    assert np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean() < 8
 
 
 @pytest.mark.parametrize("name", ["o.gif", "o.webp"])
@@ -171,6 +186,8 @@ def test_a_style_that_changes_over_time(stylize, clip, tmp_path, several):
         (("--start", "1:x"), "a time is written as seconds or [HH:]MM:SS, got '1:x'"),
         (("--fps", "0"), "--fps must be above 0"),
         (("--smooth", "2"), "--smooth must be 0 (none) to 1, got 2.0"),
+        (("--work-size", "4"), "--work-size must be 16 pixels to the film's size"),
+        (("--work-size", "100"), "--work-size 100 is more than the film has, 64×48"),
         (("--still",), "--still is of animations"),
         (("--style-over-time", "0:a"), "--style-over-time is of one network that has several styles"),
         (("--output", "o.avi"), "o.avi: the suffix of a film must be one of .mp4"),
