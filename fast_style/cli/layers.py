@@ -8,10 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fast_style import images
 from fast_style.checkpoint import describe, find_network
-from fast_style.data import StyleSource, parse_styles
+from fast_style.data import StyleSource, find_style, parse_styles
 from fast_style.inference.composition import read_style_map
 from fast_style.inference.stylizer import Stylizer
+from fast_style.networks.any_style import PHOTO
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,19 @@ class Layer:
     name: str
     style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None
     style_map: Tensor | None = None
+
+
+def notes_of(layers: Sequence[Layer]) -> list[str]:
+    """Tell which style images have transparency, since a network for any style sees them on white."""
+    notes: dict[str, None] = {}
+    for layer in layers:
+        if layer.style is None or not describe(layer.model).takes_images:
+            continue
+        for style in [layer.style] if isinstance(layer.style, Mapping) else layer.style:
+            for name in style:
+                if name != PHOTO and images.is_transparent(find_style(name)):
+                    notes[f"{name} has transparency: as a style it lies on white"] = None
+    return list(notes)
 
 
 def layers_of(options: argparse.Namespace) -> list[Layer]:

@@ -11,7 +11,7 @@ from fast_style import images
 from fast_style.checkpoint import describe, keep_styles
 from fast_style.cli import film
 from fast_style.cli.arguments import check_new, note_of
-from fast_style.cli.layers import layers_of, load
+from fast_style.cli.layers import layers_of, load, notes_of
 from fast_style.data import parse_styles, shipped_styles
 from fast_style.inference.composition import Composition, read_masks
 from fast_style.inference.control import Control
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
         masks = read_masks(options.mask, len(layers))
         stylizers = [load(layer, options) for layer in layers]
-        notes = [*planned.left_out, *(note for text in options.style if (note := note_of(text)))]
+        notes = [*planned.left_out, *notes_of(layers), *(note for text in options.style if (note := note_of(text)))]
         for note in dict.fromkeys([*notes, *(note for stylizer in stylizers for note in stylizer.backend.notes)]):
             print(note, file=sys.stderr)
         composition = Composition([stylizer.stylize for stylizer in stylizers], control, masks)

@@ -84,6 +84,15 @@ def open_picture(source: Source, profile: Literal["srgb", "keep"] = "srgb", min_
     return with_opened(source, min_side, picture)
 
 
+def is_transparent(source: Source) -> bool:
+    """Tell whether an image file has transparency, which `read` flattens on white; the pixels are not decoded.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `read`.
+    """
+    return with_opened(source, None, lambda image, *_: image.has_transparency_data)
+
+
 def from_pil(image: Image) -> Tensor:
     """Convert a Pillow image of any mode.
 

@@ -238,5 +238,7 @@ def test_odd_style_images_make_pictures(predicting, command, tmp_path, style):
     style.save(tmp_path / "style.png")
     PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "p.png")
     options = ["--precision", "fp32", "--backend", "torch", "--input", tmp_path / "p.png"]
-    assert command("stylize", "--model", predicting, "--style", tmp_path / "style.png", *options).code == 0
+    done = command("stylize", "--model", predicting, "--style", tmp_path / "style.png", *options)
+    assert done.code == 0
+    assert ("style.png has transparency: as a style it lies on white" in done.err) == (style.mode == "RGBA")
     assert pixels(tmp_path / "p-style.png").shape == (3, 24, 40)
