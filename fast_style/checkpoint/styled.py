@@ -68,6 +68,7 @@ def _of_images(
 
     styles = [style] if isinstance(style, Mapping) else style
     names = list(dict.fromkeys(name for each in styles for name in each))
-    images = [load_style(Path(name).stem, find_style(name), size=STYLE_SIZE) for name in names]
-    renamed = [{str(names.index(name) + 1): weight for name, weight in each.items()} for each in styles]
+    numbers = {name: str(number) for number, name in enumerate(names, start=1)}
+    images = {numbers[name]: load_style(Path(name).stem, find_style(name), size=STYLE_SIZE) for name in names}
+    renamed = [{numbers[name]: weight for name, weight in each.items()} for each in styles]
     return network.of_images(images), renamed[0] if isinstance(style, Mapping) else renamed

@@ -1,5 +1,6 @@
 """Losses: pure functions that return one unweighted scalar, and the perceptual loss that binds them."""
 
+from fast_style.losses.any_painting import AnyPaintingLoss
 from fast_style.losses.any_style import AnyStyleLoss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
 from fast_style.losses.equivariance import equivariance_loss, shifted
@@ -16,6 +17,7 @@ from fast_style.losses.tone import tone_loss
 
 __all__ = [
     "STYLE_LOSSES",
+    "AnyPaintingLoss",
     "AnyStyleLoss",
     "PerceptualLoss",
     "content_loss",

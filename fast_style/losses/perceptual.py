@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from fast_style.networks.vgg import VGG
 
 LayerWeights = str | Sequence[str] | Mapping[str, float]
 Term = Callable[[Tensor, Tensor], Tensor]
+_LAST: WeakKeyDictionary[VGG, tuple[Tensor, tuple[str, ...], dict[str, Tensor]]] = WeakKeyDictionary()
 
 
 class PerceptualLoss(nn.Module):
@@ -108,7 +110,7 @@ class PerceptualLoss(nn.Module):
         self, content: dict[str, float], styles: dict[str, float], images: Tensor, reference: Tensor | None
     ) -> None:
         """Divide the weights of layers by what the terms score, see `relative` and `reference`."""
-        features = self.loss_network(images, [*content, *styles])
+        features = _features_once(self.loss_network, images, (*content, *styles))
         for layer in styles:
             term = cast("StyleLoss", self.styles[layer])
             styles[layer] /= _positive(term.scale if reference is None else _untouched(term, features[layer]))
@@ -219,6 +221,17 @@ def _chosen_terms(terms: Mapping[str, Term], weights: Mapping[str, float]) -> di
 def _check_weight(name: str, value: float | None) -> None:
     if value is None or not value >= 0:  # this way round refuses NaN as well
         raise ValueError(f"{name} must not be negative, got {value}")
+
+
+def _features_once(network: VGG, images: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    """Compute features, or return those computed last if network, images and layers are the same.
+
+    The losses of several styles are relative to the same images, which are not to be looked at once for each style.
+    """
+    known = _LAST.get(network)
+    if known is None or known[0] is not images or known[1] != layers:
+        known = _LAST[network] = images, layers, network(images, layers)
+    return known[2]
 
 
 def _untouched(term: nn.Module, features: Tensor) -> float:

@@ -5,6 +5,7 @@ style from images.
 """
 
 from fast_style.networks.adain import AdaIN
+from fast_style.networks.any_style import AnyStyleNetwork
 from fast_style.networks.chain import ChainNetwork
 from fast_style.networks.generator import Generator
 from fast_style.networks.resnet_generator import ResnetGenerator
@@ -15,12 +16,13 @@ from fast_style.networks.unet import UNet
 from fast_style.networks.vgg import VGG
 
 # What may be built from the metadata of a file.
-LOADABLE: tuple[type[Generator], ...] = (AdaIN, ResnetGenerator, SlimNetwork, TransformerNetwork, UNet)
+LOADABLE: tuple[type[Generator], ...] = (AdaIN, AnyStyleNetwork, ResnetGenerator, SlimNetwork, TransformerNetwork, UNet)
 
 __all__ = [
     "LOADABLE",
     "VGG",
     "AdaIN",
+    "AnyStyleNetwork",
     "ChainNetwork",
     "Generator",
     "ResnetGenerator",

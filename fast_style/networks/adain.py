@@ -1,6 +1,6 @@
 """Any style without training: the statistics of a style image between an encoder and a decoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import torch
@@ -181,26 +181,26 @@ class AdaIN(ChainNetwork):
         self.spread.copy_(deviation[0].clamp_min((0.1 * deviation.mean()).clamp_min(1e-4)))
 
     @torch.no_grad()
-    def of_images(self, images: Sequence[Tensor]) -> Self:
+    def of_images(self, images: Mapping[str, Tensor]) -> Self:
         """Make the network of some style images.
 
         Args:
-            images: RGB of shape (1, 3, H, W) in [0, 1], each of a size of its own.
+            images: RGB of shape (1, 3, H, W) in [0, 1], each of a size of its own, by the name of the style.
 
         Returns:
-            A network with `norm: conditional` whose styles are called 1, 2, 3 and so on.
+            A network with `norm: conditional`, whose styles have these names.
 
         Raises:
-            ValueError: if it has its styles already, or there is no image.
+            ValueError: if it has its styles already, there is no image, or a name cannot be one.
         """
         if not self.takes_images:
             raise ValueError("this network has its styles: it cannot take on those of images")
         if not images:
             raise ValueError("there is no style image: give at least one")
-        statistics = [channel_statistics(self.encode(image), EPS) for image in images]
+        statistics = [channel_statistics(self.encode(image), EPS) for image in images.values()]
         means, deviations = (torch.cat(each) for each in zip(*statistics, strict=True))
-        names = [str(number) for number in range(1, len(images) + 1)]
-        return self.rebuilt({"norm": "conditional", "styles": names}, {"norm.weight": deviations, "norm.bias": means})
+        state = {"norm.weight": deviations, "norm.bias": means}
+        return self.rebuilt({"norm": "conditional", "styles": list(images)}, state)
 
     def with_styles(self, styles: Sequence[str]) -> Self:
         """Refuse: an encoder and a decoder are for any style.
@@ -234,7 +234,7 @@ class _AnyStyle(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Ask for the style image."""
-        raise ValueError("this network takes style images: train it with model=adain, use network.of_images([IMAGE])")
+        raise ValueError("this network takes style images: train it with model=adain, use network.of_images({NAME: IMAGE})")
 
 
 def _name_of(encoder: str, was_read: bool) -> str:

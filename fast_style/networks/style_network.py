@@ -175,10 +175,10 @@ class TakesImages(Protocol):
         """Whether the style is still open."""
         ...
 
-    def of_images(self, images: Sequence[Tensor]) -> StyleNetwork:
-        """Make the network of some style images, RGB (1, 3, H, W) in [0, 1]: its styles are called 1, 2, 3 and so on.
+    def of_images(self, images: Mapping[str, Tensor]) -> StyleNetwork:
+        """Make the network of some style images, RGB (1, 3, H, W) in [0, 1] by the names that its styles shall have.
 
         Raises:
-            ValueError: if it has its styles already, or there is no image.
+            ValueError: if it has its styles already, there is no image, or a name cannot be one.
         """
         ...

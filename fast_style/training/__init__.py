@@ -5,6 +5,7 @@ from fast_style.training.feed_forward import FeedForward
 from fast_style.training.multi_style import MultiStyle
 from fast_style.training.network_task import NetworkTask
 from fast_style.training.schedules import warmup_constant, warmup_cosine
+from fast_style.training.style_prediction import StylePrediction
 from fast_style.training.task import NonFiniteLossError, Task
 from fast_style.training.trainer import Trainer
 
@@ -14,6 +15,7 @@ __all__ = [
     "MultiStyle",
     "NetworkTask",
     "NonFiniteLossError",
+    "StylePrediction",
     "Task",
     "Trainer",
     "warmup_constant",

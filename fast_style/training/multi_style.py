@@ -15,7 +15,7 @@ from fast_style.checkpoint import load_network
 from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
 from fast_style.losses import PerceptualLoss
-from fast_style.networks.style_network import StyleNetwork
+from fast_style.networks.style_network import StyleNetwork, TakesImages
 from fast_style.training.network_task import NetworkTask, name_of
 
 log = logging.getLogger(__name__)
@@ -111,11 +111,20 @@ class MultiStyle(NetworkTask):
     def start_from(self, start: nn.Module) -> None:
         """Take over the weights of a network for one style or for several; new styles begin with the mean of those.
 
+        Of a network for any style they begin with what it predicts for their paintings; with `train_only`, nothing else
+        is learned than scales and shifts from there on.
+
         Raises:
             ValueError: if it is another kind of network, or, with `train_only`, is for one style only or has one of the
                 styles already.
         """
-        if not isinstance(start, StyleNetwork):
+        if isinstance(start, TakesImages) and start.takes_images:
+            predicted = start.of_images(self.shown).with_styles(self.names)
+            if self.train_only is not None:
+                self._add_to(predicted)
+            else:
+                super().start_from(predicted)
+        elif not isinstance(start, StyleNetwork):
             super().start_from(start)
         elif self.train_only is None:
             super().start_from(start.with_styles(self.names))

@@ -97,9 +97,14 @@ class NetworkTask(Task):
             )
         self.network.load_state_dict(start.state_dict())
 
+    @property
+    def trained(self) -> Iterable[nn.Parameter]:
+        """What is optimised, as far as it requires a gradient: the parameters of the network."""
+        return self.network.parameters()
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Optimise the network alone."""
-        optimizer = self.optimizer(parameter for parameter in self.network.parameters() if parameter.requires_grad)
+        """Optimise what is trained."""
+        optimizer = self.optimizer(parameter for parameter in self.trained if parameter.requires_grad)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step", "name": "learning_rate"},
@@ -112,7 +117,7 @@ class NetworkTask(Task):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip the norm of the gradient and log what it was; where it is not finite, stop or skip the step."""
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val or float("inf"))
+        norm = nn.utils.clip_grad_norm_(self.trained, gradient_clip_val or float("inf"))
         self.log("train/grad_norm", norm)
         named = {"the norm of the gradient": norm}
         if self.scales_gradients:  # an infinite gradient is how the scale of the loss is found: the scaler skips

@@ -1,0 +1,178 @@
+"""Any style in one pass: an encoder of style images, and a network whose scales and shifts it predicts."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from fast_style.functional import channel_statistics
+from fast_style.layers import ConvLayer
+from fast_style.networks.generator import Generator
+from fast_style.networks.slim import SlimNetwork
+from fast_style.networks.style_network import StyleNetwork
+from fast_style.networks.transformer import TransformerNetwork
+
+NETWORKS: dict[str, type[StyleNetwork]] = {"johnson": TransformerNetwork, "slim": SlimNetwork}
+PHOTO = "photo"  # the style that leaves photos as they are
+SIDE = 384  # pixels on the short side of a style image, as in training
+MOMENTUM = 0.02  # of what is standardised by running statistics
+LONGEST = 4  # times the short side: of longer images the middle is looked at
+
+
+class StyleEncoder(nn.Module):
+    """Sums up a style image in a code: statistics of features at four scales, then two linear layers.
+
+    Convolutions of stride 4, 2, 2 and 2, each but the first followed by one of stride 1, without normalisation, which
+    would take away what the statistics are to tell. Mean and standard deviation of each channel after each scale make
+    one long vector, so that the code is the same wherever things are in the image.
+
+    Args:
+        width: channels of the first scale, 1 to 128; the others have two, four and four times as many.
+        code: length of the code, 1 to 1024.
+
+    Raises:
+        ValueError: if an argument is outside its range.
+    """
+
+    def __init__(self, width: int, code: int) -> None:
+        super().__init__()
+        if not (isinstance(width, int) and 1 <= width <= 128):
+            raise ValueError(f"the encoder must have a width of 1 to 128 channels, got {width!r}")
+        if not (isinstance(code, int) and 1 <= code <= 1024):
+            raise ValueError(f"the code of a style must have 1 to 1024 numbers, got {code!r}")
+        widths = [width, 2 * width, 4 * width, 4 * width]
+        self.scales = nn.ModuleList([nn.Sequential(ConvLayer(3, width, 7, stride=4), nn.ReLU())])
+        for above, below in zip(widths, widths[1:], strict=False):
+            self.scales.append(
+                nn.Sequential(ConvLayer(above, below, 3, stride=2), nn.ReLU(), ConvLayer(below, below, 3), nn.ReLU())
+            )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        self.to_code = code_of(2 * sum(widths), code)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map style images (N, 3, H, W) in [0, 1], H and W at least 64, to codes (N, K) in float32."""
+        x, statistics = 4 * (images - 0.5), list[Tensor]()
+        for scale in self.scales:
+            x = scale(x)
+            statistics += channel_statistics(x, 1e-4)
+        return self.to_code(torch.cat(statistics, 1)).float()
+
+
+def code_of(numbers: int, code: int) -> nn.Sequential:
+    """Make the layers from statistics (N, numbers) to codes (N, code): standardised, then two linear ones."""
+    return nn.Sequential(
+        nn.BatchNorm1d(numbers, affine=False, momentum=MOMENTUM),
+        nn.Linear(numbers, 3 * code),
+        nn.ReLU(),
+        nn.Linear(3 * code, code),
+    )
+
+
+class AnyStyleNetwork(Generator):
+    """A network for any style image: an encoder predicts scales and shifts of an image-transformation network.
+
+    Ghiasi et al. 2017, "Exploring the structure of a real-time, arbitrary neural artistic stylization network"
+    (https://arxiv.org/abs/1705.06830): a style costs one pass of the encoder, a photo one pass of the network, and the
+    style of a photo is a row of numbers, which can be mixed, kept and trained further. Here the encoder is small and
+    learns to tell what the statistics of VGG-19 tell (`training.StylePrediction`); and one row, `photo`, is that of
+    leaving photos as they are, so that the way from there to a style is the strength.
+
+    Args:
+        network: `johnson` (see `TransformerNetwork`) or `slim` (see `SlimNetwork`).
+        arguments: of that network, without `norm` and `styles`.
+        encoder_width: see `StyleEncoder`.
+        code: see `StyleEncoder`.
+
+    Raises:
+        ValueError: if an argument is outside its range.
+    """
+
+    required: ClassVar[tuple[str, ...]] = ("network",)
+
+    def __init__(
+        self,
+        network: str = "johnson",
+        arguments: Mapping[str, Any] | None = None,
+        encoder_width: int = 48,
+        code: int = 128,
+    ) -> None:
+        super().__init__()
+        if network not in NETWORKS:
+            raise ValueError(f"the network for any style must be {' or '.join(NETWORKS)}, got {network!r}")
+        given = dict(arguments or {})
+        if given.keys() & {"norm", "styles"}:
+            raise ValueError("the norms of a network for any style are conditional: leave out norm and styles")
+        self.transformer = NETWORKS[network](**given, norm="conditional", styles=[PHOTO])
+        self.arguments = {"network": network, "arguments": given, "encoder_width": encoder_width, "code": code}
+        self.encoder = StyleEncoder(encoder_width, code)
+        self.sizes = {key: self.transformer.get_parameter(key).shape[1] for key in self.transformer.style_parameters}
+        self.head = nn.Linear(code, sum(self.sizes.values()))
+        with torch.no_grad():
+            self.head.weight.mul_(0.5)
+            begins = [torch.full((size,), float(key.endswith("weight"))) for key, size in self.sizes.items()]
+            self.head.bias.copy_(torch.cat(begins))
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the style is still open: always."""
+        return True
+
+    def rows(self, codes: Tensor) -> dict[str, Tensor]:
+        """Map codes (N, K) to scales and shifts by the parameter of the transformer, each (N, channels)."""
+        parts = self.head(codes).float().split(list(self.sizes.values()), 1)
+        return dict(zip(self.sizes, parts, strict=True))
+
+    def photo_rows(self, count: int) -> dict[str, Tensor]:
+        """Return scales and shifts that leave `count` photos as they are, as `rows` does those of codes."""
+        return {key: self.transformer.get_parameter(key).expand(count, -1) for key in self.sizes}
+
+    def in_styles(self, photos: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
+        """Stylise photos (N, 3, H, W) in [0, 1], each with scales and shifts of its own (see `rows`)."""
+        own = torch.eye(len(photos), device=photos.device)
+        return functional_call(self.transformer, dict(rows), (photos, own))
+
+    def of_padded(self, x: Tensor) -> Tensor:
+        """Refuse: the style is open.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("this network takes style images: use network.of_images({NAME: IMAGE})")
+
+    @torch.no_grad()
+    def of_images(self, images: Mapping[str, Tensor]) -> StyleNetwork:
+        """Make the network of some style images.
+
+        Args:
+            images: RGB of shape (1, 3, H, W) in [0, 1], each of a size of its own, by the name of the style. They are
+                looked at as `as_seen` shows them.
+
+        Returns:
+            A network of several styles: these, and `photo`, which leaves photos as they are.
+
+        Raises:
+            ValueError: if there is no image, or a name cannot be that of a style, as `photo`.
+        """
+        if not images:
+            raise ValueError("there is no style image: give at least one")
+        device = next(self.parameters()).device
+        rows = [self.rows(self.encoder(as_seen(image.to(device)))) for image in images.values()]
+        state = {key: torch.cat([*(row[key] for row in rows), self.photo_rows(1)[key]]) for key in self.sizes}
+        return self.transformer.rebuilt({"styles": [*images, PHOTO]}, state)
+
+
+def as_seen(image: Tensor) -> Tensor:
+    """Give a style image (1, 3, H, W) the size at which the encoder looks at it, of a long one its middle."""
+    h, w = image.shape[-2:]
+    short, long = min(h, w), min(max(h, w), LONGEST * min(h, w))
+    top, left = (h - (short if h < w else long)) // 2 if h >= w else 0, (w - long) // 2 if w > h else 0
+    part = image[..., top : top + (long if h >= w else h), left : left + (long if w > h else w)]
+    if short == SIDE:
+        return part
+    size = [max(1, round(side * SIDE / short)) for side in part.shape[-2:]]
+    return F.interpolate(part, size, mode="bicubic", antialias=True).clamp_(0, 1)
