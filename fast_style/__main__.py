@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
-from fast_style.processor import processor_kind
+from fast_style.processor import processor_kind, share_cores
 from fast_style.terminal import accept_any_text
 
 COMMANDS = {
@@ -52,6 +52,7 @@ def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    share_cores()
     if command == "train":  # Hydra reads what it is given from there
         sys.argv[1:] = arguments
         import_module("fast_style.cli.train").main()

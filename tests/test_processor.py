@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fast_style.inference.backends import multiplies_bf16
-from fast_style.processor import KINDS, processor_kind, tell_libraries
+from fast_style.processor import KINDS, processor_kind, share_cores, tell_libraries
 
 has_avx2 = pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"), reason="the processor does not have AVX2"
@@ -46,6 +46,15 @@ def test_what_the_environment_says_stays(monkeypatch):
     monkeypatch.setenv("FAST_STYLE_CPU", "avx2")
     tell_libraries()
     assert {os.environ[name] for name in KINDS["avx2"]} == {"mine"}
+
+
+def test_threads_sleep_while_they_wait(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
 
 
 @pytest.mark.slow
