@@ -54,6 +54,33 @@ class StyleEncoder(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         self.to_code = code_of(2 * sum(widths), code)
 
+    @torch.no_grad()
+    def balance(self) -> None:
+        """Scale the channels so that statistics vary by about 1, as half precision needs it; codes stay as they are.
+
+        Rectified linear units let factors above 0 pass: what a channel is divided by, the next convolution multiplies
+        its weights with. Channels whose statistics are divided are those of the last convolution of each scale.
+        """
+        standardize = self.to_code[0]
+        assert isinstance(standardize, nn.BatchNorm1d)  # noqa: S101 - as `code_of` makes it
+        below, place = torch.ones(3, dtype=torch.float64), 0
+        for scale in self.scales:
+            convs = [layer for layer in scale if isinstance(layer, nn.Conv2d)]
+            for conv in convs:
+                weight = conv.weight.double() * below[:, None, None]
+                below = weight.flatten(1).norm(dim=1)
+                if conv is convs[-1]:
+                    variance = standardize.running_var[place : place + 2 * len(below)].double().view(2, -1).amax(0)
+                    # What hardly varies is left alone: the small number under the root would grow beside it.
+                    below = variance.sqrt().clamp_min(1)
+                below = below.clamp_min(1e-12)
+                conv.weight.copy_(weight / below[:, None, None, None])
+                conv.bias.copy_(conv.bias.double() / below)
+            twice = below.repeat(2)
+            standardize.running_mean[place : place + len(twice)].div_(twice)
+            standardize.running_var[place : place + len(twice)].div_(twice.square())
+            place += len(twice)
+
     def forward(self, images: Tensor) -> Tensor:
         """Map style images (N, 3, H, W) in [0, 1], H and W at least 64, to codes (N, K) in float32."""
         x, statistics = 4 * (images - 0.5), list[Tensor]()

@@ -15,7 +15,7 @@ from fast_style.compiled import Compiled
 from fast_style.data import procedural_image
 from fast_style.losses import AnyStyleLoss
 from fast_style.networks import AdaIN
-from fast_style.training.network_task import NetworkTask, describe
+from fast_style.training.network_task import NetworkTask, describe, laid_out
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class AnyStyle(NetworkTask):
             network.standardize(torch.stack([procedural_image(0, index, SCENE) for index in range(SCENES)]))
         self.names = list(styles)
         self.loss = loss.to(memory_format=torch.channels_last)
-        self._shown = {name: image.contiguous(memory_format=torch.channels_last) for name, image in styles.items()}
+        self._shown = dict(styles)
         self._training_losses: Callable[[Tensor, Tensor], dict[str, Tensor]]
         self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
 
@@ -92,12 +92,12 @@ class AnyStyle(NetworkTask):
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image", "painting": (N, 3, H, W) in [0, 1]}."""
-        losses = self._training_losses(*(_channels_last(batch[part]) for part in ("image", "painting")))
+        losses = self._training_losses(*(laid_out(batch[part]) for part in ("image", "painting")))
         return self.log_step(losses, self.loss.summary(losses))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
         """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""
-        photos = _channels_last(batch["image"])
+        photos = laid_out(batch["image"])
         pictures: dict[str, Tensor] = {}
         summaries: dict[str, dict[str, Tensor]] = {}
         with torch.autocast(photos.device.type, enabled=False):
@@ -125,6 +125,3 @@ class AnyStyle(NetworkTask):
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)
 
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss, summarize
 from fast_style.networks import TakesImages
-from fast_style.training.network_task import NetworkTask, name_of
+from fast_style.training.network_task import NetworkTask, laid_out, name_of
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class FeedForward(NetworkTask):
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""
-        return self.network(photos.contiguous(memory_format=torch.channels_last))
+        return self.network(laid_out(photos))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}."""
@@ -91,6 +91,6 @@ class FeedForward(NetworkTask):
     def _pass(self, photos: Tensor, moved: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
         both = torch.cat([photos, moved]) if len(moved) else photos
-        pictures = self.stylize(both.contiguous(memory_format=torch.channels_last))
+        pictures = self.stylize(laid_out(both))
         pictures, of_moved = pictures[: len(photos)], pictures[len(photos) :]
         return self.loss(pictures, photos), pictures, of_moved

@@ -97,6 +97,10 @@ class NetworkTask(Task):
             )
         self.network.load_state_dict(start.state_dict())
 
+    def on_fit_start(self) -> None:
+        """Lay out the weights as the images, see `laid_out`."""
+        self.network.to(memory_format=layout(self.device))
+
     @property
     def trained(self) -> Iterable[nn.Parameter]:
         """What is optimised, as far as it requires a gradient: the parameters of the network."""
@@ -209,6 +213,19 @@ class NetworkTask(Task):
 
     def _describe_network(self) -> dict[str, Any]:
         return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """Choose the memory layout in which networks train fastest on a device.
+
+    Channels last on a CPU. On others each reflection padding would turn it into the contiguous one, and back.
+    """
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+
+
+def laid_out(images: Tensor) -> Tensor:
+    """Give images (N, 3, H, W) the memory layout of their device, see `layout`."""
+    return images.contiguous(memory_format=layout(images.device))
 
 
 def describe(network: nn.Module) -> str:

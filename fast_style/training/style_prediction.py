@@ -1,5 +1,6 @@
 """Train a network that predicts the scales and shifts of any style image."""
 
+import copy
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from fast_style.losses import AnyPaintingLoss, summarize
 from fast_style.losses.any_painting import Painted
 from fast_style.networks import AnyStyleNetwork
 from fast_style.networks.any_style import MOMENTUM, as_seen, code_of
-from fast_style.training.network_task import NetworkTask, describe, name_of
+from fast_style.training.network_task import NetworkTask, describe, laid_out, name_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class StylePrediction(NetworkTask):
 
     Every photo of a batch has a painting of its own. Two codes of it are learned: the teacher's, of the statistics of
     VGG-19, which are there anyway since the losses need them, and that of the network's small encoder, which is trained
-    to equal it. Odd samples are painted by the encoder's code once the two are close, all others by the teacher's. An
+    to equal it. Three of four samples are painted by the encoder's code once the two are close, all others by the
+    teacher's. An
     eighth of the photos, at least one, is also painted by the row of scales and shifts `photo`, and is to stay as it is.
 
     Args:
@@ -128,19 +130,28 @@ class StylePrediction(NetworkTask):
         """The parameters of the network and of the teacher."""
         return (*self.network.parameters(), *self.teacher.parameters())
 
+    def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
+        """Write the network as `NetworkTask.save`, its encoder balanced (see `StyleEncoder.balance`)."""
+        trained, self.network = self.network, copy.deepcopy(self.network)
+        try:
+            self.network.encoder.balance()
+            super().save(path, metadata)
+        finally:
+            self.network = trained
+
     def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1] in one of the styles that are shown, by default the first."""
         painting = self._shown[style or self.names[0]].to(photos.device)
         rows = self.network.rows(self.network.encoder(painting))
         same = {key: row.expand(len(photos), -1) for key, row in rows.items()}
-        return self.network.in_styles(_channels_last(photos), same)
+        return self.network.in_styles(laid_out(photos), same)
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"image": (N, 3, H, W), "painting": (N, 3, h, w), both in [0, 1]}."""
         photos = batch["image"]
         moved, shift = self.moved(batch)
-        odd = torch.arange(len(photos), device=photos.device) % 2 == 1
-        losses, pictures, of_moved = self._losses(photos, batch["painting"], moved, odd)
+        own = torch.arange(len(photos), device=photos.device) % 4 != 0
+        losses, pictures, of_moved = self._losses(photos, batch["painting"], moved, own)
         losses |= self.equivariance(pictures, of_moved, shift)
         return self.log_step(losses, summarize(losses, self.weights))
 
@@ -158,24 +169,20 @@ class StylePrediction(NetworkTask):
         return {"photos": photos, "stylized": pictures}
 
     def _pass(
-        self, photos: Tensor, paintings: Tensor, moved: Tensor, odd: Tensor
+        self, photos: Tensor, paintings: Tensor, moved: Tensor, own: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
         count, again, plain = len(photos), len(moved), max(1, len(photos) // 8)
-        paintings = _channels_last(paintings)
         painted = self.loss.look_at(paintings)
         taught, codes = self.teacher(painted), self.network.encoder(paintings)
         close = (taught * codes).mean(1) > CLOSE
-        rows = self.network.rows(torch.where((close & odd)[:, None], codes, taught))
+        rows = self.network.rows(torch.where((close & own)[:, None], codes, taught))
         photo = self.network.photo_rows(plain)
         rows = {key: torch.cat([row, row[:again], photo[key]]) for key, row in rows.items()}
-        together = _channels_last(torch.cat([photos, moved, photos[:plain]]))
+        together = laid_out(torch.cat([photos, moved, photos[:plain]]))
         made = self.network.in_styles(together, rows)
         pictures, of_moved, unchanged = made.split([count, again, plain])
         losses = self.loss(pictures, photos, painted)
         losses["code_loss"] = F.mse_loss(codes, taught.detach())
         losses["identity_loss"] = F.mse_loss(unchanged.float(), photos[:plain])
         return losses, pictures, of_moved
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)
