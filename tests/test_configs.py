@@ -126,7 +126,7 @@ def test_the_configuration_is_shown_without_data(arguments, capsys, monkeypatch,
         main()
     shown = capsys.readouterr().out
     assert f"name: {'monet' if 'style=monet' in arguments else 'custom'}" in shown
-    assert "style_weight: 5.0" in shown
+    assert "style_weight: 2.0" in shown
 
 
 def test_a_preset_brings_its_loss_network(capsys, monkeypatch):

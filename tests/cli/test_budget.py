@@ -9,6 +9,8 @@ from fast_style.cli.budget import about, budget_here, keep_choices, network_here
 from fast_style.cli.config import compose
 from fast_style.cli.resolvers import register_resolvers
 
+OWN = ["output=out.safetensors", "trainer.default_root_dir=runs"]  # what only a run of Hydra's knows
+
 
 @pytest.fixture
 def machine(monkeypatch):
@@ -44,7 +46,7 @@ def test_a_gpu_has_a_budget_of_its_own(monkeypatch):
 
 def chosen(*overrides: str):
     """Compose a training and return what a budget decides."""
-    config = compose("train", ["output=out.safetensors", *overrides])
+    config = compose("train", [*OWN, *overrides])
     network = config.model.network["_target_"].rpartition(".")[2]
     return network, config.data.size, config.trainer.max_time, config.trainer.max_steps
 
@@ -68,7 +70,7 @@ def test_what_the_user_says_wins(machine):
     assert chosen("trainer.max_time=00:05:00")[2:] == ("00:05:00", -1)
     assert chosen("trainer.max_time=00:05:00", "trainer.max_steps=7")[2:] == ("00:05:00", 7)
     assert chosen("model=johnson", "data.size=96")[:2] == ("TransformerNetwork", 96)
-    assert compose("train", ["loss=gram", "output=out.safetensors"]).loss.content_layers == "relu2_2, relu3_2"
+    assert compose("train", ["loss=gram", *OWN]).loss.content_layers == "relu2_2, relu3_2"
     assert chosen("budget=cpu")[2] < 300
 
 

@@ -61,7 +61,9 @@ class Budget(L.Callback):
                 f"trainer.max_time is too short for compiling the step, which took {first} here: give several times "
                 "as much, or model.compile=false"
             )
-        return f"trainer.max_time is too short for a single step, which took {first} here: give several hundred times it"
+        return (
+            f"trainer.max_time is too short for a single step, which took {first} here: give several hundred times it"
+        )
 
     def _tell(self, trainer: L.Trainer, left: float | None) -> None:
         """Say how many steps fit, or how long they take."""
