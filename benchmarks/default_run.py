@@ -1,4 +1,4 @@
-"""What `python train.py style=NAME` takes and makes on this machine: time, memory, and objective beside the best recipe.
+"""What `python train.py style=NAME` takes and makes here: time, memory, objective beside the best recipe.
 
     python benchmarks/default_run.py --styles DIR --heldout HELDOUT [--output FILE.json] [NAME …]
     FAST_STYLE_CPU=avx2 python benchmarks/default_run.py …

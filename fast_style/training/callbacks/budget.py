@@ -62,7 +62,7 @@ class Budget(L.Callback):
                 "as much, or model.compile=false"
             )
         return (
-            f"trainer.max_time is too short for a single step, which took {first} here: give several hundred times it"
+            f"trainer.max_time is too short for a single step, which took {first} here: give hundreds of times it"
         )
 
     def _tell(self, trainer: L.Trainer, left: float | None) -> None:
