@@ -124,3 +124,4 @@ class AnyStyle(NetworkTask):
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)
+
