@@ -143,6 +143,7 @@ def tiny(tmp_path: Path, photo_folder: Path, style_folder: Path, vgg_file: Path)
         "loss.style_layers": "[relu1_2,relu2_1]",
         "loss.content_layers": "[relu2_1]",
         "model": "johnson",
+        "budget": "none",
         "model.network.width": "4",
         "model.network.blocks": "1",
         "trainer": "cpu",

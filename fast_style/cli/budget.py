@@ -25,7 +25,7 @@ def budget_here() -> str:
 
 def network_here() -> str:
     """Name the network whose training fits the time on this machine, a file of configs/model."""
-    return "slim" if budget_here() == "slow_cpu" else "johnson"
+    return "johnson" if budget_here() == "gpu" else "slim"
 
 
 def precision_here() -> str:

@@ -1,5 +1,7 @@
 """What a training takes on by itself, and what becomes of it when the user decides or the run goes on."""
 
+import re
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -28,10 +30,10 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("bf16", "cores", "budget", "network", "told"),
     [
-        (True, 2, "cpu", "johnson", "bfloat16 here"),
+        (True, 2, "cpu", "slim", "bfloat16 here"),
         (True, 1, "slow_cpu", "slim", "bfloat16 here, 1 core"),
         (False, 2, "slow_cpu", "slim", "no bfloat16 here"),
-        (False, 16, "cpu", "johnson", "no bfloat16 here, 16 cores"),
+        (False, 16, "cpu", "slim", "no bfloat16 here, 16 cores"),
     ],
 )
 def test_the_machine_decides(machine, bf16, cores, budget, network, told):
@@ -55,13 +57,11 @@ def test_by_default_time_is_limited_and_not_steps(machine):
     machine(bf16=False, cores=2)
     network, size, seconds, steps = chosen()
     assert network == "SlimNetwork"
-    assert size < 256
+    assert size == 256
     assert 300 < seconds < 600
     assert steps == -1
     machine(bf16=True, cores=2)
-    network, _, seconds, _ = chosen()
-    assert network == "TransformerNetwork"
-    assert seconds < 300
+    assert chosen()[2] < 300
 
 
 def test_what_the_user_says_wins(machine):
@@ -106,12 +106,13 @@ def test_a_run_that_goes_on_keeps_what_was_chosen(tmp_path):
         assert keep_choices(other) == other
 
 
-def test_a_run_goes_on_on_another_machine(machine, tiny, train, tmp_path):
+def test_a_run_goes_on_on_another_machine(machine, tiny, train, tmp_path, monkeypatch):
     machine(bf16=False, cores=2)
-    run = {key: value for key, value in tiny.items() if key not in ("model", "trainer.max_steps")}
+    run = {key: value for key, value in tiny.items() if key not in ("model", "budget", "trainer.max_steps")}
     assert train(run, "trainer.max_steps=1") == 0
     assert read_metadata(tmp_path / "out.safetensors")["network"].endswith("SlimNetwork")
-    machine(bf16=True, cores=2)
+    monkeypatch.setattr("fast_style.cli.budget.find_device", lambda _name: torch.device("cuda"))
+    assert network_here() == "johnson"
     assert train(run, "trainer.max_steps=2", "ckpt_path=last") == 0
     metadata = read_metadata(tmp_path / "out.safetensors")
     assert metadata["network"].endswith("SlimNetwork")
@@ -139,13 +140,13 @@ def test_a_slow_machine_is_told_beforehand(tiny, train, tmp_path, monkeypatch):
     monkeypatch.setattr("fast_style.training.callbacks.budget.FEW", 10**6)
     run = {key: value for key, value in tiny.items() if key not in ("trainer.max_steps", "trainer.val_check_interval")}
     run |= {"trainer.max_time": "3", "callbacks.checkpoint.every_n_train_steps": "10000"}
-    assert train(run, "budget=slow_cpu") == 0
+    assert train(run | {"budget": "slow_cpu"}) == 0
     log = told(tmp_path)
     assert "network, 2 crops of 32 px a step, about " in log
     assert "this machine is slow for that: about " in log
-    assert "steps in 3 s\n" in log
+    assert re.search(r"about \d+ steps in [1-3] s\n", log)
 
 
 def test_the_length_of_a_number_of_steps_is_told(tiny, train, tmp_path):
-    assert train(tiny, "trainer.max_steps=20", "budget=cpu") == 0  # more than steps that are measured
+    assert train(tiny | {"trainer.max_steps": "20", "budget": "cpu"}) == 0  # more than steps that are measured
     assert "johnson network, 2 crops of 32 px a step, about 20 steps in " in told(tmp_path)
