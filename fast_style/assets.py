@@ -16,10 +16,10 @@ NETWORKS = _folder("assets/pretrained", "checkpoints/pretrained")
 STYLES = PACKAGE / "assets" / "styles"
 # What `weights: slim` stands for, by the name of the loss network.
 LOSS_NETWORKS = {"vgg19": PACKAGE / "assets" / "loss_networks" / "vgg19_slim.safetensors"}
-# Where a training begins by default, by the class of the network: networks for any style image.
+# Where a training begins by default, by the class of the network: with what a network for any style makes of the painting.
 BASES = {
-    "TransformerNetwork": PACKAGE / "assets" / "networks" / "any.safetensors",
-    "SlimNetwork": PACKAGE / "assets" / "networks" / "any_slim.safetensors",
+    "TransformerNetwork": NETWORKS / "any_johnson.safetensors",
+    "SlimNetwork": NETWORKS / "any.safetensors",
 }
 
 

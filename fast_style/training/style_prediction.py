@@ -4,7 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ class StylePrediction(NetworkTask):
             not trained on, unless they are among the paintings as well.
         optimizer: see `NetworkTask`, also for what is raised.
         scheduler: see `NetworkTask`.
-        code_weight: weight of ‖code − teacher's code‖² / K.
+        code_weight: weight of ‖code − teacher's code‖² / K; 0 goes without a teacher, to train a network further.
         identity_weight: weight of the mean squared difference of photos painted by `photo` and themselves.
         compile: fuse the training step with `torch.compile`.
         on_nonfinite: see `NetworkTask`.
@@ -102,7 +102,7 @@ class StylePrediction(NetworkTask):
         super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
         self.loss = loss.to(memory_format=torch.channels_last)
         channels = [mean.shape[1] for _, mean in loss.look_at(torch.zeros(1, 3, 32, 32)).values()]
-        self.teacher = Teacher(channels, network.arguments["code"])
+        self.teacher = Teacher(channels, network.arguments["code"]) if code_weight else None
         self.weights = loss.weights | {"code_loss": code_weight, "identity_loss": identity_weight}
         self.weights |= {"equivariance_loss": equivariance_weight}
         self.names = list(styles)
@@ -127,8 +127,15 @@ class StylePrediction(NetworkTask):
 
     @property
     def trained(self) -> Iterable[nn.Parameter]:
-        """The parameters of the network and of the teacher."""
-        return (*self.network.parameters(), *self.teacher.parameters())
+        """The parameters of the network and of the teacher, if there is one."""
+        return (*self.network.parameters(), *(self.teacher.parameters() if self.teacher else ()))
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training; without a teacher what the encoder standardises by stays as it is."""
+        super().train(mode)
+        if self.teacher is None:
+            self.network.encoder.eval()
+        return self
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as `NetworkTask.save`, its encoder balanced (see `StyleEncoder.balance`)."""
@@ -174,15 +181,19 @@ class StylePrediction(NetworkTask):
         """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
         count, again, plain = len(photos), len(moved), max(1, len(photos) // 8)
         painted = self.loss.look_at(paintings)
-        taught, codes = self.teacher(painted), self.network.encoder(paintings)
-        close = (taught * codes).mean(1) > CLOSE
-        rows = self.network.rows(torch.where((close & own)[:, None], codes, taught))
+        codes = used = self.network.encoder(paintings)
+        if self.teacher is not None:
+            taught = self.teacher(painted)
+            close = (taught * codes).mean(1) > CLOSE
+            used = torch.where((close & own)[:, None], codes, taught)
+        rows = self.network.rows(used)
         photo = self.network.photo_rows(plain)
         rows = {key: torch.cat([row, row[:again], photo[key]]) for key, row in rows.items()}
         together = laid_out(torch.cat([photos, moved, photos[:plain]]))
         made = self.network.in_styles(together, rows)
         pictures, of_moved, unchanged = made.split([count, again, plain])
         losses = self.loss(pictures, photos, painted)
-        losses["code_loss"] = F.mse_loss(codes, taught.detach())
+        if self.teacher is not None:
+            losses["code_loss"] = F.mse_loss(codes, taught.detach())
         losses["identity_loss"] = F.mse_loss(unchanged.float(), photos[:plain])
         return losses, pictures, of_moved
