@@ -9,7 +9,7 @@ a GPU) and which the network to start from has not seen can be compared with the
 
 Seconds are those of the whole command; memory is that of its largest process at most (`ru_maxrss`). The objective is
 that of `loss=deep` under VGG-19 with the painting at 384 px, in float32, mean over the middle squares of the held-out
-photos at 256 px: of the network it starts from, of what was trained, and of the network that ships.
+photos at 256 px: of what was trained, and of the network that ships.
 """
 
 import argparse
