@@ -17,6 +17,8 @@ from fast_style.inference.backends import find_device, multiplies_bf16
 # A step under VGG-19 keeps 4,420 bytes a pixel for the backward pass in float32 (sum over
 # torch.autograd.graph.saved_tensors_hooks, layers of configs/loss/gram.yaml); about as much again for gradients.
 BYTES_PER_PIXEL = 10_000
+COMPILE_STEPS = 500  # and seconds, by the device, from which on compiling pays
+COMPILE_SECONDS = {"cpu": 400.0, "gpu": 200.0}
 LARGE = 22 * 2**30  # bytes; a card sold with 24 GiB tells of a little less
 
 
@@ -123,10 +125,6 @@ def compile_pays(max_steps: int, max_time: Time, accelerator: str, precision: st
         return False
     enough = limit is None or limit >= COMPILE_SECONDS["cpu" if device == "cpu" else "gpu"]
     return enough and (max_steps < 0 or max_steps >= COMPILE_STEPS)
-
-
-COMPILE_STEPS = 500
-COMPILE_SECONDS = {"cpu": 400.0, "gpu": 200.0}
 
 
 def networks() -> str:
