@@ -13,7 +13,7 @@ COMMANDS = {
     "train": "teach a network a painting: style=NAME data.root=PHOTOS",
     "stylize": "apply a trained network to photos",
     "optimize": "make one picture without a network, by optimisation",
-    "evaluate": "measure networks on photos",
+    "evaluate": "measure networks on photos, or their flicker on a film",
     "export": "write a trained network as ONNX",
 }
 

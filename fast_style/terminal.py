@@ -158,16 +158,17 @@ def time_left(seconds: float) -> str:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show images done, images a second and the time left.
+def progress_bar(what: str, unit: str = "images") -> Iterator[Callable[[int, int], None]]:
+    """Show how many images or frames are done, how many a second, and the time left.
 
     On a terminal it is a bar; else stderr gets a line after 3 seconds and then every 30, until all are done.
 
     Args:
         what: is being done, such as `stylizing`.
+        unit: what is counted.
 
     Yields:
-        A function to be called with how many images are done, and of how many.
+        A function to be called with how many are done, and of how many.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -175,7 +176,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     class Rate(ProgressColumn):
         def render(self, task: "Task") -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.2f} images/s")
+            return Text("" if speed is None else f"{speed:.2f} {unit}/s")
 
     columns = (TextColumn(what, markup=False), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console(), disable=not sys.stderr.isatty(), transient=True) as bar:
@@ -187,6 +188,6 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
             if bar.disable and 0 < done < total and lines.due():
                 rate = done / (time.monotonic() - began)
                 left = time_left((total - done) / rate)
-                print(f"{what}: {done} of {total}, {rate:.3g} images/s{left}", file=sys.stderr)
+                print(f"{what}: {done} of {total}, {rate:.3g} {unit}/s{left}", file=sys.stderr)
 
         yield tell

@@ -13,7 +13,8 @@ FLOORS = [
     {"compiled"},
     {"functional"},
     {"layers"},
-    {"images", "video"},
+    {"images"},
+    {"video"},
     {"networks"},
     {"losses", "metrics", "data"},
     {"checkpoint"},
@@ -24,6 +25,7 @@ FLOORS = [
 ]
 PLACES = {
     "PIL": {"images/"},
+    "av": {"video/"},
     "lightning": {"training/", "data/datamodule.py", "cli/"},
     "hydra": {"cli/"},
     "omegaconf": {"cli/"},

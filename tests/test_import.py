@@ -27,3 +27,7 @@ def test_the_package_brings_not_even_torch():
 def test_other_names_are_refused():
     with pytest.raises(AttributeError, match="module 'fast_style' has no attribute 'Styliser'"):
         _ = fast_style.Styliser
+
+
+def test_pictures_need_no_film_libraries():
+    assert not imported("import fast_style.cli.stylize") & {"av", "cv2"}

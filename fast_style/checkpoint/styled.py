@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fast_style.checkpoint.network import load_network
 from fast_style.checkpoint.source import find_network
-from fast_style.networks import StyleNetwork, TakesImages
+from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
 
 STYLE_SIZE = 512  # pixels on the short side of the style image for a network that takes any, as in its training
 
@@ -22,7 +22,8 @@ def load_styled(
     Args:
         source: a file, a folder or the name of a network that ships, see `find_network`.
         style: of a network of several styles the weights of one or some, by name; with a map several such. Of a network
-            for any style the names are files, URLs or names of shipped styles.
+            for any style the names are files, URLs or names of shipped styles; of an `AnyStyleNetwork` also `photo`, which
+            leaves photos as they are.
         style_map: where each of K styles applies, (1, K, h, w), not negative; only their ratio matters. It lies over
             the whole picture whatever the size of that.
 
@@ -67,8 +68,11 @@ def _of_images(
     from fast_style.data import find_style, load_style  # heavy, and wanted for style images only
 
     styles = [style] if isinstance(style, Mapping) else style
-    names = list(dict.fromkeys(name for each in styles for name in each))
-    numbers = {name: str(number) for number, name in enumerate(names, start=1)}
+    own = network.styles if isinstance(network, AnyStyleNetwork) else []
+    names = [name for name in dict.fromkeys(name for each in styles for name in each) if name not in own]
+    if not names:
+        raise ValueError(f"{' and '.join(own)} alone is no style: choose an image as well")
+    numbers = {name: str(number) for number, name in enumerate(names, start=1)} | {name: name for name in own}
     images = {numbers[name]: load_style(Path(name).stem, find_style(name), size=STYLE_SIZE) for name in names}
     renamed = [{numbers[name]: weight for name, weight in each.items()} for each in styles]
     return network.of_images(images), renamed[0] if isinstance(style, Mapping) else renamed

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from fast_style import images
 from fast_style.checkpoint import styles_of, takes_style
+from fast_style.cli import evaluate_film
 from fast_style.cli.arguments import check_new, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
@@ -47,6 +48,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
+    if options.video is not None:
+        evaluate_film.run(options, _stylizers)
+        return
     if options.sheet is not None:
         check_picture(options.sheet, options.overwrite)
     if options.json is not None:
@@ -92,17 +96,25 @@ class _Photos:
 
 def _ways(options: argparse.Namespace, style: Tensor, loss: PerceptualLoss) -> list[tuple[str, Stylize]]:
     """List what is measured: the networks, the photo as it is, and the optimisation of the picture itself."""
-    ways: list[tuple[str, Stylize]] = []
-    for model in options.model:
-        chosen = None
-        if model.suffix.lower() != ".onnx" and takes_style(model):
-            chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}
-        stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
-        ways.append((_name(model, options.model), stylizer.stylize))
+    ways: list[tuple[str, Stylize]] = [(name, stylizer.stylize) for name, stylizer in _stylizers(options)]
     ways.append(("identity", _unchanged))
     if options.lbfgs:
         ways.append((f"L-BFGS {options.lbfgs}", lambda photo: _optimized(photo, style, loss, options.lbfgs)))
     return ways
+
+
+def _stylizers(options: argparse.Namespace) -> list[tuple[str, Stylizer]]:
+    """Load the networks, with their names."""
+    found = []
+    for model in options.model:
+        chosen = None
+        if model.suffix.lower() != ".onnx" and takes_style(model):
+            if options.style is None:
+                raise ValueError(f"{model} has several styles: name one with --style")
+            chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}
+        stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
+        found.append((_name(model, options.model), stylizer))
+    return found
 
 
 def _unchanged(photo: Tensor) -> Tensor:

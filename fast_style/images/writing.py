@@ -101,6 +101,11 @@ class Encoding:
             self._check_alpha(path, form, next(iter(picture.frames)).alpha)
         return form
 
+    @property
+    def background_rgb(self) -> tuple[int, int, int] | None:
+        """Red, green and blue of the background in 0 … 255; None: transparency is kept."""
+        return self._background
+
     def kept(self, picture: Picture) -> Metadata:
         """Return the metadata of a picture that is written."""
         return picture.metadata if self.keep_metadata else Metadata()

@@ -149,6 +149,11 @@ class AnyStyleNetwork(Generator):
         """Whether the style is still open: always."""
         return True
 
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles that it has without an image: `photo`, which leaves photos as they are."""
+        return self.transformer.styles
+
     def rows(self, codes: Tensor) -> dict[str, Tensor]:
         """Map codes (N, K) to scales and shifts by the parameter of the transformer, each (N, channels)."""
         parts = self.head(codes).float().split(list(self.sizes.values()), 1)

@@ -4,6 +4,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+import torch
 
 from fast_style import images
 from fast_style.checkpoint import save_network
@@ -113,3 +114,23 @@ def test_misuse_is_one_sentence(evaluate, arguments, message):
     assert code == 2, err
     assert message in err
     assert "Traceback" not in err
+
+
+def test_flicker_on_a_film(command, models, tmp_path, style_folder):
+    """Frames in a folder, which need no codec."""
+    pytest.importorskip("cv2", reason="optical flow needs the package opencv")
+    for number in range(4):
+        images.write(tmp_path / "film" / f"{number}.png", torch.linspace(0, 1, 64).roll(number).expand(1, 3, 48, 64))
+    arguments = ["--video", tmp_path / "film", "--model", models[0], "--device", "cpu", "--backend", "torch"]
+    arguments += ["--style", style_folder / "waves.png", "--style-size", 48, "--set", *TINY]
+    result = command("evaluate", *arguments, "--remedies", "best", "smooth", "--json", tmp_path / "scores.json")
+    assert result.code == 0, result.err
+    rows = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["the film itself", "a", "a best", "a smooth"]
+    assert all(row["objective"] > 0 for row in rows)
+    assert rows[3]["stability"] < rows[1]["stability"]
+
+
+def test_photos_or_a_film(command, models, is_misuse):
+    text = "the following arguments are required: --content and --style, or --video"
+    assert is_misuse(command("evaluate", "--model", models[0], "--content", "photos"), text)

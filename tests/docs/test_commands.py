@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
@@ -74,6 +75,8 @@ def experiments() -> list[str]:
 
 def reason(command: str) -> str | None:
     """Tell why a command is not run."""
+    if "--preview" in command:
+        return "waits for somebody to watch"
     return next((why for start, why in NOT_RUN.items() if command.startswith(start)), None)
 
 
@@ -135,6 +138,19 @@ def test_a_misspelt_setting_is_found(monkeypatch, tmp_path, capsys):
     assert "stile" in capsys.readouterr().err
 
 
+def film(path: Path) -> None:
+    """Make a film of ten grey frames."""
+    import av
+
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height = 48, 40
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((40, 48, 3), 20 * number, np.uint8))
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch, photo) -> Path:
     """A folder with all that the commands name, which is the current one."""
@@ -145,6 +161,8 @@ def place(tmp_path, monkeypatch, photo) -> Path:
         pixels = photo(number, 40, 48).permute(1, 2, 0).contiguous().numpy()
         Image.fromarray(pixels).save(tmp_path / name)
     Image.linear_gradient("L").save(tmp_path / "MASK.png")
+    for name in ("clip.mp4", "MASK.mp4"):
+        film(tmp_path / name)
     return tmp_path
 
 
@@ -154,7 +172,9 @@ def place(tmp_path, monkeypatch, photo) -> Path:
 def test_a_command_runs(command, place, monkeypatch, capsys):
     words = [STAND_INS.get(word, word) for word in shlex.split(command)]
     before = set(place.rglob("*"))
-    if words[1] == "-m":
+    if "--video" in words:
+        words += ["--frames", "3", "--style-size", "32", "--backend", "torch"]
+    elif words[1] == "-m":
         words += TINY[words[3]] if "--size" not in words else ["--iterations", "1", "--coarsest", "512"]
     assert call(words, monkeypatch) == 0, capsys.readouterr().err
     silent = {"--help", "--list-styles"} & set(words)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from fast_style.cli.arguments import Parser, add_overwrite, filled, path
@@ -24,7 +25,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     """
     parser = Parser(
         prog=prog,
-        description="Stylize photos with a trained network.",
+        description="Stylize photos and films with a trained network.",
         epilog="In folders and among several inputs, stylized images are skipped, hidden files left out.",
     )
     _add_style(parser)
@@ -32,6 +33,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     _add_control(parser.add_argument_group("the picture"))
     _add_engine(parser.add_argument_group("how it is computed"))
     _add_encoding(parser.add_argument_group("the files that are written"))
+    _add_film(parser.add_argument_group("films"))
     options = parser.parse_args(arguments)
     if not options.input and not options.list_styles:
         parser.error("the following arguments are required: --input")
@@ -54,7 +56,7 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    photos = "files, globs, or folders with subfolders"
+    photos = "files, globs, or folders with subfolders; or films (.mp4, .mov, .mkv, .webm, .avi, …)"
     parser.add_argument("--input", type=filled, nargs="+", metavar="PATH", help=photos)
     where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
     where += "default: NAME-MODEL, or NAME-STYLE, beside each input"
@@ -98,6 +100,44 @@ def _add_encoding(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--profile", default="srgb", choices=("srgb", "keep"), help=profile)
     group.add_argument("--background", metavar="COLOUR", help="flatten transparency on a colour; default: keep it")
     group.add_argument("--drop-metadata", action="store_true", help="leave out EXIF, XMP, resolution and text")
+
+
+def _add_film(group: argparse._ArgumentGroup) -> None:
+    codec = "h264, hevc, av1, vp9 or prores; default: what suits the container, the depth and the transparency"
+    group.add_argument("--codec", metavar="NAME", help=codec)
+    group.add_argument("--crf", type=int, metavar="N", help="quality of the film, 0 is the best; default: the codec's")
+    group.add_argument("--audio", choices=("copy", "none"), help="copy the sound as it is (default), or leave it out")
+    group.add_argument("--start", type=_seconds, metavar="TIME", help="where to begin: seconds or [HH:]MM:SS")
+    group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both as the film counts")
+    fps = "frames a second, evenly; default: the film's own times. Of frames in a folder: 25"
+    group.add_argument("--fps", type=_rate, metavar="N", help=fps)
+    shown = "show the film, or with --input camera a camera, on a page of this machine, and write nothing; late frames "
+    shown += "are dropped"
+    group.add_argument("--preview", type=int, nargs="?", const=0, metavar="PORT", help=shown)
+    smooth = "0 (none) to 1: blend each picture with the one before, moved along with the film, against flicker"
+    group.add_argument("--smooth", type=float, metavar="A", help=smooth)
+    over_time = "styles of one network and when they are reached: '0:mosaic, 4.5:great_wave'; of mixtures, with + for ,"
+    group.add_argument("--style-over-time", type=filled, metavar="TIMES", help=over_time)
+
+
+def _seconds(text: str) -> Fraction:
+    """Read a time, `75.5`, `1:15.5` or `0:01:15.5`, in seconds."""
+    parts = text.split(":")
+    try:
+        values = [Fraction(part) for part in parts]
+    except (ValueError, ZeroDivisionError):
+        values = []
+    if not 1 <= len(values) <= 3 or "/" in text or any(value < 0 for value in values):
+        raise argparse.ArgumentTypeError(f"a time is written as seconds or [HH:]MM:SS, got {text!r}")
+    return sum((value * 60**place for place, value in enumerate(reversed(values))), Fraction(0))
+
+
+def _rate(text: str) -> Fraction:
+    """Read frames a second, such as `25`, `29.97` or `30000/1001`."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"frames a second are a number or a fraction, got {text!r}") from None
 
 
 class _Quality(argparse.Action):

@@ -1,0 +1,114 @@
+"""Which films there are to stylize, and where the results go."""
+
+import argparse
+import glob
+from pathlib import Path
+
+from fast_style import images
+from fast_style.files import as_path
+from fast_style.inference.jobs import Job
+from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern
+
+ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview")
+NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
+
+
+def is_asked_for(options: argparse.Namespace) -> bool:
+    """Tell whether a film is read or written: by a suffix, or by a pattern such as `frames/%05d.png`.
+
+    Raises:
+        ValueError: if options of films are given without one.
+    """
+    output = options.output
+    cameras = [text for text in options.input if is_camera(text) and not as_path(text).exists()]
+    if cameras and options.preview is None:
+        raise ValueError(f"{cameras[0]} is shown, not written: give --preview")
+    if cameras or (options.preview is not None and _is_there(options.input[0])):
+        return True
+    if output is not None and (is_film(output) or is_pattern(output)):
+        return True
+    if any(_stands_for_film(text) for text in options.input):
+        return True
+    given = [name for name in ONLY_OF_FILMS if getattr(options, name) is not None]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise ValueError(f"{option} is of films, and none is among the inputs or the output: leave it out")
+    return False
+
+
+def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job], int]:
+    """Pair every film with its output.
+
+    Args:
+        options: those of `stylize`.
+        style: appended to the name of an output beside its input.
+
+    Returns:
+        The films to make, and how many others are there already.
+
+    Raises:
+        FileNotFoundError: if an input does not exist.
+        FileExistsError: if the only output exists.
+        ValueError: if inputs and outputs do not go together.
+    """
+    paths = [path for text in options.input for path in _expand(text)]
+    alone = len(options.input) == 1 and len(paths) == 1
+    if alone:
+        jobs = [Job(paths[0], _target(paths[0], options.output, style))]
+    else:
+        jobs = [Job(path, _among_several(path, options.output, style)) for path in paths]
+    for job in jobs:
+        if job.source.resolve() == job.target.resolve():
+            raise ValueError(f"input {job.source} would be replaced by the output: choose another --output")
+    if len({job.target.resolve() for job in jobs}) < len(jobs):
+        raise ValueError("two films would be written to one file: rename one")
+    there = [job for job in jobs if job.target.is_file() and not options.overwrite and not is_partial(job.target)]
+    if alone and there:
+        raise FileExistsError(f"output {jobs[0].target} exists: choose another --output, or give --overwrite")
+    return [job for job in jobs if job not in there], len(there)
+
+
+def _is_there(text: str) -> bool:
+    """Tell whether an input is an animation or a folder of frames, which may be shown as a film."""
+    path = as_path(text, "an --input")
+    return path.is_dir() or path.suffix.lower() in NO_PLAYER
+
+
+def _stands_for_film(text: str) -> bool:
+    return is_film(text) or (is_pattern(text) and not as_path(text).exists())
+
+
+def _expand(text: str) -> list[Path]:
+    path = as_path(text, "an --input")
+    if path.exists() or is_pattern(path):
+        return [path]
+    found = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - may be absolute
+    if not found:
+        raise FileNotFoundError(f"input {text!r} {'matches no file' if glob.has_magic(text) else 'does not exist'}")
+    return found
+
+
+def _target(path: Path, output: Path | None, style: str) -> Path:
+    """Name the output of a single input."""
+    if output is None or (output.is_dir() or not (output.suffix or is_pattern(output))):
+        return _among_several(path, output, style)
+    if is_pattern(output):
+        if output.suffix.lower() not in images.SUFFIXES:
+            raise ValueError(f"cannot write {output}: the suffix of frames must be one of {', '.join(images.SUFFIXES)}")
+        return output
+    if output.suffix.lower() not in (*CONTAINERS, *NO_PLAYER):
+        known = ", ".join((*CONTAINERS, *NO_PLAYER))
+        raise ValueError(f"cannot write {output}: the suffix of a film must be one of {known}")
+    return output
+
+
+def _among_several(path: Path, output: Path | None, style: str) -> Path:
+    """Name an output beside its input, or in a folder."""
+    if not is_film(path) and path.suffix.lower() not in NO_PLAYER:
+        raise ValueError(f"{path} is no film: name the film to write, such as --output film.mp4")
+    suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mp4"
+    if output is None:
+        return path.with_name(f"{path.stem}-{style}{suffix}")
+    if output.suffix and not output.is_dir():
+        raise ValueError(f"output {output} is named like a file, which only a single input has: name a folder")
+    return output / f"{path.stem}{suffix}"

@@ -1,0 +1,84 @@
+"""Which networks and styles a stylizing command lays over one another, and what its outputs are called."""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from fast_style.checkpoint import describe, find_network
+from fast_style.data import StyleSource, parse_styles
+from fast_style.inference.composition import read_style_map
+from fast_style.inference.stylizer import Stylizer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of the networks that are laid over one another, and what outputs are called after it."""
+
+    model: Path
+    name: str
+    style: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None
+    style_map: Tensor | None = None
+
+
+def layers_of(options: argparse.Namespace) -> list[Layer]:
+    """Pair networks and styles: a style for each network of several, or several for one, by masks or in a map."""
+    models: list[Path] = options.model
+    styles = [parse_styles(text) for text in options.style]
+    if options.style_map:
+        return [_mapped(models, styles, options.style_map)]
+    if not styles:
+        return [Layer(model, _stem(model)) for model in models]
+    several = [model for model in models if describe(model).takes_style]
+    if not several:
+        raise ValueError(f"{models[0]} has a single style: leave out --style")
+    if len(models) == 1 and len(styles) > 1:
+        if not options.mask:
+            advice = f"mix them with --style {','.join(options.style)}, or say where each applies with --style-map"
+            raise ValueError(f"{len(styles)} styles of one network: {advice} or --mask")
+        models = several = models * len(styles)
+    if len(several) != len(styles):
+        raise ValueError(
+            f"{len(several)} of the networks have several styles or take any, each needs a --style; got {len(styles)}"
+        )
+    chosen = iter(styles)
+    pairs = [(model, next(chosen) if model in several else None) for model in models]
+    return [Layer(model, _stem(model) if style is None else name_of(style), style) for model, style in pairs]
+
+
+def _mapped(models: Sequence[Path], styles: Sequence[Mapping[str, float]], style_map: Sequence[str]) -> Layer:
+    """Lay out styles of one network side by side."""
+    if not styles:
+        raise ValueError("--style-map lays out styles of one network: give --style NAME NAME")
+    if len(models) > 1:
+        raise ValueError(f"--style-map lays out styles of one network, got {len(models)} networks")
+    return Layer(models[0], "-".join(map(name_of, styles)), styles, read_style_map(style_map, len(styles)))
+
+
+def load(layer: Layer, options: argparse.Namespace) -> Stylizer:
+    """Load the network of a layer."""
+    return Stylizer.from_checkpoint(
+        layer.model,
+        device=options.device,
+        precision=options.precision,
+        backend=options.backend,
+        tile=options.tile,
+        style=layer.style,
+        style_map=layer.style_map,
+    )
+
+
+def _stem(model: Path) -> str:
+    """Call files after a network: by its name, not by that of the folder it lies in."""
+    return find_network(model).stem if model.is_dir() else model.stem
+
+
+def name_of(style: Mapping[str, float]) -> str:
+    """Call files after a style; a mixture after the shares in percent as well."""
+    total = sum(style.values()) or 1.0
+    names = [StyleSource(name).name for name in style]
+    shares = [f"{name}{100 * weight / total:.0f}" for name, weight in zip(names, style.values(), strict=True)]
+    return re.sub(r"[^\w.+-]", "_", "+".join(names if len(style) == 1 else shares))

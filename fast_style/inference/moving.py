@@ -1,0 +1,128 @@
+"""What changes from frame to frame of a film: masks that move, and a style that becomes another."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from math import isfinite
+from typing import Protocol
+
+from torch import Tensor
+
+from fast_style.data import parse_styles
+from fast_style.inference.composition import Composition
+from fast_style.inference.control import Control, Stylize
+
+STEPS = 16  # mixtures from one style to the next
+
+
+class Mask(Protocol):
+    """A mask that moves."""
+
+    def at(self, time: Fraction) -> Tensor:
+        """Return the mask (1, 1, h, w) in [0, 1] at a time in seconds."""
+        ...
+
+
+class MovingComposition:
+    """Networks laid over one another by masks that may move, which stylize the frames of a film.
+
+    Args:
+        stylizers: tells the networks at a time in seconds, from the lowest to the uppermost.
+        control: how strong the pictures are, in which colours and with how large strokes.
+        masks: for each network where it covers what is below it: of shape (1, 1, h, w), moving, or None, everywhere.
+
+    Attributes:
+        resized: whether a mask of another size than its frame was resized to it.
+    """
+
+    def __init__(
+        self,
+        stylizers: Callable[[Fraction], Sequence[Stylize]],
+        control: Control,
+        masks: Sequence[Tensor | Mask | None],
+    ) -> None:
+        self.stylizers, self.control, self.masks = stylizers, control, masks
+        self.resized = False
+
+    def __call__(self, photos: Tensor, time: Fraction) -> Tensor:
+        """Stylize a frame.
+
+        Args:
+            photos: RGB of shape (1, 3, H, W), uint8 or float in [0, 1].
+            time: seconds from the beginning.
+
+        Returns:
+            RGB of the same shape, as `Composition` returns it.
+        """
+        masks = [mask if mask is None or isinstance(mask, Tensor) else mask.at(time) for mask in self.masks]
+        composition = Composition(self.stylizers(time), self.control, masks)
+        picture = composition(photos)
+        self.resized |= composition.resized
+        return picture
+
+
+@dataclass(frozen=True)
+class StyleOverTime:
+    """A style that changes: at given times it is a given one, in between it goes from one to the other in 16 steps.
+
+    Attributes:
+        keys: seconds, rising, and the style then, names with weights.
+        load: makes what stylizes with a mixture of styles.
+    """
+
+    keys: Sequence[tuple[float, Mapping[str, float]]]
+    load: Callable[[Mapping[str, float]], Stylize]
+
+    def __post_init__(self) -> None:
+        # The mixture at hand, and the next.
+        object.__setattr__(self, "_loaded", lru_cache(maxsize=2)(lambda items: self.load(dict(items))))
+
+    def __call__(self, time: Fraction) -> Sequence[Stylize]:
+        """Return what stylizes at a time in seconds."""
+        loaded: Callable[[tuple[tuple[str, float], ...]], Stylize] = getattr(self, "_loaded")  # noqa: B009
+        return [loaded(tuple(self.at(float(time)).items()))]
+
+    def at(self, time: float) -> dict[str, float]:
+        """Return the names of the styles at a time, with weights whose sum is 1."""
+        place = bisect_right([key for key, _ in self.keys], time)
+        before, after = self.keys[max(0, place - 1)], self.keys[min(place, len(self.keys) - 1)]
+        share = (time - before[0]) / (after[0] - before[0]) if after[0] > before[0] and place else 0.0
+        share = round(share * STEPS) / STEPS
+        mixed: dict[str, float] = {}
+        for part, (_, style) in ((1 - share, before), (share, after)):
+            total = sum(style.values())
+            for name, weight in style.items():
+                if part:
+                    mixed[name] = mixed.get(name, 0.0) + part * weight / total
+        return mixed
+
+
+def parse_times(text: str) -> list[tuple[float, dict[str, float]]]:
+    """Read which style there is at which time.
+
+    Args:
+        text: such as `0:mosaic, 4.5:great_wave`: seconds, a colon and a style; of a mixture the parts are joined by
+            `+`, as in `2:mosaic:0.5+cubist:0.5`.
+
+    Returns:
+        Times in seconds, rising, and names with weights.
+
+    Raises:
+        ValueError: if it is not of this form, or the times do not rise.
+    """
+    keys = []
+    for part in text.split(","):
+        time, colon, style = part.strip().partition(":")
+        try:
+            seconds = float(time)
+        except ValueError:
+            seconds = float("nan")
+        if not (colon and style and isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"a style over time is written as 0:mosaic, 4.5:great_wave (seconds:NAME), got {text!r}")
+        keys.append((seconds, dict(parse_styles(style.replace("+", ",")))))
+    if any(after <= before for (before, _), (after, _) in pairwise(keys)):
+        raise ValueError(f"the times of a style over time must rise, got {text!r}")
+    return keys

@@ -1,0 +1,31 @@
+"""Films: pictures, sound and times in and out of files, by PyAV, which is loaded only once a film is opened.
+
+`open_frames` reads, `FilmTarget`, `FolderTarget` and `AnimationTarget` write, `run` stylizes from one to the other.
+"""
+
+from fast_style.video.encoding import Look, check_look
+from fast_style.video.folders import AnimationTarget, FolderTarget, FrameFolder
+from fast_style.video.formats import CONTAINERS, FILMS, codec_of, is_film, is_pattern
+from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
+from fast_style.video.masks import MovingMask, moves, open_frames
+from fast_style.video.muxing import check_streams
+from fast_style.video.parts import FilmTarget, Parts, is_partial
+from fast_style.video.pipeline import Target, run
+from fast_style.video.reading import Film, Frame, Wanted
+from fast_style.video.smoothing import Smoother
+
+__all__ = ["CONTAINERS", "FILMS", "AnimationTarget", "Film", "FilmTarget", "FolderTarget", "Frame", "FrameFolder"]
+__all__ += [
+    "Look",
+    "MovingMask",
+    "Parts",
+    "Smoother",
+    "Target",
+    "Wanted",
+    "check_look",
+    "check_streams",
+    "codec_of",
+    "is_film",
+]
+__all__ += ["Camera", "Jpegs", "Latest", "is_camera", "playing"]
+__all__ += ["is_partial", "is_pattern", "moves", "open_frames", "run"]

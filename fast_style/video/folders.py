@@ -1,0 +1,190 @@
+"""Frames in a folder: read as a film, and written."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fast_style import images
+from fast_style.video.colour import BT709, FULL, RGB, Colours
+from fast_style.video.formats import PATTERN, is_pattern
+from fast_style.video.reading import Frame, Wanted
+
+RATE = Fraction(25)  # frames a second, if none is asked for
+
+
+@dataclass
+class FrameFolder:
+    """Pictures that are the frames of a film, with the attributes of `Film`.
+
+    Attributes:
+        path: a folder, whose pictures are taken in the order of their names, or a pattern of printf such as
+            `frames/%05d.png`, whose numbers may begin anywhere and have gaps.
+        wanted: which frames are read; without a rate they are taken to be shown 25 times a second.
+        size: height and width of the first frame, to which others are resized.
+        bits: per channel, 8 or 16.
+        alpha: whether the first frame has transparency.
+
+    Raises:
+        ValueError: if there is no picture, or `--start` is after the last.
+    """
+
+    path: Path
+    wanted: Wanted = field(default_factory=Wanted)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.paths = _numbered(self.path) if is_pattern(self.path) else _listed(self.path)
+        if not self.paths:
+            raise ValueError(f"no frame is there: {self.path}")
+        self.rate = self.wanted.fps or RATE
+        self.time_base, self.aspect = 1 / self.rate, Fraction(1)
+        self.colours = Colours(RGB, FULL, BT709, BT709)
+        self.length = len(self.paths) / self.rate
+        if self.wanted.start >= self.length:
+            start, length = float(self.wanted.start), float(self.length)
+            raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
+        first = self._read(self.paths[0], Fraction(0))
+        height, width = first.pixels.shape[-2:]
+        self.size, self.alpha = (height, width), first.alpha is not None
+        self.deep = first.pixels.dtype == torch.uint16
+        self.bits = 16 if self.deep else 8
+        if self.wanted.fps is None:
+            self.notes.append(f"{self.path}: {RATE} frames a second; --fps sets another rate")
+
+    @property
+    def count(self) -> int:
+        """How many frames are read."""
+        return len(self._chosen())
+
+    def frames(self, skip: int = 0) -> Iterator[Frame]:
+        """Read the frames in their order.
+
+        Args:
+            skip: frames that are left out at the beginning.
+
+        Raises:
+            OSError, ValueError: if one cannot be read.
+        """
+        for number, path in list(enumerate(self._chosen()))[skip:]:
+            yield self._read(path, number / self.rate)
+
+    def _chosen(self) -> list[Path]:
+        ends = [(number / self.rate, path) for number, path in enumerate(self.paths)]
+        end = self.length if self.wanted.end is None else self.wanted.end
+        return [path for time, path in ends if self.wanted.start <= time < end]
+
+    def _read(self, path: Path, time: Fraction) -> Frame:
+        picture = images.open_picture(path).still()
+        if self.wanted.size is not None:
+            picture = picture.resized(self.wanted.size)
+        (frame,) = picture.frames
+        bits = 16 if getattr(self, "deep", picture.bits == 16) else 8
+        pixels, alpha = images.to_depth(frame.pixels, bits), frame.alpha
+        if getattr(self, "size", pixels.shape[-2:]) != pixels.shape[-2:]:
+            height, width = pixels.shape[-2:]
+            raise ValueError(f"{path} is {width}×{height}, the first frame {self.size[1]}×{self.size[0]}")
+        return Frame(pixels, None if alpha is None else images.to_depth(alpha, bits), time, 1 / self.rate)
+
+
+@dataclass
+class FolderTarget:
+    """Writes frames as pictures; those that are there already are left as they are, unless they may be replaced.
+
+    Attributes:
+        path: a folder, for `00000.png`, `00001.png`, …, or a pattern of printf.
+        overwrite: whether frames that exist are replaced.
+        encoding: quality and depth of the pictures.
+    """
+
+    path: Path
+    overwrite: bool
+    encoding: images.Encoding
+    done: int = 0
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pattern = self.path if is_pattern(self.path) else self.path / "%05d.png"
+        if not self.overwrite:
+            while self.place(self.done).exists():
+                self.done += 1
+
+    def place(self, number: int) -> Path:
+        """Name the file of a frame."""
+        return self.pattern.with_name(PATTERN.sub(lambda found: found[0] % number, self.pattern.name, count=1))
+
+    def write(self, number: int, frame: Frame) -> None:
+        """Write a frame."""
+        pixels = images.Frame(frame.pixels.contiguous(), frame.alpha)
+        bits = 16 if frame.pixels.dtype == torch.uint16 else 8
+        images.save_picture(self.place(number), images.Picture([pixels], bits=bits), self.encoding)
+        self.done = number + 1
+
+    def finish(self, complete: bool) -> None:
+        """Nothing is left to do."""
+
+    def give_up(self) -> None:
+        """What is written stays."""
+
+
+@dataclass
+class AnimationTarget:
+    """Writes an animation (GIF, WebP or PNG), of which all frames are held until the end.
+
+    Attributes:
+        path: the file.
+        encoding: quality of the pictures.
+    """
+
+    path: Path
+    encoding: images.Encoding
+    done: int = 0
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def write(self, number: int, frame: Frame) -> None:
+        """Keep a frame."""
+        del number
+        self.frames.append(frame)
+
+    def finish(self, complete: bool) -> None:
+        """Write all frames, each shown until the next."""
+        del complete
+        if not self.frames:
+            return
+        ends = [*(frame.time for frame in self.frames[1:]), self.frames[-1].time + self.frames[-1].duration]
+        shown = [
+            images.Frame(
+                images.to_depth(frame.pixels, 8),
+                None if frame.alpha is None else images.to_depth(frame.alpha, 8),
+                float(1000 * (end - frame.time)),
+            )
+            for frame, end in zip(self.frames, ends, strict=True)
+        ]
+        images.save_picture(self.path, images.Picture(shown, loop=0), self.encoding)
+
+    def give_up(self) -> None:
+        """Nothing was written."""
+
+
+def _numbered(pattern: Path) -> list[Path]:
+    """Find the files that a pattern stands for, by their numbers."""
+    found = PATTERN.search(pattern.name)
+    assert found is not None  # noqa: S101 - it is a pattern
+    before, after = pattern.name[: found.start()], pattern.name[found.end() :]
+    digits = f"\\d{{{int(found[1])},}}" if found[1] else "\\d+"
+    names = re.compile(f"{re.escape(before)}({digits}){re.escape(after)}")
+    if not pattern.parent.is_dir():
+        return []
+    matches = [(names.fullmatch(path.name), path) for path in pattern.parent.iterdir()]
+    return [path for _, path in sorted((int(match[1]), path) for match, path in matches if match)]
+
+
+def _listed(folder: Path) -> list[Path]:
+    return [folder / name for name in images.list_images(folder, deep=False).names]

@@ -1,0 +1,69 @@
+"""Masks that move: a film, or frames in a folder, whose light tells where something applies."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fast_style import images
+from fast_style.functional import luma
+from fast_style.video.folders import FrameFolder
+from fast_style.video.formats import is_film, is_pattern
+from fast_style.video.reading import Film, Frame, Wanted
+
+
+def open_frames(path: Path, wanted: Wanted) -> Film | FrameFolder:
+    """Open a film, an animation, a folder of frames or a pattern such as `frames/%05d.png`.
+
+    Raises:
+        OSError, ValueError, RuntimeError: as `Film` and `FrameFolder`; if the file is not there.
+    """
+    if is_pattern(path) or path.is_dir():
+        return FrameFolder(path, wanted)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    return Film(path, wanted)
+
+
+def moves(path: Path) -> bool:
+    """Tell whether a mask is a film or a folder of frames."""
+    return is_film(path) or is_pattern(path) or path.is_dir()
+
+
+class MovingMask:
+    """Where something applies in each frame of a film.
+
+    Args:
+        path: a film, a folder of frames or a pattern, white where it applies.
+        film: the film it is for, of the same length.
+
+    Raises:
+        ValueError: if it is of another length, or cannot be read.
+        OSError: if it cannot be read.
+    """
+
+    def __init__(self, path: Path, film: Film | FrameFolder) -> None:
+        rate = film.rate if moves(path) and not is_film(path) else None
+        wanted = Wanted(film.wanted.start, film.wanted.end, rate)
+        self.path = path
+        self._mask = open_frames(path, wanted)
+        if self._mask.count and film.count and abs(self._mask.length - film.length) > 1.5 / film.rate:
+            lengths = f"{float(self._mask.length):.3f} s, {film.path} {float(film.length):.3f} s"
+            raise ValueError(f"mask {path} lasts {lengths}: give one of the same length, or an image")
+        self._frames = self._mask.frames()
+        self._shown: Frame | None = None
+        self._next = next(self._frames, None)
+        self._last: Tensor | None = None
+
+    def at(self, time: Fraction) -> Tensor:
+        """Return the mask that is shown at a time: (1, 1, H, W) in [0, 1]. Times must not go back."""
+        while self._next is not None and (self._shown is None or self._next.time <= time):
+            self._shown, self._next, self._last = self._next, next(self._frames, None), None
+        if self._shown is None:
+            raise ValueError(f"mask {self.path} has no picture")
+        if self._last is None:
+            light = luma(images.to_float(self._shown.pixels)[None])
+            alpha = self._shown.alpha
+            self._last = light if alpha is None else light * images.to_float(alpha)[None]
+        return torch.as_tensor(self._last)

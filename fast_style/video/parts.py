@@ -1,0 +1,249 @@
+"""A film in closed parts, so that what is done is kept, whatever happens."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fast_style.files import replacing
+from fast_style.video.encoding import Look, Part
+from fast_style.video.muxing import Timing, mux
+from fast_style.video.reading import Film, Frame
+
+FRAMES = 240  # of a part
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class Parts:
+    """The folder in which the parts of a film wait to be joined: `.NAME.parts`, beside the film.
+
+    A part is a Matroska file `00000.mkv` of 240 frames and `00000.json`, which is written last and tells that it is
+    whole: its digest, the order of its packets and the times of its frames. `manifest.json` tells what they were made
+    from and how; it is checked before anything is continued.
+
+    Args:
+        output: the film.
+        recipe: everything on which its frames depend.
+        overwrite: whether what another command left there is thrown away.
+
+    Attributes:
+        folder: where the parts lie.
+        done: how many parts are whole.
+
+    Raises:
+        ValueError: if another command has left parts there.
+        OSError: if the folder cannot be written.
+    """
+
+    output: Path
+    recipe: Mapping[str, Any]
+    overwrite: bool = False
+    done: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = folder_of(self.output)
+        known = _read(self.folder / MANIFEST)
+        wanted = json.loads(json.dumps(self.recipe))
+        if known is not None and known["recipe"] != wanted:
+            if not self.overwrite:
+                changed = next(key for key, value in wanted.items() if known["recipe"].get(key) != value)
+                raise ValueError(
+                    f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
+                    "repeat that command to go on, or give --overwrite to begin anew"
+                )
+            self.remove()
+        if not self.folder.exists() or known is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                _write(self.folder / MANIFEST, {"recipe": wanted})
+            except OSError:
+                self.remove()
+                raise
+        while (about := self._about(self.done)) is not None and about["complete"]:
+            self.done += 1
+
+    @property
+    def frames(self) -> int:
+        """How many frames the whole parts hold."""
+        return self.done * FRAMES
+
+    def path(self, number: int, suffix: str = ".mkv") -> Path:
+        """Name a file of a part."""
+        return self.folder / f"{number:05d}{suffix}"
+
+    def keep(
+        self, number: int, part: Part, timings: list[Timing], complete: bool, memory: Mapping[str, np.ndarray]
+    ) -> None:
+        """Note that a part is written, and what the part after it depends on, of which only the latest is kept."""
+        about = {
+            "sha256": _digest(self.path(number)),
+            "complete": complete,
+            "order": part.order,
+            "times": [[*each.time.as_integer_ratio(), *each.duration.as_integer_ratio()] for each in timings],
+        }
+        if memory:
+            with replacing(self.path(number, ".npz")) as file:
+                np.savez(file, allow_pickle=False, **memory)
+        _write(self.path(number, ".json"), about)
+        if memory and number:
+            self.path(number - 1, ".npz").unlink(missing_ok=True)
+        self.done = number + 1
+
+    def memory(self) -> Mapping[str, np.ndarray]:
+        """Return what the part after the last whole one depends on."""
+        path = self.path(self.done - 1, ".npz")
+        if not path.is_file():
+            return {}
+        with np.load(path) as arrays:
+            return dict(arrays)
+
+    def timings(self) -> Iterator[tuple[Path, list[int], list[Timing]]]:
+        """Yield each part with the order of its packets and the times of its frames."""
+        for number in range(self.done):
+            about = self._about(number)
+            if about is None:
+                raise OSError(f"{self.path(number)} is gone or damaged: repeat the command")
+            times = [Timing(Fraction(a, b), Fraction(c, d)) for a, b, c, d in about["times"]]
+            yield self.path(number), about["order"], times
+
+    def note_partial(self) -> None:
+        """Note that the film that is there now is the beginning of a longer one, which may replace it."""
+        about = _read(self.folder / MANIFEST) or {}
+        _write(self.folder / MANIFEST, about | {"partial": _stamp(self.output)})
+
+    def remove(self) -> None:
+        """Throw the parts away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _about(self, number: int) -> dict[str, Any] | None:
+        """Read what is noted of a part; None if it is not there or not as it was written."""
+        about = _read(self.path(number, ".json"))
+        if about is None or not self.path(number).is_file() or _digest(self.path(number)) != about["sha256"]:
+            return None
+        return about
+
+
+def folder_of(output: Path) -> Path:
+    """Name the folder of the parts of a film."""
+    return output.with_name(f".{output.name}.parts")
+
+
+def is_partial(output: Path) -> bool:
+    """Tell whether a film is the beginning that an interrupted command has left, unchanged since."""
+    about = _read(folder_of(output) / MANIFEST)
+    return about is not None and output.is_file() and about.get("partial") == _stamp(output)
+
+
+@dataclass
+class FilmTarget:
+    """Encodes frames into parts, and joins them with the sound and the subtitles of the film they come from.
+
+    Args:
+        film: what the frames were made from, whose other streams are copied; None: there are none.
+        look: how they are encoded.
+        parts: where the parts are kept.
+        time_base: of the timestamps.
+        audio: whether sound is copied.
+
+    Attributes:
+        done: how many frames are in whole parts already.
+        memory: what the frame after these depends on.
+    """
+
+    film: Film | None
+    look: Look
+    parts: Parts
+    time_base: Fraction
+    audio: bool = True
+
+    def __post_init__(self) -> None:
+        self.done = self.parts.frames
+        self.memory = self.parts.memory() if self.parts.done else {}
+        self._part: Part | None = None
+        self._timings: list[Timing] = []
+        self._open = ExitStack()
+
+    def write(self, number: int, frame: Frame) -> None:
+        """Encode a frame; the part is closed once it is full."""
+        del number
+        if self._part is None:
+            file = self._open.enter_context(replacing(self.parts.path(self.parts.done)))
+            self._part, self._timings = Part(file, self.look), []
+        try:
+            self._part.write(frame)
+        except BaseException:
+            self._drop()
+            raise
+        self._timings.append(Timing(frame.time, frame.duration))
+        self.memory = frame.memory
+        if len(self._timings) == FRAMES:
+            self._close(True)
+
+    def finish(self, complete: bool) -> None:
+        """Write the film.
+
+        Args:
+            complete: whether all frames were written; otherwise the film holds what there is, and the parts stay.
+        """
+        if self._part is not None:
+            self._close(len(self._timings) == FRAMES)
+        if not self.parts.done:
+            self.parts.remove()
+            return
+        mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete)
+        if complete:
+            self.parts.remove()
+        else:
+            self.parts.note_partial()
+
+    def give_up(self) -> None:
+        """Drop the part at hand, and remove the folder if it holds no whole part."""
+        self._drop()
+        if not self.parts.done:
+            self.parts.remove()
+
+    def _close(self, complete: bool) -> None:
+        part, self._part = self._part, None
+        assert part is not None  # noqa: S101 - there is one wherever this is called
+        with self._open.pop_all():
+            part.close()
+        self.parts.keep(self.parts.done, part, self._timings, complete, self.memory if complete else {})
+        self.done = self.parts.frames
+
+    def _drop(self) -> None:
+        if self._part is not None:
+            self._part.abandon()
+            self._part = None
+        with suppress(OSError):
+            self._open.close()
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _write(path: Path, about: Mapping[str, Any]) -> None:
+    with replacing(path) as file:
+        file.write(json.dumps(about).encode())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,191 @@
+"""Films that are read and written again, seen by a foreign reader."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from fast_style import video
+from fast_style.video import parts
+from tests.video.conftest import packets_of, picture, pictures_of, times_of
+
+VFR = [0, 40, 50, 133, 140, 400, 410, 600, 640, 997]
+
+
+def test_nothing_but_the_pictures_changes(clip, remake, probe):
+    source = clip("a.mkv", frames=20, sound="aac", words=True)
+    output = remake(source, "b.mkv")
+    assert times_of(output) == times_of(source)
+    assert packets_of(output, "audio") == packets_of(source, "audio") != []
+    assert packets_of(output, "subtitle") == packets_of(source, "subtitle") != []
+    pictures, sound, words = probe(output)["streams"]
+    assert (pictures["codec_name"], sound["codec_name"], words["codec_name"]) == ("h264", "aac", "subrip")
+    assert (pictures["nb_read_frames"], pictures["avg_frame_rate"]) == ("20", "25/1")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_frames_come_at_their_own_times(clip, remake, probe, name):
+    source = clip("a.mkv", times=VFR, sound="aac")
+    output = remake(source, name)
+    found = probe(output, "-select_streams", "v", "-show_entries", "frame=pts_time")["frames"]
+    assert [round(1000 * float(frame["pts_time"])) for frame in found] == VFR
+    assert packets_of(output, "audio") == packets_of(source, "audio")
+
+
+def test_the_last_frame_is_shown_as_long(clip, remake, probe):
+    """Encoders that hold back frames lose this."""
+    source = clip("a.mp4", times=[0, 40, 80, 500], frames=4)
+    shown = float(probe(remake(source))["streams"][0]["duration"])
+    assert shown == pytest.approx(0.54)
+
+
+def test_times_over_several_parts(clip, remake, monkeypatch):
+    monkeypatch.setattr(parts, "FRAMES", 4)
+    source = clip(times=VFR)
+    assert times_of(remake(source)) == times_of(source) == [Fraction(time, 1000) for time in VFR]
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_portrait_films_are_turned_upright(clip, remake, probe, rotation):
+    source = clip(rotation=rotation)
+    output = remake(source)
+    (stream,) = probe(output)["streams"]
+    assert (stream["width"], stream["height"]) == ((64, 48) if rotation == 180 else (48, 64))
+    assert "side_data_list" not in stream
+    assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 3
+
+
+@pytest.mark.parametrize(("tags", "full"), [(None, False), ((1, 1, 1), False), ((6, 6, 6), True), ((9, 9, 1), False)])
+def test_colours_stay_and_are_tagged(clip, remake, probe, tags, full):
+    source = clip("a.mkv", tags=tags, full=full)
+    output = remake(source, "b.mp4")
+    (stream,) = probe(output)["streams"]
+    matrix = {1: "bt709", 6: "smpte170m", 9: "bt2020nc"}[tags[0] if tags else 6]
+    assert (stream["color_range"], stream["color_space"]) == ("tv", matrix)
+    before, after = (pictures_of(path).astype(int) for path in (source, output))
+    assert np.abs(before - after).mean() < 2.5
+    assert abs((before - after).mean()) < 1
+
+
+def test_films_of_hd_without_tags_are_bt709(clip, remake, probe):
+    source = clip(frames=1, size=(720, 720))
+    (stream,) = probe(remake(source))["streams"]
+    assert stream["color_space"] == stream["color_primaries"] == "bt709"
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "form"),
+    [(None, "hevc", "yuv420p10le"), ("h264", "h264", "yuv420p10le"), ("av1", "av1", "yuv420p10le")],
+)
+def test_ten_bits_are_kept(clip, remake, probe, codec, name, form):
+    if codec == "av1":
+        source = clip("a.mkv", form="yuv420p10le", frames=3, size=(64, 64))
+    else:
+        source = clip("a.mkv", form="yuv420p10le", frames=3)
+    output = remake(source, "b.mp4", codec)
+    (stream,) = probe(output)["streams"]
+    assert (stream["codec_name"], stream["pix_fmt"]) == (name, form)
+    before, after = (pictures_of(path, "rgb48le").astype(int) for path in (source, output))
+    assert np.abs(before - after).mean() < 257 * 2.5
+    assert len(np.unique(after)) > 256
+
+
+def test_the_network_gets_all_bits(clip, remake):
+    seen = []
+    remake(clip(form="yuv420p10le", frames=2), stylize=lambda photo, _: seen.append(photo) or photo)
+    assert seen[0].dtype == torch.float32
+    assert len(seen[0].unique()) > 256
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "found"),
+    [
+        ("o.mp4", "h264", "h264"),
+        ("o.mkv", "hevc", "hevc"),
+        ("o.mp4", "hevc", "hevc"),
+        ("o.mkv", "vp9", "vp9"),
+        ("o.webm", None, "vp9"),
+        ("o.mov", "prores", "prores"),
+        ("o.m4v", None, "h264"),
+    ],
+)
+def test_codecs(clip, remake, probe, name, codec, found):
+    source = clip(frames=6)
+    output = remake(source, name, codec)
+    (stream,) = probe(output)["streams"]
+    assert (stream["codec_name"], stream["nb_read_frames"]) == (found, "6")
+    if name == "o.mp4" and codec == "hevc":
+        assert stream["codec_tag_string"] == "hvc1"
+    assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 4
+
+
+@pytest.mark.parametrize(("name", "size"), [("o.mp4", (48, 36)), ("o.webm", (47, 35))])
+def test_odd_sizes(clip, remake, probe, name, size):
+    source = clip("a.webm", codec="libvpx-vp9", size=(35, 47), frames=3, options={"crf": "4", "b": "0"})
+    output = remake(source, name)
+    (stream,) = probe(output)["streams"]
+    assert (stream["width"], stream["height"]) == size
+    inside = pictures_of(output)[:, :35, :47].astype(int)
+    assert np.abs(inside - pictures_of(source)).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "form", "name"),
+    [
+        ("a.mov", "prores_ks", "yuva444p10le", "o.mov"),
+        ("a.webm", "libvpx-vp9", "yuva420p", "o.webm"),
+        ("a.mov", "prores_ks", "yuva444p10le", "o.mkv"),
+    ],
+)
+def test_transparency_is_kept(clip, remake, source, codec, form, name):
+    options = {"crf": "4", "b": "0", "auto-alt-ref": "0"} if codec == "libvpx-vp9" else {"profile": "4"}
+    path = clip(source, codec=codec, form=form, frames=3, options=options)
+    alpha = pictures_of(remake(path, name), "rgba")[..., 3].astype(int)
+    assert np.abs(alpha - picture(0, 48, 64, 4)[None, ..., 3]).mean() < 3
+
+
+def test_transparency_is_laid_on_black_where_it_cannot_be_kept(clip, remake):
+    path = clip("a.mov", codec="prores_ks", form="yuva444p10le", frames=2, options={"profile": "4"})
+    seen = pictures_of(remake(path, "o.mp4"))
+    assert seen[:, :, :3].mean() < 12 < seen[:, :, -6:].mean()
+
+
+def test_a_part_of_a_film(clip, remake):
+    source = clip("a.mkv", frames=25, sound="aac", options={"g": "5"})
+    output = remake(source, "b.mkv", wanted=video.Wanted(Fraction(2, 5), Fraction(4, 5)))
+    assert times_of(output) == [Fraction(n, 25) for n in range(10)]
+    begin, end = pictures_of(output)[[0, -1]].astype(int)
+    whole = pictures_of(source)
+    assert np.abs(begin - whole[10]).mean() < 3 > np.abs(end - whole[19]).mean()
+    sound = packets_of(output, "audio")
+    assert 0 < len(sound) < len(packets_of(source, "audio"))
+    assert b"".join(sound) in b"".join(packets_of(source, "audio"))
+
+
+def test_a_rate_that_is_asked_for(clip, remake, probe):
+    source = clip(frames=10)
+    output = remake(source, wanted=video.Wanted(fps=Fraction(10)))
+    assert times_of(output) == [Fraction(n, 10) for n in range(4)]
+    fast = remake(source, "fast.mp4", wanted=video.Wanted(fps=Fraction(50)))
+    assert times_of(fast) == [Fraction(n, 50) for n in range(20)]
+    assert np.abs(pictures_of(fast)[[0, 2, 18]].astype(int) - pictures_of(source)[[0, 1, 9]]).mean() < 3
+
+
+def test_a_size_that_is_asked_for(clip, remake, probe):
+    (stream,) = probe(remake(clip(size=(48, 66)), wanted=video.Wanted(size=33)))["streams"]
+    assert (stream["width"], stream["height"]) == (32, 24)
+
+
+def test_pixels_that_are_not_square_stay_so(clip, remake, tmp_path, probe):
+    source = clip()
+    content = source.read_bytes()
+    film = video.Film(source)
+    film.aspect = Fraction(4, 3)
+    look = video.Look(
+        video.codec_of(tmp_path / "o.mp4", None, 8, False), film.size, False, False, film.colours.encoded(), film.aspect
+    )
+    target = video.FilmTarget(film, look, video.Parts(tmp_path / "o.mp4", {}), film.time_base)
+    video.run(film, lambda photo, _: photo, target)
+    assert probe(tmp_path / "o.mp4")["streams"][0]["sample_aspect_ratio"] == "4:3"
+    assert source.read_bytes() == content
