@@ -16,7 +16,8 @@ NETWORKS = _folder("assets/pretrained", "checkpoints/pretrained")
 STYLES = PACKAGE / "assets" / "styles"
 # What `weights: slim` stands for, by the name of the loss network.
 LOSS_NETWORKS = {"vgg19": PACKAGE / "assets" / "loss_networks" / "vgg19_slim.safetensors"}
-# Where a training begins by default, by the class of the network: with what a network for any style makes of the painting.
+# Where a training begins by default, by the class of the network: networks for any style, which predict one for the
+# painting.
 BASES = {
     "TransformerNetwork": NETWORKS / "any_johnson.safetensors",
     "SlimNetwork": NETWORKS / "any.safetensors",

@@ -13,6 +13,7 @@ from fast_style.data import load_style, procedural_image
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained"
 STYLES = ["starry_night", "the_scream", "composition_vii"]
+ANY = ["any", "any_johnson"]
 NAMES = [*STYLES, *(f"{style}_slim" for style in STYLES)]
 
 
@@ -45,24 +46,26 @@ def test_file_of_several_styles():
         assert place not in str(metadata)
 
 
-def test_file_for_any_style():
-    path = PRETRAINED / "adain.safetensors"
-    assert path.stat().st_size <= 5_000_000
+@pytest.mark.parametrize("name", ANY)
+def test_file_for_any_style(name):
+    path = PRETRAINED / f"{name}.safetensors"
+    assert path.stat().st_size <= 8_000_000
     assert takes_style(path)
     metadata = read_metadata(path)
-    assert metadata["heldout_after"]["heldout/content_loss"] < 0.7  # 1 is a picture without contents
-    assert metadata["heldout_after"]["heldout/identity_loss"] < 0.4
+    before, after = (metadata[key]["heldout/total_loss"] for key in ("heldout_before", "heldout_after"))
+    assert after < 5 < before / 10  # of paintings it has not seen
     for place in ("/home", "/root", "/work", "/tmp", "../"):
         assert place not in str(metadata)
 
 
-def test_any_style(root):
+@pytest.mark.parametrize("name", ANY)
+def test_any_style(name, root):
     scene = images.to_float(images.read(root / "docs" / "scene.jpg"))[None]
     scene = images.resize_long_side(scene, 320)
     styles = [load_style(name, size=256) for name in ("mosaic", "woodcut_sea", "gilded")]
     styles.append(procedural_image(7, 3, 256)[None].flip(1))  # in colours of no scene that it has seen
-    network = load_network(PRETRAINED / "adain.safetensors").of_images(styles)
-    pictures = [Stylizer(network.of_style({name: 1.0}), "cpu").stylize(scene) for name in network.styles]
+    network = load_network(PRETRAINED / f"{name}.safetensors").of_images(dict(zip("abcd", styles, strict=True)))
+    pictures = [Stylizer(network.of_style({style: 1.0}), "cpu").stylize(scene) for style in "abcd"]
     for picture, style in zip(pictures, styles, strict=True):
         check(scene, picture, 0.6 * chroma(style).item())
         distances = [(picture.mean((2, 3)) - other.mean((2, 3))).norm() for other in (style, scene)]
@@ -98,11 +101,12 @@ def test_stylizes_real_photos(name, shared):
         check(photo, stylizer.stylize(photo))
 
 
-def test_stylizes_real_photos_by_paintings_it_has_not_seen(shared):
-    network = load_network(PRETRAINED / "adain.safetensors")
+@pytest.mark.parametrize("model", ANY)
+def test_stylizes_real_photos_by_paintings_it_has_not_seen(model, shared):
+    network = load_network(PRETRAINED / f"{model}.safetensors")
     for name in ("houses", "olive", "self"):
         style = load_style("painting", str(shared / "data" / "van_gogh" / f"{name}.jpg"), size=512)
-        stylizer = Stylizer(network.of_images([style]).of_style({"1": 1.0}), "cpu")
+        stylizer = Stylizer(network.of_images({"a": style}).of_style({"a": 1.0}), "cpu")
         for path in sorted((shared / "data" / "photos" / "heldout").glob("*.jpg"))[::4]:
             photo = images.resize_long_side(images.to_float(images.read(path))[None], 320)
             # The brightest painting burns out half a percent of two photos, where they are white themselves.

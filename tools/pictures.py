@@ -33,7 +33,7 @@ NETWORKS = [
     DOCS.parent / f"checkpoints/pretrained/{n}.safetensors" for n in ("starry_night", "the_scream", "composition_vii")
 ]
 SEVERAL = DOCS.parent / "checkpoints/pretrained/gallery.safetensors"
-ANY = DOCS.parent / "checkpoints/pretrained/adain.safetensors"
+ANY = DOCS.parent / "checkpoints/pretrained/any.safetensors"
 PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
 HOUSES = "kodak_08_timber_houses"
 WIDTH, HEIGHT, GAP = 640, 427, 8

@@ -4,13 +4,14 @@ from fast_style.checkpoint.description import Description, describe, read_metada
 from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.onnx_metadata import ONNX_FORMAT, read_onnx_metadata
 from fast_style.checkpoint.source import find_network
-from fast_style.checkpoint.styled import load_styled
+from fast_style.checkpoint.styled import keep_styles, load_styled
 
 __all__ = [
     "ONNX_FORMAT",
     "Description",
     "describe",
     "find_network",
+    "keep_styles",
     "load_network",
     "load_styled",
     "read_metadata",

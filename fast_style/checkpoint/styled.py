@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
-from fast_style.checkpoint.network import load_network
+from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.source import find_network
 from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
 
@@ -22,8 +23,8 @@ def load_styled(
     Args:
         source: a file, a folder or the name of a network that ships, see `find_network`.
         style: of a network of several styles the weights of one or some, by name; with a map several such. Of a network
-            for any style the names are files, URLs or names of shipped styles; of an `AnyStyleNetwork` also `photo`, which
-            leaves photos as they are.
+            for any style the names are files, URLs or names of shipped styles; of an `AnyStyleNetwork` also `photo`,
+            which leaves photos as they are.
         style_map: where each of K styles applies, (1, K, h, w), not negative; only their ratio matters. It lies over
             the whole picture whatever the size of that.
 
@@ -61,6 +62,44 @@ def load_styled(
         raise ValueError(f"{path}: {error}") from error
 
 
+def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path) -> list[str]:
+    """Make a network of several styles of one for any style and some images, and write it to a file.
+
+    Args:
+        source: the network for any style, see `find_network`.
+        styles: files, URLs or names of shipped styles, each of which becomes a style with the name of its file.
+        output: a `.safetensors` file; what is there is replaced.
+
+    Returns:
+        The names of the styles; of an `AnyStyleNetwork` also `photo`.
+
+    Raises:
+        FileNotFoundError: if there is no such network, encoder or style image.
+        ValueError: if the network has its styles already, there is no image, two have one name, the output has another
+            suffix, or as `load_styled`.
+        RuntimeError: if a style image or an encoder cannot be downloaded.
+        OSError: if the file cannot be written; nothing is left behind.
+    """
+    from fast_style.data import StyleSource, find_style, load_style
+
+    if Path(output).suffix.lower() != ".safetensors":
+        raise ValueError(f"cannot write {output}: its suffix must be .safetensors")
+    path = find_network(source)
+    network = load_network(path)
+    if not (isinstance(network, TakesImages) and network.takes_images):
+        raise ValueError(f"{path} has its styles: styles are kept of a network for any style, such as any")
+    own: list[str] = network.styles if isinstance(network, AnyStyleNetwork) else []
+    styles = [style for style in styles if style not in own]
+    names = [StyleSource(style).name for style in styles]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two of the styles to keep are called {name}: rename one of the files")
+    found = {name: find_style(style) for name, style in zip(names, styles, strict=True)}
+    kept = network.of_images({name: load_style(name, file, size=STYLE_SIZE) for name, file in found.items()})
+    save_network(output, kept, {"predicted_by": path.stem, "style": "+".join(names)}, torch.float16)
+    return kept.styles
+
+
 def _of_images(
     network: TakesImages, style: Mapping[str, float] | Sequence[Mapping[str, float]]
 ) -> tuple[StyleNetwork, Mapping[str, float] | Sequence[Mapping[str, float]]]:
@@ -68,7 +107,7 @@ def _of_images(
     from fast_style.data import find_style, load_style  # heavy, and wanted for style images only
 
     styles = [style] if isinstance(style, Mapping) else style
-    own = network.styles if isinstance(network, AnyStyleNetwork) else []
+    own: list[str] = network.styles if isinstance(network, AnyStyleNetwork) else []
     names = [name for name in dict.fromkeys(name for each in styles for name in each) if name not in own]
     if not names:
         raise ValueError(f"{' and '.join(own)} alone is no style: choose an image as well")

@@ -4,26 +4,24 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
 from fast_style import images, video
-from fast_style.checkpoint import describe, find_network
+from fast_style.checkpoint import find_network
 from fast_style.cli import preview
-from fast_style.cli.arguments import note_of
+from fast_style.cli.film_networks import Networks
 from fast_style.cli.film_plan import is_asked_for, plan_films
-from fast_style.cli.layers import Layer, layers_of, load, name_of
 from fast_style.errors import one_line
 from fast_style.files import as_path
 from fast_style.inference.composition import read_masks
-from fast_style.inference.control import Control, Stylize
+from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
-from fast_style.inference.moving import Mask, MovingComposition, StyleOverTime, parse_times
-from fast_style.inference.stylizer import Stylizer
+from fast_style.inference.moving import Mask, MovingComposition
 from fast_style.terminal import Stop, progress_bar
 
 __all__ = ["is_asked_for", "run"]
@@ -42,7 +40,8 @@ def run(options: argparse.Namespace) -> None:
         ValueError, OSError, RuntimeError: after misuse, before anything is written.
     """
     control = Control(options.strength, options.preserve_color, options.stroke_size, options.effort)
-    wanted = video.Wanted(options.start or Fraction(0), options.end, options.fps, options.size)
+    side = options.size if options.work_size is None else options.work_size
+    wanted = video.Wanted(options.start or Fraction(0), options.end, options.fps, side)
     encoding = images.Encoding(
         options.quality, options.subsampling, options.bits, options.background, not options.drop_metadata
     )
@@ -50,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--still is of animations: leave it out, or name a picture")
     if options.smooth is not None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
-    networks = _Networks(options)
+    networks = Networks(options)
     if options.preview is not None:
         _preview(options, control, wanted, networks)
         return
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted, networks: "_Networks") -> None:
+def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted, networks: Networks) -> None:
     """Show a film or a camera."""
     if options.output is not None:
         raise ValueError("--preview writes no film: leave out --output")
@@ -92,42 +91,6 @@ def _preview(options: argparse.Namespace, control: Control, wanted: video.Wanted
     )
 
 
-class _Networks:
-    """The networks that stylize, one set for the whole film or others from time to time."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.notes = [note for text in options.style if (note := note_of(text))]
-        self.used: list[Stylizer] = []
-        if options.style_over_time is None:
-            self.layers = layers_of(options)
-            self.name, self.count = "+".join(layer.name for layer in self.layers), len(self.layers)
-            return
-        if options.style or options.style_map:
-            raise ValueError("--style-over-time takes the place of --style and --style-map: leave these out")
-        if len(options.model) > 1 or not describe(options.model[0]).takes_style:
-            raise ValueError("--style-over-time is of one network that has several styles or takes any")
-        self.keys = parse_times(options.style_over_time)
-        self.name, self.count = "-".join(name_of(style) for _, style in self.keys), 1
-
-    def load(self) -> None:
-        """Load them, with all styles over time, so that misuse is told before the work."""
-        options = self.options
-        if options.style_over_time is None:
-            self.used = [load(layer, options) for layer in self.layers]
-            fixed: Sequence[Stylize] = [stylizer.stylize for stylizer in self.used]
-            self.at: Callable[[Fraction], Sequence[Stylize]] = lambda _: fixed
-        else:
-            every = {name: 1.0 for _, style in self.keys for name in style}
-            self.used = [load(Layer(options.model[0], "", every), options)]
-            self.at = StyleOverTime(self.keys, lambda style: load(Layer(options.model[0], "", style), options).stylize)
-        self.notes += [note for stylizer in self.used for note in stylizer.backend.notes]
-
-    def __str__(self) -> str:
-        """Name the backends."""
-        return ", ".join(dict.fromkeys(str(stylizer.backend) for stylizer in self.used))
-
-
 def _opened(job: Job, wanted: video.Wanted, options: argparse.Namespace) -> video.Film | video.FrameFolder:
     """Open a film, and tell what would fail later."""
     film = video.open_frames(job.source, wanted)
@@ -135,6 +98,8 @@ def _opened(job: Job, wanted: video.Wanted, options: argparse.Namespace) -> vide
         video.check_look(_look(job, film, options))
         if isinstance(film, video.Film):
             film.notes.extend(video.check_streams(job.target, film, options.audio != "none"))
+    elif options.work_size is not None:
+        raise ValueError("--work-size is of films that are encoded: take --size")
     elif options.codec is not None or options.crf is not None:
         raise ValueError(f"--codec and --crf are of films, and {job.target} is none: leave them out")
     return film
@@ -147,7 +112,7 @@ def _look(job: Job, film: video.Film | video.FrameFolder, options: argparse.Name
     kept = alpha and codec.transparent is not None
     return video.Look(
         codec,
-        film.size,
+        _size(film, options),
         film.deep,
         kept,
         film.colours.encoded(),
@@ -156,6 +121,16 @@ def _look(job: Job, film: video.Film | video.FrameFolder, options: argparse.Name
         THREADS,
         background or (0, 0, 0),
     )
+
+
+def _size(film: video.Film | video.FrameFolder, options: argparse.Namespace) -> tuple[int, int]:
+    """Return the size of the film that is written."""
+    if options.work_size is None:
+        return film.size
+    size = film.size_of(options.size)
+    if max(size) < options.work_size:
+        raise ValueError(f"--work-size {options.work_size} is more than the film has, {size[1]}×{size[0]}")
+    return size
 
 
 def _masks(paths: Sequence[Path], count: int, film: video.Film | video.FrameFolder) -> list[Tensor | Mask | None]:
@@ -169,7 +144,7 @@ def _masks(paths: Sequence[Path], count: int, film: video.Film | video.FrameFold
 
 
 def _recipe(
-    job: Job, wanted: video.Wanted, networks: _Networks, control: Control, options: argparse.Namespace
+    job: Job, wanted: video.Wanted, networks: Networks, control: Control, options: argparse.Namespace
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
     files = [find_network(model) for model in options.model]
@@ -180,6 +155,7 @@ def _recipe(
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),
         "smoothing": options.smooth,
+        "size": [options.size, options.work_size],
         "frames": repr(wanted),
         "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower()],
         "computation": [str(networks), options.tile],
@@ -199,13 +175,18 @@ def _target(
     recipe: Mapping[str, Any],
     encoding: images.Encoding,
     options: argparse.Namespace,
-) -> video.Target:
+) -> video.Target | None:
+    """Open what a film is written to; None if that fails, which is told."""
     if video.is_pattern(job.target):
         return video.FolderTarget(job.target, options.overwrite, encoding)
     if job.target.suffix.lower() not in video.CONTAINERS:
         return video.AnimationTarget(job.target, encoding)
     source = film if isinstance(film, video.Film) else None
-    parts = video.Parts(job.target, recipe, options.overwrite)
+    try:
+        parts = video.Parts(job.target, recipe, options.overwrite)
+    except OSError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return None
     return video.FilmTarget(source, _look(job, film, options), parts, film.time_base, options.audio != "none")
 
 
@@ -219,10 +200,8 @@ def _make(
     backend: str,
 ) -> bool:
     """Make a film; returns whether it is whole, and exits after Ctrl-C."""
-    try:
-        target = _target(job, film, recipe, encoding, options)
-    except OSError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+    target = _target(job, film, recipe, encoding, options)
+    if target is None:
         return False
     if target.done:
         print(f"{job.target}: {target.done} frames are there, going on from there", file=sys.stderr)
@@ -246,12 +225,18 @@ def _make(
     if composition.resized:
         print("masks of another size than the picture are resized to it", file=sys.stderr)
     if not complete:
-        where = f"{job.target} holds them, and the same command goes on from there" if count else "nothing is written"
-        print(f"interrupted after {count} frames: {where}", file=sys.stderr)
-        sys.exit(130)
+        _interrupted(job, count)
     if not count:
         print(f"error: no frame of {job.source} is between --start and --end", file=sys.stderr)
         return False
     rate = (count - already) / (time.monotonic() - began)
     print(f"stylized {count} frames of {job.source} into {job.target}, {rate:.3g} frames/s, with {backend}")
     return True
+
+
+def _interrupted(job: Job, count: int) -> NoReturn:
+    """Tell what Ctrl-C has left, and exit."""
+    resumes = video.is_pattern(job.target) or job.target.suffix.lower() in video.CONTAINERS
+    held = f"{job.target} holds them" + (", and the same command goes on from there" if resumes else "")
+    print(f"interrupted after {count} frames: {held if count else 'nothing is written'}", file=sys.stderr)
+    sys.exit(130)

@@ -9,7 +9,7 @@ from fast_style.files import as_path
 from fast_style.inference.jobs import Job
 from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern
 
-ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview")
+ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview", "work_size")
 NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
 
 

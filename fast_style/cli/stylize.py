@@ -8,11 +8,11 @@ from pathlib import Path
 from torch import Tensor
 
 from fast_style import images
-from fast_style.checkpoint import describe
+from fast_style.checkpoint import describe, keep_styles
 from fast_style.cli import film
-from fast_style.cli.arguments import note_of
+from fast_style.cli.arguments import check_new, note_of
 from fast_style.cli.layers import layers_of, load
-from fast_style.data import shipped_styles
+from fast_style.data import parse_styles, shipped_styles
 from fast_style.inference.composition import Composition, read_masks
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job, plan
@@ -34,6 +34,10 @@ def run(options: argparse.Namespace) -> None:
         if options.list_styles:
             _list_styles(options.model)
             return
+        if options.save_style:
+            _keep_styles(options)
+            if not options.input:
+                return
         if film.is_asked_for(options):
             film.run(options)
             return
@@ -81,6 +85,18 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         encoding, options.profile, options.size, options.still, options.overwrite, batch_size=options.batch_size
     )
+
+
+def _keep_styles(options: argparse.Namespace) -> None:
+    """Write the styles that are chosen to a file, each once, whatever their weights."""
+    if len(options.model) > 1 or not options.style:
+        raise ValueError(
+            "--save-style keeps the styles of one network for any style: give one --model, and --style IMAGE"
+        )
+    check_new(options.save_style, options.overwrite)
+    styles = list(dict.fromkeys(name for text in options.style for name in parse_styles(text)))
+    names = keep_styles(options.model[0], styles, options.save_style)
+    print(f"wrote {options.save_style} with the styles {', '.join(names)}")
 
 
 def _list_styles(models: Sequence[Path]) -> None:

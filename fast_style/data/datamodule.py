@@ -146,7 +146,9 @@ class PhotoDataModule(LightningDataModule):
             self._paintings = self._paintings or StyleCrops(None, self.size, self.seed)
             self._report(self._paintings[0]["skipped"], [])
         elif self._paintings is not None:
-            raise ValueError("data.style_root is for a network that takes any style: give model=adain, or leave it out")
+            raise ValueError(
+                "data.style_root is for a network that takes any style: give model=any_style, or leave it out"
+            )
         source, heldout = self._source, self._heldout_source
         if self.coco is not None:
             source = ImageSource(download_coco(str(self.root), self.coco))

@@ -52,7 +52,9 @@ class Stylizer:
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
     ) -> None:
         if getattr(network, "takes_images", False):
-            raise ValueError("the network takes style images: take network.of_images({NAME: IMAGE}).of_style({NAME: 1})")
+            raise ValueError(
+                "the network takes style images: take network.of_images({NAME: IMAGE}).of_style({NAME: 1})"
+            )
         if styles := getattr(network, "styles", None):
             raise ValueError(f"the network has several styles, {', '.join(styles)}: take network.of_style({{NAME: 1}})")
         self.backend = choose(network, device, precision, backend, compile)

@@ -234,7 +234,9 @@ class _AnyStyle(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Ask for the style image."""
-        raise ValueError("this network takes style images: train it with model=adain, use network.of_images({NAME: IMAGE})")
+        raise ValueError(
+            "this network takes style images: train it with model=adain, use network.of_images({NAME: IMAGE})"
+        )
 
 
 def _name_of(encoder: str, was_read: bool) -> str:

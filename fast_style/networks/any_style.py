@@ -1,6 +1,7 @@
 """Any style in one pass: an encoder of style images, and a network whose scales and shifts it predicts."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -45,7 +46,7 @@ class StyleEncoder(nn.Module):
             raise ValueError(f"the code of a style must have 1 to 1024 numbers, got {code!r}")
         widths = [width, 2 * width, 4 * width, 4 * width]
         self.scales = nn.ModuleList([nn.Sequential(ConvLayer(3, width, 7, stride=4), nn.ReLU())])
-        for above, below in zip(widths, widths[1:], strict=False):
+        for above, below in pairwise(widths):
             self.scales.append(
                 nn.Sequential(ConvLayer(above, below, 3, stride=2), nn.ReLU(), ConvLayer(below, below, 3), nn.ReLU())
             )
@@ -56,30 +57,24 @@ class StyleEncoder(nn.Module):
 
     @torch.no_grad()
     def balance(self) -> None:
-        """Scale the channels so that statistics vary by about 1, as half precision needs it; codes stay as they are.
+        """Scale the channels so that statistics vary by about 1, as half precision needs it; codes hardly change.
 
         Rectified linear units let factors above 0 pass: what a channel is divided by, the next convolution multiplies
         its weights with. Channels whose statistics are divided are those of the last convolution of each scale.
         """
         standardize = self.to_code[0]
-        assert isinstance(standardize, nn.BatchNorm1d)  # noqa: S101 - as `code_of` makes it
-        below, place = torch.ones(3, dtype=torch.float64), 0
+        mean, variance = standardize.get_buffer("running_mean"), standardize.get_buffer("running_var")
+        factors, place = torch.ones(3, dtype=torch.float64), 0
         for scale in self.scales:
-            convs = [layer for layer in scale if isinstance(layer, nn.Conv2d)]
-            for conv in convs:
-                weight = conv.weight.double() * below[:, None, None]
-                below = weight.flatten(1).norm(dim=1)
-                if conv is convs[-1]:
-                    variance = standardize.running_var[place : place + 2 * len(below)].double().view(2, -1).amax(0)
-                    # What hardly varies is left alone: the small number under the root would grow beside it.
-                    below = variance.sqrt().clamp_min(1)
-                below = below.clamp_min(1e-12)
-                conv.weight.copy_(weight / below[:, None, None, None])
-                conv.bias.copy_(conv.bias.double() / below)
-            twice = below.repeat(2)
-            standardize.running_mean[place : place + len(twice)].div_(twice)
-            standardize.running_var[place : place + len(twice)].div_(twice.square())
-            place += len(twice)
+            convs = [layer for layer in scale.children() if isinstance(layer, nn.Conv2d)]
+            for conv in convs[:-1]:
+                factors = _divide(conv, factors, None)
+            # What hardly varies is left alone: the small number under the root would grow beside it.
+            here = slice(place, place + 2 * convs[-1].out_channels)
+            factors = _divide(convs[-1], factors, variance[here].double().view(2, -1).amax(0).sqrt().clamp_min(1))
+            mean[here] /= factors.repeat(2)
+            variance[here] /= factors.repeat(2).square()
+            place = here.stop
 
     def forward(self, images: Tensor) -> Tensor:
         """Map style images (N, 3, H, W) in [0, 1], H and W at least 64, to codes (N, K) in float32."""
@@ -88,6 +83,16 @@ class StyleEncoder(nn.Module):
             x = scale(x)
             statistics += channel_statistics(x, 1e-4)
         return self.to_code(torch.cat(statistics, 1)).float()
+
+
+def _divide(conv: nn.Conv2d, above: Tensor, by: Tensor | None) -> Tensor:
+    """Divide the outputs of a convolution whose inputs were divided, by default by the norms of its kernels."""
+    weight = conv.weight.double() * above[:, None, None]
+    factors = weight.flatten(1).norm(dim=1).clamp_min(1e-12) if by is None else by
+    conv.weight.copy_(weight / factors[:, None, None, None])
+    if conv.bias is not None:
+        conv.bias.copy_(conv.bias.double() / factors)
+    return factors
 
 
 def code_of(numbers: int, code: int) -> nn.Sequential:

@@ -124,4 +124,3 @@ class AnyStyle(NetworkTask):
 
     def _painting(self, style: str, photos: Tensor) -> Tensor:
         return self._shown[style].to(photos.device)
-

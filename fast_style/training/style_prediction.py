@@ -4,7 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,8 +55,8 @@ class StylePrediction(NetworkTask):
     Every photo of a batch has a painting of its own. Two codes of it are learned: the teacher's, of the statistics of
     VGG-19, which are there anyway since the losses need them, and that of the network's small encoder, which is trained
     to equal it. Three of four samples are painted by the encoder's code once the two are close, all others by the
-    teacher's. An
-    eighth of the photos, at least one, is also painted by the row of scales and shifts `photo`, and is to stay as it is.
+    teacher's. An eighth of the photos, at least one, is also painted by the row of scales and shifts `photo`, and is to
+    stay as it is.
 
     Args:
         network: what is trained.
@@ -130,13 +130,6 @@ class StylePrediction(NetworkTask):
         """The parameters of the network and of the teacher, if there is one."""
         return (*self.network.parameters(), *(self.teacher.parameters() if self.teacher else ()))
 
-    def train(self, mode: bool = True) -> Self:
-        """Switch to training; without a teacher what the encoder standardises by stays as it is."""
-        super().train(mode)
-        if self.teacher is None:
-            self.network.encoder.eval()
-        return self
-
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as `NetworkTask.save`, its encoder balanced (see `StyleEncoder.balance`)."""
         trained, self.network = self.network, copy.deepcopy(self.network)
@@ -156,6 +149,8 @@ class StylePrediction(NetworkTask):
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"image": (N, 3, H, W), "painting": (N, 3, h, w), both in [0, 1]}."""
         photos = batch["image"]
+        if self.teacher is None:
+            self.network.encoder.eval()  # what it standardises by stays as it is
         moved, shift = self.moved(batch)
         own = torch.arange(len(photos), device=photos.device) % 4 != 0
         losses, pictures, of_moved = self._losses(photos, batch["painting"], moved, own)

@@ -6,13 +6,15 @@
 from fast_style.video.encoding import Look, check_look
 from fast_style.video.folders import AnimationTarget, FolderTarget, FrameFolder
 from fast_style.video.formats import CONTAINERS, FILMS, codec_of, is_film, is_pattern
+from fast_style.video.frame import Frame, Wanted
 from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
 from fast_style.video.masks import MovingMask, moves, open_frames
 from fast_style.video.muxing import check_streams
-from fast_style.video.parts import FilmTarget, Parts, is_partial
+from fast_style.video.parts import Parts, is_partial
 from fast_style.video.pipeline import Target, run
-from fast_style.video.reading import Film, Frame, Wanted
+from fast_style.video.reading import Film
 from fast_style.video.smoothing import Smoother
+from fast_style.video.target import FilmTarget
 
 __all__ = ["CONTAINERS", "FILMS", "AnimationTarget", "Film", "FilmTarget", "FolderTarget", "Frame", "FrameFolder"]
 __all__ += [

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 from fast_style.errors import first_line
 
@@ -21,6 +22,48 @@ def pyav() -> ModuleType:
         raise RuntimeError("films need the package av: pip install 'fast-style[video]'") from None
     av.logging.set_level(None)
     return av
+
+
+class Recorded:
+    """A file that is written by FFmpeg, which forgets why writing failed.
+
+    Args:
+        file: open for writing.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write, and remember what goes wrong."""
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self._error = error
+            raise
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Go elsewhere in the file."""
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        """Tell where in the file it is."""
+        return self._file.tell()
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Raise why writing failed in place of what FFmpeg makes of it.
+
+        Raises:
+            OSError: what writing, or flushing what was written, raised.
+        """
+        try:
+            yield
+        except pyav().FFmpegError:
+            if self._error is not None:
+                raise self._error from None
+            raise
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Pictures to packets: one closed part of a film, which can be decoded by itself."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
@@ -10,10 +11,10 @@ import torch
 from torch import Tensor
 
 from fast_style.images.transparency import flatten
-from fast_style.video.av_library import pyav
+from fast_style.video.av_library import Recorded, pyav
 from fast_style.video.colour import LIMITED, Colours
 from fast_style.video.formats import Codec
-from fast_style.video.reading import Frame
+from fast_style.video.frame import Frame
 
 RATE = Fraction(1, 25)  # seconds between the frames of a part, whatever their true times are
 
@@ -24,8 +25,8 @@ class Look:
 
     Attributes:
         codec: which one.
-        size: height and width of the pictures; where the codec has even ones only, odd ones grow by a row or column,
-            which repeats the last.
+        size: height and width of the film, to which smaller pictures are enlarged; where the codec has even ones only,
+            odd ones grow by a row or column, which repeats the last.
         deep: whether the pictures have more than 8 bits.
         alpha: whether transparency is kept.
         colours: what the film is tagged with.
@@ -104,7 +105,8 @@ class Part:
         self.look = look
         self.order: list[int] = []
         self.count = 0
-        self._container = av.open(file, "w", format="matroska")
+        self._file = Recorded(file)
+        self._container = av.open(self._file, "w", format="matroska")
         # Nothing in it depends on when it was made.
         self._container.flags |= av.container.Flags.bitexact.value
         stream = self._container.add_stream(look.codec.encoder, rate=1 / RATE, options=dict(look.options))
@@ -125,7 +127,8 @@ class Part:
         picture = to_yuv(frame.pixels, frame.alpha, self.look)
         picture.pts, picture.time_base = self.count, RATE
         self.count += 1
-        self._mux(self._stream.encode(picture))
+        with self._file.telling():
+            self._mux(self._stream.encode(picture))
 
     def close(self) -> None:
         """Encode what is held back, and end the file.
@@ -133,17 +136,16 @@ class Part:
         Raises:
             RuntimeError: if the encoder left out a frame.
         """
-        self._mux(self._stream.encode(None))
-        self._container.close()
+        with self._file.telling():
+            self._mux(self._stream.encode(None))
+            self._container.close()
         if sorted(self.order) != list(range(self.count)):
             raise RuntimeError(f"{self.look.codec.encoder} encoded {len(self.order)} of {self.count} frames")
 
     def abandon(self) -> None:
         """End it after a failure, whatever becomes of the file."""
-        try:
+        with suppress(pyav().FFmpegError, OSError):
             self._container.close()
-        except (OSError, ValueError):
-            return
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
@@ -168,12 +170,15 @@ def to_yuv(pixels: Tensor, alpha: Tensor | None, look: Look) -> Any:
         top = 65_535 if pixels.dtype == torch.uint16 else 255
         channels = torch.cat([pixels, torch.full_like(pixels[:1], top)])
     array = channels.permute(1, 2, 0).contiguous().numpy()  # (H, W, C)
-    if any(look.padding):
+    height, width = (length + more for length, more in zip(look.size, look.padding, strict=True))
+    if array.shape[:2] == look.size and any(look.padding):
         array = np.pad(array, [(0, more) for more in (*look.padding, 0)], mode="edge")
     name = {"uint8": ("rgb24", "rgba"), "uint16": ("rgb48le", "rgba64le")}[str(array.dtype)][array.shape[2] - 3]
     frame = pyav().VideoFrame.from_ndarray(array, format=name)
     return frame.reformat(
-        format=look.format,
+        width,
+        height,
+        look.format,
         dst_colorspace=look.colours.matrix,
         dst_color_range=LIMITED,
         src_color_range=2,

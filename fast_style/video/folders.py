@@ -11,8 +11,9 @@ import torch
 
 from fast_style import images
 from fast_style.video.colour import BT709, FULL, RGB, Colours
+from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_pattern
-from fast_style.video.reading import Frame, Wanted
+from fast_style.video.frame import Frame, Wanted
 
 RATE = Fraction(25)  # frames a second, if none is asked for
 
@@ -55,6 +56,10 @@ class FrameFolder:
         self.bits = 16 if self.deep else 8
         if self.wanted.fps is None:
             self.notes.append(f"{self.path}: {RATE} frames a second; --fps sets another rate")
+
+    def size_of(self, side: int | None) -> tuple[int, int]:
+        """Return height and width with so many pixels on the long side; None: those of the first frame's file."""
+        return scaled(images.open_picture(self.paths[0]).size, side)
 
     @property
     def count(self) -> int:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from fast_style import images
 from fast_style.video.av_library import pyav
-from fast_style.video.reading import Film, Frame, Wanted
+from fast_style.video.frame import Frame, Wanted
+from fast_style.video.reading import Film
 
 CAMERA = "camera"
 DRIVERS = {"darwin": ("avfoundation", "{}:none"), "win32": ("vfwcap", "{}")}  # else Linux

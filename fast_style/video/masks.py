@@ -10,7 +10,8 @@ from fast_style import images
 from fast_style.functional import luma
 from fast_style.video.folders import FrameFolder
 from fast_style.video.formats import is_film, is_pattern
-from fast_style.video.reading import Film, Frame, Wanted
+from fast_style.video.frame import Frame, Wanted
+from fast_style.video.reading import Film
 
 
 def open_frames(path: Path, wanted: Wanted) -> Film | FrameFolder:

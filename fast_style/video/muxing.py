@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fast_style.files import replacing
-from fast_style.video.av_library import in_sentences, pyav
+from fast_style.video.av_library import Recorded, in_sentences, pyav
 from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
@@ -38,7 +38,7 @@ def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, aud
 
     Args:
         parts: of the pictures.
-        film: whose sound, subtitles, chapters and title are copied, packet by packet; None: nothing is.
+        film: whose sound, subtitles, title, and chapters if it is whole, are copied; None: nothing is.
         look: of the pictures.
         time_base: of the pictures' timestamps; Matroska and WebM round them to milliseconds.
         audio: whether sound is copied.
@@ -51,7 +51,8 @@ def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, aud
     av = pyav()
     delay = max(_delay(order) for _, order, _ in parts.timings())
     with ExitStack() as open_, in_sentences("write film", parts.output):
-        file = open_.enter_context(replacing(parts.output))
+        file = Recorded(open_.enter_context(replacing(parts.output)))
+        open_.enter_context(file.telling())
         form = CONTAINERS[parts.output.suffix.lower()]
         out = open_.enter_context(av.open(file, "w", format=form))
         out.flags |= av.container.Flags.bitexact.value  # nothing in it depends on when it was made
@@ -62,8 +63,10 @@ def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, aud
         streams = [_pictures(parts, pictures, time_base, delay)]
         if film is not None:
             source = open_.enter_context(av.open(str(film.path)))
-            out.metadata.update({key: value for key, value in source.metadata.items() if key in ("title", "comment")})
             end = _end(parts) if cut or film.wanted.end is not None else None
+            if not film.wanted.start and end is None and source.chapters():
+                out.set_chapters(source.chapters())
+            out.metadata.update({key: value for key, value in source.metadata.items() if key in ("title", "comment")})
             streams.append(_copied(out, source, film, audio, end))
         for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
             out.mux(packet)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from fast_style.files import replacing
-from fast_style.video.encoding import Look, Part
-from fast_style.video.muxing import Timing, mux
-from fast_style.video.reading import Film, Frame
+from fast_style.video.encoding import Part
+from fast_style.video.muxing import Timing
 
 FRAMES = 240  # of a part
 MANIFEST = "manifest.json"
@@ -140,90 +138,6 @@ def is_partial(output: Path) -> bool:
     """Tell whether a film is the beginning that an interrupted command has left, unchanged since."""
     about = _read(folder_of(output) / MANIFEST)
     return about is not None and output.is_file() and about.get("partial") == _stamp(output)
-
-
-@dataclass
-class FilmTarget:
-    """Encodes frames into parts, and joins them with the sound and the subtitles of the film they come from.
-
-    Args:
-        film: what the frames were made from, whose other streams are copied; None: there are none.
-        look: how they are encoded.
-        parts: where the parts are kept.
-        time_base: of the timestamps.
-        audio: whether sound is copied.
-
-    Attributes:
-        done: how many frames are in whole parts already.
-        memory: what the frame after these depends on.
-    """
-
-    film: Film | None
-    look: Look
-    parts: Parts
-    time_base: Fraction
-    audio: bool = True
-
-    def __post_init__(self) -> None:
-        self.done = self.parts.frames
-        self.memory = self.parts.memory() if self.parts.done else {}
-        self._part: Part | None = None
-        self._timings: list[Timing] = []
-        self._open = ExitStack()
-
-    def write(self, number: int, frame: Frame) -> None:
-        """Encode a frame; the part is closed once it is full."""
-        del number
-        if self._part is None:
-            file = self._open.enter_context(replacing(self.parts.path(self.parts.done)))
-            self._part, self._timings = Part(file, self.look), []
-        try:
-            self._part.write(frame)
-        except BaseException:
-            self._drop()
-            raise
-        self._timings.append(Timing(frame.time, frame.duration))
-        self.memory = frame.memory
-        if len(self._timings) == FRAMES:
-            self._close(True)
-
-    def finish(self, complete: bool) -> None:
-        """Write the film.
-
-        Args:
-            complete: whether all frames were written; otherwise the film holds what there is, and the parts stay.
-        """
-        if self._part is not None:
-            self._close(len(self._timings) == FRAMES)
-        if not self.parts.done:
-            self.parts.remove()
-            return
-        mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete)
-        if complete:
-            self.parts.remove()
-        else:
-            self.parts.note_partial()
-
-    def give_up(self) -> None:
-        """Drop the part at hand, and remove the folder if it holds no whole part."""
-        self._drop()
-        if not self.parts.done:
-            self.parts.remove()
-
-    def _close(self, complete: bool) -> None:
-        part, self._part = self._part, None
-        assert part is not None  # noqa: S101 - there is one wherever this is called
-        with self._open.pop_all():
-            part.close()
-        self.parts.keep(self.parts.done, part, self._timings, complete, self.memory if complete else {})
-        self.done = self.parts.frames
-
-    def _drop(self) -> None:
-        if self._part is not None:
-            self._part.abandon()
-            self._part = None
-        with suppress(OSError):
-            self._open.close()
 
 
 def _stamp(path: Path) -> list[int]:

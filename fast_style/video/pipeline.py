@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fast_style import images
-from fast_style.video.reading import Frame
+from fast_style.video.frame import Frame
 
 AHEAD = 4  # frames that wait at each station
 
@@ -81,8 +81,8 @@ def run(
 
     Args:
         source: the frames.
-        stylize: from and to RGB of shape (1, 3, H, W): uint8, or float in [0, 1] where frames have more than 8 bits; it
-            gets the seconds from the beginning as well. It is called in this thread.
+        stylize: from and to RGB of shape (1, 3, H, W), uint8, or float in [0, 1] from frames of more than 8 bits; it
+            gets the time in seconds as well. It is called in this thread.
         target: takes the stylized frames, in another thread.
         progress: called in this thread with how many frames are done, and of about how many.
         stop: asked in this thread before each frame; once it returns True, what is done is finished.
@@ -104,12 +104,10 @@ def run(
                 break
             try:
                 picture = stylized(frame, stylize)
-                if remembering is not None:
-                    picture = replace(picture, memory=remembering.memory())
             except KeyboardInterrupt:
                 complete = False
                 break
-            writer.put(number, picture)
+            writer.put(number, picture if remembering is None else replace(picture, memory=remembering.memory()))
             number += 1
             if progress is not None:
                 progress(number, max(number, source.count))

@@ -1,7 +1,7 @@
-"""Films and folders of frames, read a frame at a time."""
+"""Films, read a frame at a time."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,62 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import in_sentences, pyav
-from fast_style.video.colour import RGB, Colours, colours_of, to_sdr
+from fast_style.video.colour import colours_of, to_sdr
+from fast_style.video.decoding import decoded, length_of, scaled, to_rgb
+from fast_style.video.frame import Frame, Wanted
 
-DEPTHS = {1: "rgb24", 2: "rgb48le"}
-DEPTHS_ALPHA = {1: "rgba", 2: "rgba64le"}
 THREADS = min(4, os.cpu_count() or 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """A picture of a film.
-
-    Attributes:
-        pixels: RGB of shape (3, H, W), uint8 or uint16.
-        alpha: opacity of shape (1, H, W), of the same type; None: opaque.
-        time: seconds from the beginning of the film, exact.
-        duration: seconds for which it is shown, of which only that of the last frame matters; 0: unknown.
-        memory: what the next frame depends on once this one is stylized, by name.
-    """
-
-    pixels: Tensor
-    alpha: Tensor | None
-    time: Fraction
-    duration: Fraction
-    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which frames are read, and in which size.
-
-    Attributes:
-        start: seconds at which it begins.
-        end: seconds at which it ends; None: with the film.
-        fps: frames a second, evenly; None: the film's own, at its own times.
-        size: pixels on the long side; None: the film's own. Both sides become even.
-
-    Raises:
-        ValueError: if a value is not positive, or the end is not after the start.
-    """
-
-    start: Fraction = Fraction(0)
-    end: Fraction | None = None
-    fps: Fraction | None = None
-    size: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.start < 0:
-            raise ValueError(f"--start must not be negative, got {float(self.start):g}")
-        if self.end is not None and self.end <= self.start:
-            raise ValueError(f"--end must be after --start, got {float(self.end):g} after {float(self.start):g}")
-        if self.fps is not None and not 0 < self.fps <= 1000:
-            raise ValueError(f"--fps must be above 0, up to 1000, got {float(self.fps):g}")
 
 
 @dataclass
@@ -92,7 +44,7 @@ class Film:
 
     def __post_init__(self) -> None:
         with self._opened() as (container, stream):
-            first = next(_decoded(container, stream, None), None)
+            first = next(decoded(container, stream, None), None)
             if first is None:
                 raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded{self._why()}")
             self.colours = colours_of(first)
@@ -102,18 +54,25 @@ class Film:
             self.rate = Fraction(self.wanted.fps or stream.average_rate or stream.guessed_rate or 25)
             self.time_base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
             self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
-            self.length, self._sure = _length(container, stream)
+            self.length, self._sure = length_of(container, stream)
             self._raw_size = (first.height, first.width)
         turned = self.rotation % 180 != 0
         if turned:
             self.aspect = 1 / self.aspect
-        self._scaled_size = _scaled(self._raw_size, self.wanted.size)
+        self._scaled_size = scaled(self._raw_size, self.wanted.size)
         self.size = self._scaled_size[::-1] if turned else self._scaled_size
         if self.length and self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
+        if first.interlaced_frame:
+            self.notes.append(f"{self.path} is interlaced: its frames are stylized as they are, with both fields")
         if self.colours.hdr:
             self.notes.append(f"{self.path} has high dynamic range ({self.colours.hdr}): turned into standard range")
+
+    def size_of(self, side: int | None) -> tuple[int, int]:
+        """Return height and width, upright, with so many pixels on the long side; None: its own."""
+        height, width = scaled(self._raw_size, side)
+        return (width, height) if self.rotation % 180 else (height, width)
 
     @property
     def deep(self) -> bool:
@@ -197,7 +156,7 @@ class Film:
             base = Fraction(stream.time_base)
             if wanted.start > 0:
                 container.seek(int(wanted.start / base), stream=stream)
-            for raw in _decoded(container, stream, damaged):
+            for raw in decoded(container, stream, damaged):
                 time = end if raw.pts is None else raw.pts * base
                 if last is not None and time <= last:  # too late to be shown
                     continue
@@ -219,7 +178,7 @@ class Film:
             was, now = (f"{w}×{h}" for h, w in (self._raw_size, (raw.height, raw.width)))
             note = f"the size of {self.path} changes from {was} to {now} at {float(time):.3f} s: resized to the first"
             self.notes.extend([note] if not any("changes from" in each for each in self.notes) else [])
-        array = _to_rgb(raw, self.colours, self._scaled_size, self.deep, self.alpha)
+        array = to_rgb(raw, self.colours, self._scaled_size, self.deep, self.alpha)
         if self.rotation:
             array = np.rot90(array, round(self.rotation / 90))
         colours = array[..., :3]
@@ -230,74 +189,3 @@ class Film:
             return Frame(pixels, None, time, duration)
         alpha = torch.from_numpy(np.ascontiguousarray(array[None, ..., 3]))
         return Frame(fill_hidden(pixels, alpha), alpha, time, duration)
-
-
-def _decoded(container: Any, stream: Any, damaged: list[str] | None) -> Iterator[Any]:
-    """Yield decoded frames, those that a decoder holds back included; notes what cannot be decoded, in a list."""
-    av = pyav()
-    context = _transparent_decoder(stream)
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.InvalidDataError:
-            if damaged is not None:
-                damaged.append("its end")
-            return
-        try:
-            empty = packet.size == 0
-            yield from context.decode(None if empty else packet)
-        except (av.InvalidDataError, av.EOFError):
-            if damaged is not None and packet.pts is not None:
-                damaged.append(f"{float(packet.pts * stream.time_base):.3f} s")
-
-
-def _transparent_decoder(stream: Any) -> Any:
-    """Return the decoder; of VP9 with transparency, the one that knows of it."""
-    if (
-        stream.codec_context.name not in ("vp9", "vp8")
-        or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1"
-    ):
-        return stream.codec_context
-    context = pyav().CodecContext.create(f"libvpx{'-vp9' if stream.codec_context.name == 'vp9' else ''}", "r")
-    context.extradata = stream.codec_context.extradata
-    return context
-
-
-def _to_rgb(raw: Any, colours: Colours, size: tuple[int, int], deep: bool, alpha: bool) -> np.ndarray:
-    """Convert a decoded frame to R'G'B', (H, W, 3), or (H, W, 4) with transparency; uint8 or uint16."""
-    from av.video.reformatter import Interpolation
-
-    accurate = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
-    formats = DEPTHS_ALPHA if alpha else DEPTHS
-    known = {} if colours.matrix == RGB else {"src_colorspace": colours.matrix, "src_color_range": colours.range}
-    converted = raw.reformat(
-        size[1], size[0], formats[2 if deep else 1], interpolation=accurate, dst_color_range=2, threads=1, **known
-    )
-    return np.asarray(converted.to_ndarray())
-
-
-def _scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
-    if side is None or max(size) == side:
-        return size
-    height, width = (max(2, 2 * round(length * side / max(size) / 2)) for length in size)
-    return height, width
-
-
-def _length(container: Any, stream: Any) -> tuple[Fraction, bool]:
-    """Read in the headers how many seconds the pictures last, from the time 0; and whether that is of the pictures.
-
-    Matroska tells how long all streams last, and only in a tag, which not all programs write, how long each does.
-    """
-    if told := stream.metadata.get("DURATION"):
-        try:
-            parts = [Fraction(part) for part in told.split(":")]
-            return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0)), True
-        except ValueError:
-            return Fraction(0), False
-    if stream.duration is None:
-        return Fraction(container.duration or 0, 1_000_000), False
-    length = Fraction((stream.start_time or 0) + stream.duration) * stream.time_base
-    return length, "matroska" not in container.format.name

@@ -332,7 +332,7 @@ def test_descriptions_of_styles():
     assert len(styles_of("gallery")) > 1
     assert describe("gallery").takes_style
     assert not describe("gallery").takes_images
-    assert describe("adain").takes_images
+    assert describe("any").takes_images
     assert not takes_style("starry_night")
 
 

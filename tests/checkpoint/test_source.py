@@ -84,9 +84,9 @@ def test_home(make, monkeypatch, tmp_path):
     [
         (
             "stary_night",
-            r"there is no network at stary_night \(did you mean starry_night\?\); those that ship are adain, ",
+            r"there is no network at stary_night \(did you mean starry_night\?\); those that ship are any, ",
         ),
-        ("gibberish", r"there is no network at gibberish; those that ship are adain, "),
+        ("gibberish", r"there is no network at gibberish; those that ship are any, "),
         ("nets/wave", r"there is no network at nets.wave \(did you mean nets.waves\.safetensors\?\)$"),
         ("nets/wave.safetensors", r"there is no network at nets.wave\.safetensors \(did you mean nets.waves\.safet"),
         ("nowhere/a.safetensors", r"there is no network at nowhere.a\.safetensors$"),

@@ -7,7 +7,7 @@ import torch
 from fast_style import images
 from fast_style.checkpoint import load_network, load_styled, save_network
 from fast_style.data import StyleCrops, parse_styles
-from fast_style.networks import AdaIN
+from fast_style.networks import AdaIN, AnyStyleNetwork
 
 
 @pytest.fixture
@@ -174,6 +174,69 @@ def test_learns_the_paintings_it_is_given(tiny_adain, train, monkeypatch, style_
 
 def test_paintings_are_for_any_style_alone(tiny, train, style_folder, capsys):
     assert train(tiny, f"data.style_root={style_folder}") == 2
-    assert "data.style_root is for a network that takes any style: give model=adain" in capsys.readouterr().err
+    assert "data.style_root is for a network that takes any style: give model=any_style" in capsys.readouterr().err
     assert train(tiny, "data.style_root=nowhere") == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.fixture
+def predicting(tmp_path):
+    network = AnyStyleNetwork("slim", {"width": 8, "blocks": 1, "antialias": True}, encoder_width=4, code=8)
+    save_network(tmp_path / "predicting.safetensors", network, {"style": "any"})
+    return tmp_path / "predicting.safetensors"
+
+
+def test_styles_are_kept(predicting, command, tmp_path, style_folder):
+    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
+    kept, waves = tmp_path / "mine.safetensors", style_folder / "waves.png"
+    keep = ("stylize", "--model", predicting, "--style", f"{waves}:0.5,photo:0.5", "cubist", "--save-style", kept)
+    done = command(*keep)
+    assert done.code == 0
+    assert done.out == f"wrote {kept} with the styles waves, cubist, photo\n"
+    assert command("stylize", "--model", kept, "--list-styles").out == "waves\ncubist\nphoto\n"
+    options = ["--precision", "fp32", "--backend", "torch", "--input", tmp_path / "photo.png"]
+    for model, style in ((kept, "waves"), (predicting, waves)):
+        target = tmp_path / f"{model.stem}.png"
+        assert (
+            command("stylize", "--model", model, "--style", f"{style}:1,photo:1", *options, "--output", target).code
+            == 0
+        )
+    difference = pixels(tmp_path / "mine.png") - pixels(tmp_path / "predicting.png")
+    assert difference.abs().max() < 0.02  # kept in half precision
+    again = command(*keep)
+    assert (again.code, again.err) == (2, f"error: output {kept} exists: choose another, or give --overwrite\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--save-style", "a.safetensors"), "give one --model, and --style IMAGE"),
+        (("--style", "cubist", "--save-style", "a.pth"), "cannot write a.pth: its suffix must be .safetensors"),
+        (("--style", "photo"), "photo alone is no style: choose an image as well"),
+    ],
+)
+def test_keeping_nothing(predicting, command, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    PIL.Image.new("RGB", (20, 20)).save("p.png")
+    inputs = () if "--save-style" in arguments else ("--input", "p.png")
+    code, _, err = command("stylize", "--model", predicting, *inputs, *arguments)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        PIL.Image.new("RGB", (30, 20), "red"),
+        PIL.Image.new("RGB", (1, 1), "blue"),
+        PIL.Image.effect_noise((2000, 5), 90),
+        PIL.Image.effect_noise((40, 30), 90).convert("RGBA"),
+    ],
+    ids=["one colour", "one pixel", "long and grey", "alpha"],
+)
+def test_odd_style_images_make_pictures(predicting, command, tmp_path, style):
+    style.save(tmp_path / "style.png")
+    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "p.png")
+    options = ["--precision", "fp32", "--backend", "torch", "--input", tmp_path / "p.png"]
+    assert command("stylize", "--model", predicting, "--style", tmp_path / "style.png", *options).code == 0
+    assert pixels(tmp_path / "p-style.png").shape == (3, 24, 40)

@@ -86,12 +86,27 @@ def test_frames_out_and_in(stylize, clip, tmp_path, tree, probe):
     assert tree(tmp_path / "frames") == ["000.png", "001.png", "002.png", "003.png"]
     with PIL.Image.open(tmp_path / "frames" / "001.png") as image:
         assert np.abs(np.asarray(image).astype(int) - pictures_of(source)[1]).mean() < 2
+    small = ("--work-size", "32", "--output", tmp_path / "small.mp4")
+    assert stylize("--input", tmp_path / "frames", *small).code == 0
+    assert probe(tmp_path / "small.mp4")["streams"][0]["width"] == 64
     for number, there in enumerate((tmp_path / "frames", tmp_path / "frames" / "%03d.png")):
         output = tmp_path / f"{number}.mp4"
         result = stylize("--input", there, "--output", output, "--fps", "30000/1001", "--strength", "0")
         assert result.code == 0, result.err
         assert times_of(output) == [n * Fraction(1001, 30_000) for n in range(4)]
         assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 4
+
+
+def test_the_network_works_at_a_smaller_size(stylize, clip, tmp_path, monkeypatch, probe):
+    seen, real = [], Stylizer.stylize
+    monkeypatch.setattr(Stylizer, "stylize", lambda self, photos: seen.append(photos.shape) or real(self, photos))
+    source = clip(frames=2)
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--work-size", "32", "--strength", "0.01")
+    assert result.code == 0, result.err
+    assert seen == [(1, 3, 24, 32)] * 2
+    (stream,) = probe(tmp_path / "o.mp4")["streams"]
+    assert (stream["width"], stream["height"]) == (64, 48)
+    assert np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean() < 8
 
 
 @pytest.mark.parametrize("name", ["o.gif", "o.webp"])
@@ -171,6 +186,8 @@ def test_a_style_that_changes_over_time(stylize, clip, tmp_path, several):
         (("--start", "1:x"), "a time is written as seconds or [HH:]MM:SS, got '1:x'"),
         (("--fps", "0"), "--fps must be above 0"),
         (("--smooth", "2"), "--smooth must be 0 (none) to 1, got 2.0"),
+        (("--work-size", "4"), "--work-size must be 16 pixels to the film's size"),
+        (("--work-size", "100"), "--work-size 100 is more than the film has, 64×48"),
         (("--still",), "--still is of animations"),
         (("--style-over-time", "0:a"), "--style-over-time is of one network that has several styles"),
         (("--output", "o.avi"), "o.avi: the suffix of a film must be one of .mp4"),
@@ -384,6 +401,38 @@ def test_a_full_disk(stylize, clip, tmp_path, monkeypatch, tree):
     assert "No space left on device" in result.err
     assert result.err.count("\n") == 1
     assert tree(tmp_path) == before
+
+
+LIMITED = """
+import resource, signal, sys
+from fast_style.video import parts
+parts.FRAMES = 5
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from fast_style.__main__ import run
+run("stylize", sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["part", "film"])
+def test_a_disk_that_is_full_on_the_way(stylize, clip, tmp_path, model, where):
+    """A limit of the size of files stands in for a disk; what FFmpeg itself says of it means nothing."""
+    source, output = clip(frames=20), tmp_path / "o.mp4"
+    assert stylize("--input", source, "--output", tmp_path / "whole.mp4").code == 0
+    limit = 1_000 if where == "part" else (tmp_path / "whole.mp4").stat().st_size - 1_000
+    arguments = ["--model", model, "--device", "cpu", "--input", source, "--output", output]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(limit), *arguments], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "File too large" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not output.exists()
+    assert ("what is done is kept" in done.stderr) == (tmp_path / ".o.mp4.parts").exists() == (where == "film")
+    subprocess.run([sys.executable, "-c", LIMITED, str(10**9), *arguments], capture_output=True, check=True)
+    assert times_of(output) == times_of(source)
 
 
 KILLED = """

@@ -15,6 +15,10 @@ from fast_style.inference.tiling import stylize_tiled
 from fast_style.networks import VGG, AdaIN, adain
 
 
+def named(images):
+    return {str(number): image for number, image in enumerate(images, start=1)}
+
+
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
@@ -100,7 +104,7 @@ def test_the_decoder_sees_standardised_features(paintings, tmp_path):
     assert loaded.standardized
     torch.testing.assert_close(loaded.decode(features, (32, 32)), picture)
     # A photo in its own style is decoded from its own features.
-    own = network.of_images(paintings[:1]).of_style({"1": 1})(paintings[0])
+    own = network.of_images(named(paintings[:1])).of_style({"1": 1})(paintings[0])
     decoded = network.decode(network.encode(paintings[0]), paintings[0].shape[2:])
     torch.testing.assert_close(own, decoded, atol=1e-4, rtol=1e-3)
 
@@ -112,7 +116,7 @@ def test_only_the_decoder_learns(network):
 @pytest.mark.parametrize("size", [(1, 1), (16, 24), (17, 70)])
 def test_a_network_of_images_does_what_training_does(network, paintings, size):
     photo = torch.rand(1, 3, *size)
-    known = network.of_images(paintings)
+    known = network.of_images(named(paintings))
     assert known.styles == ["1", "2"]
     for number, painting in enumerate(paintings, start=1):
         with torch.inference_mode():
@@ -132,20 +136,20 @@ def test_each_photo_has_its_style_image(network):
 
 
 def test_a_mixture_mixes_statistics(network, paintings):
-    known = network.of_images(paintings)
+    known = network.of_images(named(paintings))
     mixed = known.of_style({"1": 1, "2": 3})
     torch.testing.assert_close(mixed.norm.weight, 0.25 * known.norm.weight[0] + 0.75 * known.norm.weight[1])
 
 
 def test_a_map_of_one_image_is_that_image(network, paintings):
-    photo, known = torch.rand(1, 3, 32, 40), network.of_images(paintings)
+    photo, known = torch.rand(1, 3, 32, 40), network.of_images(named(paintings))
     with torch.inference_mode():
         mapped = known.of_style_map([{"2": 1}], torch.ones(1, 1, 2, 2))(photo)
         torch.testing.assert_close(mapped, known.of_style({"2": 1})(photo), rtol=1e-4, atol=1e-5)
 
 
 def test_tiles_give_the_same(network, paintings):
-    plain, photo = network.of_images(paintings[:1]).of_style({"1": 1}), torch.rand(3, 171, 203)
+    plain, photo = network.of_images(named(paintings[:1])).of_style({"1": 1}), torch.rand(3, 171, 203)
     with torch.inference_mode():
         torch.testing.assert_close(stylize_tiled(plain, photo, tile=96), plain(photo[None])[0], atol=1e-4, rtol=0)
 
@@ -159,7 +163,7 @@ def test_round_trip(network, paintings, tmp_path):
     assert styles_of(path) == []
     with torch.inference_mode():
         torch.testing.assert_close(loaded.encode(paintings[0]), network.encode(paintings[0]), rtol=1e-2, atol=5e-2)
-        pictures = [each.of_images(paintings[:1]).of_style({"1": 1})(paintings[0]) for each in (network, loaded)]
+        pictures = [each.of_images(named(paintings[:1])).of_style({"1": 1})(paintings[0]) for each in (network, loaded)]
     torch.testing.assert_close(pictures[1], pictures[0], rtol=0, atol=5e-2)
     assert all(p.requires_grad == name.startswith("decoder.") for name, p in loaded.named_parameters())
     assert path.stat().st_size < 2e6
@@ -250,7 +254,7 @@ def test_an_encoder_that_is_none(content, tmp_path):
 def test_copies_need_no_encoder(encoder, paintings):
     network = AdaIN(str(encoder)).eval()
     encoder.unlink()
-    known = network.of_images(paintings)
+    known = network.of_images(named(paintings))
     photo = torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
         expected = network.transfer(network.encode(photo), network.encode(paintings[1]), (16, 16))[0]
@@ -290,11 +294,11 @@ def test_bad_styles(network, tmp_path, style, error, message):
 
 
 def test_refusals(network, paintings, vgg_file):
-    known = network.of_images(paintings)
+    known = network.of_images(named(paintings))
     with pytest.raises(ValueError, match="has its styles: it cannot take on those of images"):
-        known.of_images(paintings)
+        known.of_images(named(paintings))
     with pytest.raises(ValueError, match="there is no style image"):
-        network.of_images([])
+        network.of_images({})
     with pytest.raises(ValueError, match=r"takes style images: train it with model=adain, use network\.of_images"):
         network(torch.rand(1, 3, 16, 16))
     with pytest.raises(ValueError, match="takes style images as they are"):

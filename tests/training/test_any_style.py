@@ -73,7 +73,7 @@ def test_shows_each_style(build):
     for name, picture in outputs["stylized"].items():
         assert torch.equal(picture, task(photos, name))
     assert torch.equal(task(photos), outputs["stylized"]["dots"])
-    plain = task.network.of_images([task._shown["waves"]]).of_style({"1": 1})
+    plain = task.network.of_images({"1": task._shown["waves"]}).of_style({"1": 1})
     torch.testing.assert_close(plain(photos), outputs["stylized"]["waves"], rtol=1e-4, atol=1e-4)
 
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,29 @@ def test_nothing_but_the_pictures_changes(clip, remake, probe):
     pictures, sound, words = probe(output)["streams"]
     assert (pictures["codec_name"], sound["codec_name"], words["codec_name"]) == ("h264", "aac", "subrip")
     assert (pictures["nb_read_frames"], pictures["avg_frame_rate"]) == ("20", "25/1")
+
+
+def test_interlaced_films_are_told(clip, remake):
+    remake(clip(options={"x264-params": "interlaced=1"}))
+    assert "is interlaced" in "".join(remake.notes)
+
+
+def test_title_and_chapters_stay(clip, remake, tmp_path):
+    chapters = [{"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "first"}}]
+    plain, source = clip("a.mkv"), tmp_path / "told.mkv"
+    with av.open(str(plain)) as whole, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(whole.streams.video[0], opaque=True)
+        out.metadata["title"] = "A clip"
+        out.set_chapters(chapters)
+        for packet in whole.demux():
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    for name in ("b.mkv", "b.mp4"):
+        with av.open(str(remake(source, name))) as output:
+            assert output.metadata["title"] == "A clip"
+            (chapter,) = output.chapters()
+            assert (chapter["metadata"]["title"], chapter["end"] * chapter["time_base"]) == ("first", Fraction(1, 5))
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])

@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 import torch
 
+from fast_style.video.frame import Frame
 from fast_style.video.pipeline import AHEAD, run
-from fast_style.video.reading import Frame
 
 
 class Frames:

@@ -35,10 +35,13 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     _add_encoding(parser.add_argument_group("the files that are written"))
     _add_film(parser.add_argument_group("films"))
     options = parser.parse_args(arguments)
-    if not options.input and not options.list_styles:
+    if not (options.input or options.list_styles or options.save_style):
         parser.error("the following arguments are required: --input")
     if options.size is not None and not 1 <= options.size <= MAX_SIDE:
         parser.error(f"--size must be 1 to {MAX_SIDE} pixels, got {options.size}")
+    if options.work_size is not None and not 16 <= options.work_size <= (options.size or MAX_SIDE):
+        most = options.size or MAX_SIDE
+        parser.error(f"--work-size must be 16 pixels to the film's size, {most} at the most, got {options.work_size}")
     return options
 
 
@@ -52,6 +55,11 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
     style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
     style_map += "one a style, white where it applies"
     parser.add_argument("--style-map", type=filled, nargs="+", default=[], metavar="MAP", help=style_map)
+    kept = (
+        "keep the --style images as styles of a network of several, in FILE.safetensors: for --model and --style NAME, "
+    )
+    kept += "and for training to start from; without --input nothing else is done"
+    parser.add_argument("--save-style", type=path, metavar="FILE", help=kept)
     parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
 
 
@@ -111,6 +119,8 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both as the film counts")
     fps = "frames a second, evenly; default: the film's own times. Of frames in a folder: 25"
     group.add_argument("--fps", type=_rate, metavar="N", help=fps)
+    work = "let the network work at N pixels on the long side and enlarge its pictures: faster, with larger strokes"
+    group.add_argument("--work-size", type=int, metavar="N", help=work)
     shown = "show the film, or with --input camera a camera, on a page of this machine, and write nothing; late frames "
     shown += "are dropped"
     group.add_argument("--preview", type=int, nargs="?", const=0, metavar="PORT", help=shown)

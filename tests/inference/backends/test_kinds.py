@@ -14,7 +14,7 @@ WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp
 def adain():
     network = AdaIN().eval()
     network.standardize(procedural_image(0, 4, 64)[None])
-    return network.of_images([procedural_image(0, 3, 64)[None]]).of_style({"1": 1})
+    return network.of_images({"1": procedural_image(0, 3, 64)[None]}).of_style({"1": 1})
 
 
 KINDS = {

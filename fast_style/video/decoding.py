@@ -1,0 +1,85 @@
+"""Packets of a film to frames of PyAV, and these to R'G'B'."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from fast_style.video.av_library import pyav
+from fast_style.video.colour import RGB, Colours
+
+DEPTHS = {1: "rgb24", 2: "rgb48le"}
+DEPTHS_ALPHA = {1: "rgba", 2: "rgba64le"}
+
+
+def decoded(container: Any, stream: Any, damaged: list[str] | None) -> Iterator[Any]:
+    """Yield decoded frames, those that a decoder holds back included; notes what cannot be decoded, in a list."""
+    av = pyav()
+    context = _transparent_decoder(stream)
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.InvalidDataError:
+            if damaged is not None:
+                damaged.append("its end")
+            return
+        try:
+            empty = packet.size == 0
+            yield from context.decode(None if empty else packet)
+        except (av.InvalidDataError, av.EOFError):
+            if damaged is not None and packet.pts is not None:
+                damaged.append(f"{float(packet.pts * stream.time_base):.3f} s")
+
+
+def _transparent_decoder(stream: Any) -> Any:
+    """Return the decoder; of VP9 with transparency, the one that knows of it."""
+    if (
+        stream.codec_context.name not in ("vp9", "vp8")
+        or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1"
+    ):
+        return stream.codec_context
+    context = pyav().CodecContext.create(f"libvpx{'-vp9' if stream.codec_context.name == 'vp9' else ''}", "r")
+    context.extradata = stream.codec_context.extradata
+    return context
+
+
+def to_rgb(raw: Any, colours: Colours, size: tuple[int, int], deep: bool, alpha: bool) -> np.ndarray:
+    """Convert a decoded frame to R'G'B', (H, W, 3), or (H, W, 4) with transparency; uint8 or uint16."""
+    from av.video.reformatter import Interpolation
+
+    accurate = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+    formats = DEPTHS_ALPHA if alpha else DEPTHS
+    known = {} if colours.matrix == RGB else {"src_colorspace": colours.matrix, "src_color_range": colours.range}
+    converted = raw.reformat(
+        size[1], size[0], formats[2 if deep else 1], interpolation=accurate, dst_color_range=2, threads=1, **known
+    )
+    return np.asarray(converted.to_ndarray())
+
+
+def scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
+    """Return height and width so that the long side has so many pixels, both even; None: as they are."""
+    if side is None or max(size) == side:
+        return size
+    height, width = (max(2, 2 * round(length * side / max(size) / 2)) for length in size)
+    return height, width
+
+
+def length_of(container: Any, stream: Any) -> tuple[Fraction, bool]:
+    """Read in the headers how many seconds the pictures last, from the time 0; and whether that is of the pictures.
+
+    Matroska tells how long all streams last, and only in a tag, which not all programs write, how long each does.
+    """
+    if told := stream.metadata.get("DURATION"):
+        try:
+            parts = [Fraction(part) for part in told.split(":")]
+            return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0)), True
+        except ValueError:
+            return Fraction(0), False
+    if stream.duration is None:
+        return Fraction(container.duration or 0, 1_000_000), False
+    length = Fraction((stream.start_time or 0) + stream.duration) * stream.time_base
+    return length, "matroska" not in container.format.name
