@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fast_style.processor import tell_libraries
+
 if TYPE_CHECKING:
     from fast_style.inference.stylizer import Stylizer
 
 __all__ = ["Stylizer"]
+
+tell_libraries()
 
 
 def __getattr__(name: str) -> Any:

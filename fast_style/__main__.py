@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
+from fast_style.processor import processor_kind, share_cores
 from fast_style.terminal import accept_any_text
 
 COMMANDS = {
@@ -43,9 +44,15 @@ def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None
         prog: what its help calls it; None: as `python -m fast_style` does.
 
     Raises:
-        SystemExit: with the exit code, unless it is 0.
+        SystemExit: with the exit code, unless it is 0; 2 if `$FAST_STYLE_CPU` is unknown.
     """
     accept_any_text()
+    try:
+        processor_kind()
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    share_cores()
     if command == "train":  # Hydra reads what it is given from there
         sys.argv[1:] = arguments
         import_module("fast_style.cli.train").main()

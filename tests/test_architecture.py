@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
-    {"assets", "files", "errors"},
+    {"assets", "files", "errors", "processor"},
     {"terminal"},
     {"compiled"},
     {"functional"},

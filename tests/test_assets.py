@@ -50,7 +50,7 @@ def test_the_first_training_needs_no_network_and_no_files(tmp_path, train, monke
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.chdir(tmp_path)
     short = {"style": "starry_night", "trainer": "cpu", "trainer.max_steps": "2", "data.num_workers": "0"}
-    small = {"data.size": "64", "data.heldout_count": "2", "style.size": "64"}
+    small = {"data.size": "64", "data.heldout_size": "64", "data.heldout_count": "2", "style.size": "64"}
     assert train(short | small) == 0
     assert (tmp_path / "checkpoints" / "starry_night.safetensors").is_file()
     with Image.open(tmp_path / "checkpoints" / "starry_night.png") as sheet:

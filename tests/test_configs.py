@@ -85,7 +85,6 @@ def test_experiment(option, tiny, tiny_multi_style, tiny_adain, train):
         "style": None,
         "style.image": None if option in ("gallery", "adain") else f"{tiny['style.dir']}/waves.png",
         "data.heldout": tiny["data.root"],
-        "data.heldout_size": "32",
         "trainer.max_steps": "1",
         "init": "scratch",
         "model.compile": "false",
@@ -93,9 +92,14 @@ def test_experiment(option, tiny, tiny_multi_style, tiny_adain, train):
     assert train(choose(runs.get(option, tiny), changes)) == 0
 
 
+@pytest.mark.parametrize("option", options("budget"))
+def test_budget(option, tiny, train):
+    assert train(tiny | {"budget": option, "trainer.max_steps": "1"}) == 0
+
+
 def test_every_group_is_covered():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir()}
-    runs = {"style", "model", "loss", "loss_network", "trainer", "data", "experiment"}
+    runs = {"style", "model", "loss", "loss_network", "trainer", "data", "experiment", "budget"}
     # Every model takes network, optimizer and scheduler; every run callbacks, and a logger: see also test_logger.
     assert groups == runs | {"network", "optimizer", "scheduler", "logger", "callbacks"}
 
@@ -122,7 +126,7 @@ def test_the_configuration_is_shown_without_data(arguments, capsys, monkeypatch,
         main()
     shown = capsys.readouterr().out
     assert f"name: {'monet' if 'style=monet' in arguments else 'custom'}" in shown
-    assert "style_weight: 5.0" in shown
+    assert "style_weight: 2.0" in shown
 
 
 def test_a_preset_brings_its_loss_network(capsys, monkeypatch):

@@ -9,29 +9,35 @@ from hydra.types import RunMode
 from lightning.fabric.utilities import suggested_max_num_workers
 from omegaconf import DictConfig, OmegaConf
 
+from fast_style.cli.budget import about, budget_here, network_here, precision_here
 from fast_style.cli.multirun import run_folder
 from fast_style.cli.outputs import new_folder
 from fast_style.inference.backends import find_device, multiplies_bf16
 
-STEPS = 800  # of a run that limits neither steps nor time
 # A step under VGG-19 keeps 4,420 bytes a pixel for the backward pass in float32 (sum over
 # torch.autograd.graph.saved_tensors_hooks, layers of configs/loss/gram.yaml); about as much again for gradients.
 BYTES_PER_PIXEL = 10_000
+COMPILE_STEPS = 500  # and seconds, by the device, from which on compiling pays
+COMPILE_SECONDS = {"cpu": 400.0, "gpu": 200.0}
 LARGE = 22 * 2**30  # bytes; a card sold with 24 GiB tells of a little less
 
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf, in this process."""
     for resolver in (
+        about,
         batch_size,
         batches,
+        budget_here,
         compile_pays,
-        default_steps,
         either,
+        network_here,
         networks,
         per_style,
         precision,
+        precision_here,
         seconds,
+        time_limit,
         workers,
     ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
@@ -66,9 +72,9 @@ def seconds(max_time: Time) -> float | None:
     return total
 
 
-def default_steps(max_time: Time) -> int:
-    """Count the steps of a run unless told otherwise: unlimited, -1, where the time is limited."""
-    return STEPS if max_time is None else -1
+def time_limit(max_steps: int, budget: float | None) -> float | None:
+    """Limit the time of a run to that of the budget in seconds, unless its steps are limited."""
+    return budget if max_steps < 0 else None
 
 
 def either(condition: object, yes: float, no: float) -> float:
@@ -107,14 +113,18 @@ def batches(max_steps: int, accumulate: int) -> int | float:
     return max_steps * accumulate if max_steps >= 0 else 1.0
 
 
-def compile_pays(max_steps: int, max_time: Time) -> bool:
-    """Decide from the budget alone, so that a resumed run decides alike, whether compiling the step saves time."""
+def compile_pays(max_steps: int, max_time: Time, accelerator: str, precision: str | int | None) -> bool:
+    """Decide from the budget alone, so that a resumed run decides alike, whether compiling the step saves time.
+
+    On a CPU it gains nothing in float32 and little in bfloat16 under VGG-19, whose convolutions take most of the time:
+    that is COMPILE_SECONDS.
+    """
     limit = seconds(max_time)
-    return (max_steps < 0 or max_steps >= COMPILE_STEPS) and (limit is None or limit >= COMPILE_SECONDS)
-
-
-COMPILE_STEPS = 500
-COMPILE_SECONDS = 200.0
+    device = _device(accelerator)
+    if device == "cpu" and not str(precision).startswith("bf16"):
+        return False
+    enough = limit is None or limit >= COMPILE_SECONDS["cpu" if device == "cpu" else "gpu"]
+    return enough and (max_steps < 0 or max_steps >= COMPILE_STEPS)
 
 
 def networks() -> str:

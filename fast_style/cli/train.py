@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from fast_style import images
 from fast_style.assets import PACKAGE
 from fast_style.cli import multirun
+from fast_style.cli.budget import keep_choices
 from fast_style.cli.checks import check_settings
 from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
@@ -65,7 +66,7 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
         multirun.Sweep.folder = None
         try:
-            sys.argv[1:] = multirun.with_varied(prepared(given))
+            sys.argv[1:] = multirun.with_varied(keep_choices(prepared(given)))
             _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:

@@ -141,7 +141,7 @@ class VGG(nn.Module):
             if f"conv{layer[4:]}" not in self.convs:
                 raise ValueError(
                     f"the weights {self.source} end at relu{list(self.convs)[-1][4:]} and lack layer {layer!r}: "
-                    "ask for an earlier layer, or use weights that reach it"
+                    "ask for an earlier layer, as loss=gram does, or use weights that reach it"
                 )
 
     def _check_taps(self, taps: Mapping[str, Tensor]) -> None:

@@ -7,10 +7,10 @@ from fast_style.cli.resolvers import (
     batch_size,
     batches,
     compile_pays,
-    default_steps,
     either,
     precision,
     seconds,
+    time_limit,
     workers,
 )
 
@@ -36,9 +36,10 @@ def test_no_time_at_all():
 
 
 def test_steps_and_batches():
-    assert default_steps(None) == 800
+    assert time_limit(-1, 510) == 510
+    assert time_limit(800, 510) is None
+    assert time_limit(-1, None) is None
     assert batches(800, 2) == 1600
-    assert default_steps("00:10:00") == -1
     assert batches(-1, 2) == 1.0
 
 
@@ -47,12 +48,20 @@ def test_one_value_or_the_other():
     assert either(None, 1e-2, 1e-3) == 1e-3
 
 
-def test_compiling_pays_for_long_runs():
-    assert not compile_pays(3, None)
-    assert compile_pays(40_000, None)
-    assert compile_pays(-1, "01:00:00")
-    assert not compile_pays(-1, "00:00:10")
-    assert not compile_pays(3, "01:00:00")
+@pytest.mark.parametrize(
+    ("steps", "time", "pays"),
+    [(3, None, False), (40_000, None, True), (-1, "01:00:00", True), (-1, "00:05:00", False), (3, "01:00:00", False)],
+)
+def test_compiling_pays_for_long_runs(steps, time, pays):
+    assert compile_pays(steps, time, "cpu", "bf16-mixed") == pays
+    assert not compile_pays(steps, time, "cpu", "32-true")
+
+
+def test_compiling_pays_sooner_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert compile_pays(-1, "00:04:00", "gpu", "bf16-mixed")
+    assert compile_pays(-1, "00:04:00", "gpu", "32-true")
+    assert not compile_pays(-1, "00:03:00", "gpu", "32-true")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_hparams_can_be_compared(tiny, train, tmp_path):
                 elif value.tag == "heldout/total_loss" and event.step == 3:
                     metrics[value.tag] = value.tensor.float_val[0]
     assert parameters["style.name"] == "waves"
-    assert parameters["loss.style_weight"] == 5
+    assert parameters["loss.style_weight"] == 2
     assert parameters["trainer.max_steps"] == 3
     final = read_metadata(tmp_path / "out.safetensors")["heldout_after"]["heldout/total_loss"]
     assert metrics["heldout/total_loss"] == pytest.approx(final)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.layers import FilterResponseNorm, InstanceNorm, frozen
+from fast_style.processor import processor_kind
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -18,11 +19,17 @@ def multiplies_bf16(kind: str) -> bool:
     """Tell whether the hardware multiplies bfloat16, rather than emulating it.
 
     Args:
-        kind: of device: `cpu`, `cuda` or another, for which the answer is no.
+        kind: of device: `cpu`, `cuda` or another, for which the answer is no. A processor that stands for one without
+            bfloat16 (`FAST_STYLE_CPU=avx2`) has none.
+
+    Raises:
+        ValueError: if `$FAST_STYLE_CPU` is unknown.
     """
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     if kind == "cpu":
+        if processor_kind() is not None:
+            return False
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return False
 

@@ -1,5 +1,6 @@
 """Lightning callbacks: what a run writes while it trains."""
 
+from fast_style.training.callbacks.budget import Budget
 from fast_style.training.callbacks.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, find_checkpoint
 from fast_style.training.callbacks.pictures import PictureLogger
 from fast_style.training.callbacks.processes import Processes
@@ -8,6 +9,7 @@ from fast_style.training.callbacks.throughput import Throughput
 
 __all__ = [
     "AtomicCheckpointIO",
+    "Budget",
     "PictureLogger",
     "Processes",
     "ProgressBar",

@@ -57,7 +57,7 @@ def test_a_log_has_lines_of_progress(tiny, train, tmp_path):
     (log,) = (tmp_path / "run").glob("*.log")
     told = [line.split(" - ", 1)[1] for line in log.read_text(encoding="utf-8").splitlines() if "images/s" in line]
     number = r"[\d.e+-]+"
-    expected = rf"loss {number}, content {number}, style {number}, tv {number}, {number} images/s"
+    expected = rf"loss {number}, content {number}, style {number}, tv {number}, tone {number}, {number} images/s"
     for line, step in zip(told, (2, 3, 4), strict=True):
         left = "" if step == 4 else r", about 1 min left of 4 steps"
         assert re.fullmatch(rf"step {step}: {expected}{left}", line), line
