@@ -61,9 +61,7 @@ class Budget(L.Callback):
                 f"trainer.max_time is too short for compiling the step, which took {first} here: give several times "
                 "as much, or model.compile=false"
             )
-        return (
-            f"trainer.max_time is too short for a single step, which took {first} here: give hundreds of times it"
-        )
+        return f"trainer.max_time is too short for a single step, which took {first} here: give hundreds of times it"
 
     def _tell(self, trainer: L.Trainer, left: float | None) -> None:
         """Say how many steps fit, or how long they take."""
