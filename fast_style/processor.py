@@ -35,8 +35,6 @@ def share_cores() -> None:
     """Have OpenMP's threads sleep while they wait for one another; before PyTorch is imported.
 
     Otherwise they keep the cores busy waiting, also where another program wants them, perhaps the very thread that is
-    waited for. Of two processes on two cores that trained the small network under VGG-19 each made 30 steps of 0.25 s;
-    waiting busily neither had made them after 45 s. Alone a step took as long either way. What the environment says of
-    it stays.
+    waited for: two trainings at once on two cores then stand almost still. What the environment says of it stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
