@@ -170,6 +170,15 @@ def tiny_adain(tiny: dict[str, str]) -> dict[str, str]:
     return run | {"model": "adain", "style": "any", "style.dir": "null", "model.loss.style_layers": "[relu1_1,relu2_1]"}
 
 
+@pytest.fixture
+def tiny_any(tiny: dict[str, str]) -> dict[str, str]:
+    """Overrides by key of a training of a network that predicts styles, which takes a second."""
+    run = {key: value for key, value in tiny.items() if not key.startswith("model")}
+    run |= {"model": "any_style", "style": "any", "style.dir": "null", "style.names": "[cubist]", "data.size": "64"}
+    small = {"model.network.network": "slim", "model.network.code": "4", "model.network.encoder_width": "2"}
+    return run | small | {"model.network.arguments": "{width: 4, blocks: 1, antialias: true}"}
+
+
 def arguments(overrides: dict[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in overrides.items()]
 

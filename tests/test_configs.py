@@ -23,17 +23,17 @@ def choose(tiny: dict[str, str], changes: dict[str, str | None]) -> dict[str, st
 
 
 @pytest.mark.parametrize("option", options("style"))
-def test_style(option, tiny, tiny_multi_style, tiny_adain, train):
+def test_style(option, tiny, tiny_multi_style, tiny_any, train):
     one = tiny | {"style": option, "style.image": f"{tiny['style.dir']}/waves.png"}
-    several = {"gallery": tiny_multi_style, "any": tiny_adain}
+    several = {"gallery": tiny_multi_style, "any": tiny_any}
     assert train(several.get(option, one) | {"trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, tiny_adain, train):
+def test_model(option, tiny, tiny_adain, tiny_any, train):
     network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
-    runs = {"adain": tiny_adain, "feed_forward": own}
+    runs = {"adain": tiny_adain, "any_style": tiny_any, "feed_forward": own}
     runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
     assert train(runs.get(option, tiny) | {"model": option, "model.compile": "false", "trainer.max_steps": "1"}) == 0
 
@@ -76,14 +76,14 @@ def test_data_procedural_needs_no_photos(tiny, train):
 
 
 @pytest.mark.parametrize("option", options("experiment"))
-def test_experiment(option, tiny, tiny_multi_style, tiny_adain, train):
-    runs = {"gallery": tiny_multi_style, "adain": tiny_adain}
+def test_experiment(option, tiny, tiny_multi_style, tiny_adain, tiny_any, train):
+    runs = {"gallery": tiny_multi_style, "adain": tiny_adain, "any": tiny_any, "any_johnson": tiny_any}
     changes = FULL | {
         "model": None,
         "callbacks": None,
         "experiment": option,
         "style": None,
-        "style.image": None if option in ("gallery", "adain") else f"{tiny['style.dir']}/waves.png",
+        "style.image": None if option in runs else f"{tiny['style.dir']}/waves.png",
         "data.heldout": tiny["data.root"],
         "trainer.max_steps": "1",
         "init": "scratch",
