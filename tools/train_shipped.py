@@ -1,10 +1,12 @@
 """Train every network that ships in checkpoints/pretrained, in one command that can be killed and repeated.
 
-    python tools/train_shipped.py --photos PHOTOS --heldout HELDOUT --paintings PAINTINGS [--steps N | --minutes M]
-        [--lanes 1] [--only NAME] [SETTING=VALUE …]
+    python tools/train_shipped.py --photos PHOTOS --heldout HELDOUT --paintings PAINTINGS [--many MANY --others OTHERS]
+        [--steps N | --minutes M] [--lanes 1] [--only NAME] [SETTING=VALUE …]
 
-Three lanes of trainings, each by `python train.py experiment=NAME`: a network of ten paintings; Johnson's network for
-The Starry Night, and from it for The Scream and Composition VII; the slim network for the same three. A network whose
+Lanes of trainings, each by `python train.py experiment=NAME`: Johnson's network for The Starry Night, and from it for
+The Scream and Composition VII; the slim network for the same three; and, with a folder of many paintings and one of
+others to measure on, the network for any style; the same in Johnson's network, and from it one of ten paintings. What a
+network for any style predicts is strengthened afterwards by hand (`docs/reproduce.md`). A network whose
 file is in the output folder is left alone, and a training that was killed or stopped goes on from its last
 checkpoint, so the same command again finishes what is missing. Lanes run beside one another on a GPU, which one
 training does not fill (`--lanes 3`).
@@ -15,6 +17,7 @@ one that starts from scratch gets twice the share of one that starts from anothe
 """
 
 import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -34,9 +37,20 @@ class Training:
     style: str | None = None
     start: str | None = None
 
+    @property
+    def takes_any(self) -> bool:
+        """Whether it learns to take any style."""
+        return self.style is None and self.start is None
+
+    @property
+    def share(self) -> int:
+        """How long it takes beside others."""
+        return 2 if self.start is None else 1
+
 
 LANES = [
-    [Training("gallery", "gallery")],
+    [Training("any", "any")],
+    [Training("any_johnson", "any_johnson"), Training("gallery", "gallery", start="any_johnson")],
     [
         Training("starry_night", "starry_night", "starry_night"),
         Training("the_scream", "the_scream", "the_scream", "starry_night"),
@@ -58,7 +72,11 @@ def command(training: Training, options: argparse.Namespace, lane: list[Training
     run = options.runs / training.name
     output = run / f"{training.name}.safetensors"
     parts = [sys.executable, "-u", str(ROOT / "train.py"), f"experiment={training.experiment}"]
-    parts += [f"data.root={options.photos}", f"data.heldout={options.heldout}", f"style.dir={options.paintings}"]
+    parts += [f"data.root={options.photos}", f"data.heldout={options.heldout}"]
+    parts.append(f"style.dir={options.others if training.takes_any else options.paintings}")
+    if training.takes_any:
+        # Relative where it can be: the file of a network tells what it was trained on.
+        parts.append(f"data.style_root=[{options.many},{os.path.relpath(ROOT / 'fast_style/assets/styles')}]")
     parts += [f"output={output}", "overwrite=true", f"hydra.run.dir={run}"]
     if training.style:
         parts.append(f"style={training.style}")
@@ -68,8 +86,7 @@ def command(training: Training, options: argparse.Namespace, lane: list[Training
         parts.append(f"init={options.output / training.start}.safetensors")
     if options.minutes:
         parts.append("trainer.max_steps=-1")
-        shares = {each: 1 if each.start else 2 for each in lane}
-        seconds = (60 * options.minutes - START * len(lane)) * shares[training] / sum(shares.values())
+        seconds = (60 * options.minutes - START * len(lane)) * training.share / sum(each.share for each in lane)
         parts.append(f"trainer.max_time={max(1, round(seconds))}")
     else:
         parts.append(f"trainer.max_steps={options.steps * (1 if training.style else 3)}")
@@ -80,6 +97,8 @@ def run_lane(lane: list[Training], options: argparse.Namespace, failed: list[str
     """Run the trainings of a lane in turn; after one that failed those that start from it are left out."""
     finished = {each: (options.output / f"{each.name}.safetensors").exists() for each in lane}
     left = [each for each in lane if not finished[each] and (not options.only or each.name in options.only)]
+    if options.many is None:
+        left = [each for each in left if not each.takes_any]
     for training in lane:
         if finished[training]:
             print(f"{training.name}: it is in {options.output}", flush=True)
@@ -110,6 +129,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("photos", "heldout", "paintings"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--many", type=Path, help="paintings to learn any style from")
+    parser.add_argument("--others", type=Path, help="paintings on which that is measured")
     parser.add_argument("--output", type=Path, default=ROOT / "checkpoints" / "pretrained")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "shipped")
     parser.add_argument("--steps", type=int, default=40_000)
@@ -119,6 +140,8 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], choices=names, help="may be given several times")
     parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
     options = parser.parse_args()
+    if (options.many is None) != (options.others is None):
+        parser.error("--many and --others go together")
     failed: list[str] = []
     pending = list(LANES)
 

@@ -214,12 +214,16 @@ class AnyStyleNetwork(Generator):
 
 
 def as_seen(image: Tensor) -> Tensor:
-    """Give a style image (1, 3, H, W) the size at which the encoder looks at it, of a long one its middle."""
-    h, w = image.shape[-2:]
-    short, long = min(h, w), min(max(h, w), LONGEST * min(h, w))
-    top, left = (h - (short if h < w else long)) // 2 if h >= w else 0, (w - long) // 2 if w > h else 0
-    part = image[..., top : top + (long if h >= w else h), left : left + (long if w > h else w)]
+    """Give a style image (1, 3, H, W) the size at which the encoder looks at it.
+
+    Returns:
+        The image with a short side of 384 pixels; of one more than four times as long as wide the middle.
+    """
+    short = min(image.shape[-2:])
+    h, w = (min(side, LONGEST * short) for side in image.shape[-2:])
+    top, left = (image.shape[2] - h) // 2, (image.shape[3] - w) // 2
+    part = image[..., top : top + h, left : left + w]
     if short == SIDE:
         return part
-    size = [max(1, round(side * SIDE / short)) for side in part.shape[-2:]]
+    size = [max(1, round(side * SIDE / short)) for side in (h, w)]
     return F.interpolate(part, size, mode="bicubic", antialias=True).clamp_(0, 1)
