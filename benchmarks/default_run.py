@@ -102,6 +102,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in options.names:
             row: dict[str, Any] = {"processor": kind, "painting": name}
+            row |= {"settings": options.set} if options.set else {}
             row |= train(name, options.styles.resolve(), folder.resolve(), options.set)
             rows.append(row | judge(name, options.styles, photos, folder / f"{name}.safetensors"))
             print(json.dumps(rows[-1]), flush=True)

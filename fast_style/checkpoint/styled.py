@@ -92,6 +92,8 @@ def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path) -
     styles = [style for style in styles if style not in own]
     names = [StyleSource(style).name for style in styles]
     for name in names:
+        if name in own:
+            raise ValueError(f"the network has a style {name} of its own: rename the file of the style image")
         if names.count(name) > 1:
             raise ValueError(f"two of the styles to keep are called {name}: rename one of the files")
     found = {name: find_style(style) for name, style in zip(names, styles, strict=True)}

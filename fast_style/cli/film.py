@@ -147,11 +147,12 @@ def _recipe(
     job: Job, wanted: video.Wanted, networks: Networks, control: Control, options: argparse.Namespace
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
-    files = [find_network(model) for model in options.model]
-    files += [Path(text) for text in (*options.mask, *options.style_map) if Path(text).is_file()]
+    files = [find_network(model) for model in options.model] + networks.style_files
+    files += [file for mask in options.mask for file in video.frame_files(Path(mask))]
+    files += [Path(text) for text in options.style_map if Path(text).is_file()]
     return {
-        "input": _stamp(job.source),
-        "network, mask or map": [_stamp(path) for path in files],
+        "input": [str(job.source.absolute()), *map(_stamp, video.frame_files(job.source))],
+        "network, style image, mask or map": [_stamp(path) for path in files],
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),
         "smoothing": options.smooth,
@@ -178,7 +179,7 @@ def _target(
 ) -> video.Target | None:
     """Open what a film is written to; None if that fails, which is told."""
     if video.is_pattern(job.target):
-        return video.FolderTarget(job.target, options.overwrite, encoding)
+        return video.FolderTarget(job.target, options.overwrite, encoding, recipe, options.smooth is not None)
     if job.target.suffix.lower() not in video.CONTAINERS:
         return video.AnimationTarget(job.target, encoding)
     source = film if isinstance(film, video.Film) else None
@@ -187,7 +188,8 @@ def _target(
     except OSError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return None
-    return video.FilmTarget(source, _look(job, film, options), parts, film.time_base, options.audio != "none")
+    kept = not options.drop_metadata
+    return video.FilmTarget(source, _look(job, film, options), parts, film.time_base, options.audio != "none", kept)
 
 
 def _make(

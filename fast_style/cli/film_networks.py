@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from fast_style.checkpoint import describe
 from fast_style.cli.arguments import note_of
-from fast_style.cli.layers import Layer, layers_of, load, name_of
+from fast_style.cli.layers import Layer, layers_of, load, name_of, notes_of, style_files
 from fast_style.inference.control import Stylize
 from fast_style.inference.moving import StyleOverTime, parse_times
 from fast_style.inference.stylizer import Stylizer
@@ -42,6 +43,17 @@ class Networks:
         self.keys = parse_times(options.style_over_time)
         self.name, self.count = "-".join(name_of(style) for _, style in self.keys), 1
 
+    @property
+    def style_files(self) -> list[Path]:
+        """The style images that networks for any style are given."""
+        layers = self.layers if self.options.style_over_time is None else [self._every]
+        return style_files(layers)
+
+    @property
+    def _every(self) -> Layer:
+        """All styles over time."""
+        return Layer(self.options.model[0], "", {name: 1.0 for _, style in self.keys for name in style})
+
     def load(self) -> None:
         """Load them, with all styles over time, so that misuse is told before the work."""
         options = self.options
@@ -50,9 +62,9 @@ class Networks:
             fixed: Sequence[Stylize] = [stylizer.stylize for stylizer in self.used]
             self.at: Callable[[Fraction], Sequence[Stylize]] = lambda _: fixed
         else:
-            every = {name: 1.0 for _, style in self.keys for name in style}
-            self.used = [load(Layer(options.model[0], "", every), options)]
+            self.used = [load(self._every, options)]
             self.at = StyleOverTime(self.keys, lambda style: load(Layer(options.model[0], "", style), options).stylize)
+        self.notes += notes_of(self.layers if options.style_over_time is None else [self._every])
         self.notes += [note for stylizer in self.used for note in stylizer.backend.notes]
 
     def __str__(self) -> str:

@@ -26,17 +26,25 @@ class Layer:
     style_map: Tensor | None = None
 
 
+def style_files(layers: Sequence[Layer]) -> list[Path]:
+    """List the style images of those networks that take any, each once."""
+    return [find_style(name) for name in _style_images(layers)]
+
+
 def notes_of(layers: Sequence[Layer]) -> list[str]:
     """Tell which style images have transparency, since a network for any style sees them on white."""
-    notes: dict[str, None] = {}
+    transparent = [name for name in _style_images(layers) if images.is_transparent(find_style(name))]
+    return [f"{name} has transparency: as a style it lies on white" for name in transparent]
+
+
+def _style_images(layers: Sequence[Layer]) -> list[str]:
+    """List what the user called the style images of networks that take any, each once."""
+    names: dict[str, None] = {}
     for layer in layers:
-        if layer.style is None or not describe(layer.model).takes_images:
-            continue
-        for style in [layer.style] if isinstance(layer.style, Mapping) else layer.style:
-            for name in style:
-                if name != PHOTO and images.is_transparent(find_style(name)):
-                    notes[f"{name} has transparency: as a style it lies on white"] = None
-    return list(notes)
+        if layer.style is not None and describe(layer.model).takes_images:
+            for style in [layer.style] if isinstance(layer.style, Mapping) else layer.style:
+                names |= dict.fromkeys(name for name in style if name != PHOTO)
+    return list(names)
 
 
 def layers_of(options: argparse.Namespace) -> list[Layer]:

@@ -11,7 +11,7 @@ from fast_style import images
 from fast_style.checkpoint import describe, keep_styles
 from fast_style.cli import film
 from fast_style.cli.arguments import check_new, note_of
-from fast_style.cli.layers import layers_of, load, notes_of
+from fast_style.cli.layers import Layer, layers_of, load, notes_of
 from fast_style.data import parse_styles, shipped_styles
 from fast_style.inference.composition import Composition, read_masks
 from fast_style.inference.control import Control
@@ -95,6 +95,8 @@ def _keep_styles(options: argparse.Namespace) -> None:
         )
     check_new(options.save_style, options.overwrite)
     styles = list(dict.fromkeys(name for text in options.style for name in parse_styles(text)))
+    for note in notes_of([Layer(options.model[0], "", dict.fromkeys(styles, 1.0))]):
+        print(note, file=sys.stderr)
     names = keep_styles(options.model[0], styles, options.save_style)
     print(f"wrote {options.save_style} with the styles {', '.join(names)}")
 

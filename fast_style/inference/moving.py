@@ -122,7 +122,10 @@ def parse_times(text: str) -> list[tuple[float, dict[str, float]]]:
             seconds = float("nan")
         if not (colon and style and isfinite(seconds) and seconds >= 0):
             raise ValueError(f"a style over time is written as 0:mosaic, 4.5:great_wave (seconds:NAME), got {text!r}")
-        keys.append((seconds, dict(parse_styles(style.replace("+", ",")))))
+        weights = dict(parse_styles(style.replace("+", ",")))
+        if not any(weights.values()):
+            raise ValueError(f"the weights of the styles must not all be 0, got {part.strip()!r}")
+        keys.append((seconds, weights))
     if any(after <= before for (before, _), (after, _) in pairwise(keys)):
         raise ValueError(f"the times of a style over time must rise, got {text!r}")
     return keys

@@ -207,8 +207,10 @@ class AnyStyleNetwork(Generator):
         """
         if not images:
             raise ValueError("there is no style image: give at least one")
-        device = next(self.parameters()).device
+        device, training = next(self.parameters()).device, self.encoder.training
+        self.encoder.eval()  # what is standardised by running statistics is not so by those of one image
         rows = [self.rows(self.encoder(as_seen(image.to(device)))) for image in images.values()]
+        self.encoder.train(training)
         state = {key: torch.cat([*(row[key] for row in rows), self.photo_rows(1)[key]]) for key in self.sizes}
         return self.transformer.rebuilt({"styles": [*images, PHOTO]}, state)
 

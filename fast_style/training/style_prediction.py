@@ -119,6 +119,16 @@ class StylePrediction(NetworkTask):
         """Describe the loss network: which styles are shown does not matter to what is learned."""
         return {"loss network": name_of(self.loss.loss_network)}
 
+    def setup(self, stage: str) -> None:
+        """Refuse a batch of one painting, which cannot be told from the mean of all.
+
+        Raises:
+            ValueError: if there is a teacher, whose codes are standardised over a batch, and batches hold one photo.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if self.teacher is not None and getattr(data, "batch_size", 2) < 2:
+            raise ValueError("a network for any style learns from several paintings a step: give data.batch_size=8")
+
     def stylize_arguments(self, folder: Path | None) -> list[str]:
         """Name the first style that is shown: its file if there is a folder, else that of a shipped one."""
         name = self.names[0]

@@ -61,7 +61,7 @@ def to_rgb(raw: Any, colours: Colours, size: tuple[int, int], deep: bool, alpha:
 
 
 def scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
-    """Return height and width so that the long side has so many pixels, both even; None: as they are."""
+    """Return height and width so that the long side has so many pixels, both even; as they are where it has."""
     if side is None or max(size) == side:
         return size
     height, width = (max(2, 2 * round(length * side / max(size) / 2)) for length in size)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_pattern
 from fast_style.video.frame import Frame, Wanted
+from fast_style.video.parts import difference, note_recipe
 
 RATE = Fraction(25)  # frames a second, if none is asked for
 
@@ -26,7 +28,7 @@ class FrameFolder:
         path: a folder, whose pictures are taken in the order of their names, or a pattern of printf such as
             `frames/%05d.png`, whose numbers may begin anywhere and have gaps.
         wanted: which frames are read; without a rate they are taken to be shown 25 times a second.
-        size: height and width of the first frame, to which others are resized.
+        size: height and width of the first frame, which all others must have.
         bits: per channel, 8 or 16.
         alpha: whether the first frame has transparency.
 
@@ -98,25 +100,39 @@ class FrameFolder:
 
 @dataclass
 class FolderTarget:
-    """Writes frames as pictures; those that are there already are left as they are, unless they may be replaced.
+    """Writes frames as pictures. Those that the same command has left unfinished are left as they are.
+
+    While they are not all there, a hidden file beside them tells what they were made from and how.
 
     Attributes:
         path: a folder, for `00000.png`, `00001.png`, …, or a pattern of printf.
         overwrite: whether frames that exist are replaced.
         encoding: quality and depth of the pictures.
+        recipe: everything on which the frames depend.
+        remembers: whether a frame depends on those before it, so that an unfinished film is begun anew.
+
+    Raises:
+        FileExistsError: if there are frames that were made otherwise, or are finished, and they must not be replaced.
     """
 
     path: Path
     overwrite: bool
     encoding: images.Encoding
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    remembers: bool = False
     done: int = 0
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pattern = self.path if is_pattern(self.path) else self.path / "%05d.png"
-        if not self.overwrite:
-            while self.place(self.done).exists():
-                self.done += 1
+        self.manifest = self.pattern.with_name(f".{self.pattern.name}.json")
+        same = self.manifest.is_file() and difference(self.manifest, self.recipe) is None
+        if not self.overwrite and not same and self.place(0).exists():
+            raise FileExistsError(
+                f"{self.place(0)} exists, of another film or made otherwise: choose another place, or give --overwrite"
+            )
+        while same and not self.remembers and not self.overwrite and self.place(self.done).exists():
+            self.done += 1
 
     def place(self, number: int) -> Path:
         """Name the file of a frame."""
@@ -124,13 +140,18 @@ class FolderTarget:
 
     def write(self, number: int, frame: Frame) -> None:
         """Write a frame."""
+        if number == 0 or not self.manifest.is_file():
+            self.manifest.parent.mkdir(parents=True, exist_ok=True)
+            note_recipe(self.manifest, self.recipe)
         pixels = images.Frame(frame.pixels.contiguous(), frame.alpha)
         bits = 16 if frame.pixels.dtype == torch.uint16 else 8
         images.save_picture(self.place(number), images.Picture([pixels], bits=bits), self.encoding)
         self.done = number + 1
 
     def finish(self, complete: bool) -> None:
-        """Nothing is left to do."""
+        """Remove what tells how to go on, once all frames are there."""
+        if complete:
+            self.manifest.unlink(missing_ok=True)
 
     def give_up(self) -> None:
         """What is written stays."""
@@ -176,6 +197,13 @@ class AnimationTarget:
 
     def give_up(self) -> None:
         """Nothing was written."""
+
+
+def frame_files(path: Path) -> list[Path]:
+    """List the files that a folder, a pattern of printf or a file stands for."""
+    if is_pattern(path):
+        return _numbered(path)
+    return _listed(path) if path.is_dir() else [path]
 
 
 def _numbered(pattern: Path) -> list[Path]:

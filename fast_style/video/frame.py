@@ -15,7 +15,7 @@ class Frame:
     Attributes:
         pixels: RGB of shape (3, H, W), uint8 or uint16.
         alpha: opacity of shape (1, H, W), of the same type; None: opaque.
-        time: seconds from the beginning of the film, exact.
+        time: seconds from `--start` on, exact.
         duration: seconds for which it is shown, of which only that of the last frame matters; 0: unknown.
         memory: what the next frame depends on once this one is stylized, by name.
     """

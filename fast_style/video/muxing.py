@@ -33,16 +33,19 @@ class Joinable(Protocol):
         ...
 
 
-def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, audio: bool, cut: bool) -> None:
+def mux(
+    parts: Joinable, film: Film | None, look: Look, time_base: Fraction, audio: bool, cut: bool, metadata: bool = True
+) -> None:
     """Write the film, whole or not at all. Nothing is encoded anew.
 
     Args:
         parts: of the pictures.
-        film: whose sound, subtitles, title, and chapters if it is whole, are copied; None: nothing is.
+        film: whose sound, subtitles, title, comment, and chapters if it is whole, are copied; None: nothing is.
         look: of the pictures.
         time_base: of the pictures' timestamps; Matroska and WebM round them to milliseconds.
         audio: whether sound is copied.
         cut: whether sound that comes after the last picture is left out.
+        metadata: whether title, comment and chapters are copied.
 
     Raises:
         OSError: if the film cannot be written.
@@ -64,9 +67,11 @@ def mux(parts: Joinable, film: Film | None, look: Look, time_base: Fraction, aud
         if film is not None:
             source = open_.enter_context(av.open(str(film.path)))
             end = _end(parts) if cut or film.wanted.end is not None else None
-            if not film.wanted.start and end is None and source.chapters():
-                out.set_chapters(source.chapters())
-            out.metadata.update({key: value for key, value in source.metadata.items() if key in ("title", "comment")})
+            if metadata:
+                if not film.wanted.start and end is None and source.chapters():
+                    out.set_chapters(source.chapters())
+                told = {key: value for key, value in source.metadata.items() if key in ("title", "comment")}
+                out.metadata.update(told)
             streams.append(_copied(out, source, film, audio, end))
         for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
             out.mux(packet)

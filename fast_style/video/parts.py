@@ -48,20 +48,19 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.folder = folder_of(self.output)
-        known = _read(self.folder / MANIFEST)
-        wanted = json.loads(json.dumps(self.recipe))
-        if known is not None and known["recipe"] != wanted:
+        begun = self.folder.is_dir() and any(self.folder.iterdir())
+        if begun and (changed := difference(self.folder / MANIFEST, self.recipe)):
             if not self.overwrite:
-                changed = next(key for key, value in wanted.items() if known["recipe"].get(key) != value)
                 raise ValueError(
                     f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
                     "repeat that command to go on, or give --overwrite to begin anew"
                 )
             self.remove()
-        if not self.folder.exists() or known is None:
+            begun = False
+        if not begun:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                _write(self.folder / MANIFEST, {"recipe": wanted})
+                note_recipe(self.folder / MANIFEST, self.recipe)
             except OSError:
                 self.remove()
                 raise
@@ -124,9 +123,23 @@ class Parts:
     def _about(self, number: int) -> dict[str, Any] | None:
         """Read what is noted of a part; None if it is not there or not as it was written."""
         about = _read(self.path(number, ".json"))
-        if about is None or not self.path(number).is_file() or _digest(self.path(number)) != about["sha256"]:
+        if about is None or not self.path(number).is_file() or _digest(self.path(number)) != about.get("sha256"):
             return None
         return about
+
+
+def note_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
+    """Note in a file everything on which frames depend; OSError if it cannot be written."""
+    _write(manifest, {"recipe": recipe})
+
+
+def difference(manifest: Path, recipe: Mapping[str, Any]) -> str | None:
+    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing."""
+    known = (_read(manifest) or {}).get("recipe")
+    if not isinstance(known, dict):
+        return "its manifest is missing or damaged"
+    wanted = json.loads(json.dumps(recipe))
+    return next((key for key in {**wanted, **known} if known.get(key) != wanted.get(key)), None)
 
 
 def folder_of(output: Path) -> Path:
@@ -147,10 +160,10 @@ def _stamp(path: Path) -> list[int]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found
+    return found if isinstance(found, dict) else None
 
 
 def _write(path: Path, about: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ class FilmTarget:
         parts: where the parts are kept.
         time_base: of the timestamps.
         audio: whether sound is copied.
+        metadata: whether title, comment and chapters are.
 
     Attributes:
         done: how many frames are in whole parts already.
@@ -34,6 +35,7 @@ class FilmTarget:
     parts: Parts
     time_base: Fraction
     audio: bool = True
+    metadata: bool = True
 
     def __post_init__(self) -> None:
         self.done = self.parts.frames
@@ -69,7 +71,7 @@ class FilmTarget:
         if not self.parts.done:
             self.parts.remove()
             return
-        mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete)
+        mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete, self.metadata)
         if complete:
             self.parts.remove()
         else:

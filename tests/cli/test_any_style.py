@@ -242,3 +242,21 @@ def test_odd_style_images_make_pictures(predicting, command, tmp_path, style):
     assert done.code == 0
     assert ("style.png has transparency: as a style it lies on white" in done.err) == (style.mode == "RGBA")
     assert pixels(tmp_path / "p-style.png").shape == (3, 24, 40)
+
+
+def test_the_name_photo_is_taken(predicting, command, tmp_path):
+    PIL.Image.new("RGB", (20, 20)).save(tmp_path / "photo.png")
+    keep = ("--style", tmp_path / "photo.png", "--save-style", tmp_path / "mine.safetensors")
+    code, _, err = command("stylize", "--model", predicting, *keep)
+    assert (code, err) == (2, "error: the network has a style photo of its own: rename the file of the style image\n")
+
+
+def test_a_style_that_is_kept_lies_on_white(predicting, command, tmp_path):
+    PIL.Image.new("RGBA", (20, 20), (255, 0, 0, 9)).save(tmp_path / "s.png")
+    keep = ("--style", tmp_path / "s.png", "--save-style", tmp_path / "mine.safetensors")
+    assert "has transparency: as a style it lies on white" in command("stylize", "--model", predicting, *keep).err
+
+
+def test_a_batch_of_one_painting(tiny_any, train, capsys):
+    assert train(tiny_any | {"data.batch_size": "1"}) == 2
+    assert "learns from several paintings a step: give data.batch_size=8" in capsys.readouterr().err

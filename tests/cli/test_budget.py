@@ -1,6 +1,7 @@
 """What a training takes on by itself, and what becomes of it when the user decides or the run goes on."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fast_style.checkpoint import read_metadata
 from fast_style.cli.budget import about, budget_here, keep_choices, network_here, precision_here
 from fast_style.cli.config import compose
 from fast_style.cli.resolvers import register_resolvers
+from fast_style.training.callbacks.budget import MEASURED, WARMUP, Budget
 
 OWN = ["output=out.safetensors", "trainer.default_root_dir=runs"]  # what only a run of Hydra's knows
 
@@ -150,3 +152,12 @@ def test_a_slow_machine_is_told_beforehand(tiny, train, tmp_path, monkeypatch):
 def test_the_length_of_a_number_of_steps_is_told(tiny, train, tmp_path):
     assert train(tiny | {"trainer.max_steps": "20", "budget": "cpu"}) == 0  # more than steps that are measured
     assert "johnson network, 2 crops of 32 px a step, about 20 steps in " in told(tmp_path)
+
+
+def test_a_step_of_several_batches_takes_as_long_as_they(caplog):
+    trainer = SimpleNamespace(accumulate_grad_batches=4, max_steps=-1, global_step=2)
+    budget = Budget("here")
+    budget._seconds = [9.0] * WARMUP + [1.0] * MEASURED
+    with caplog.at_level("INFO"):
+        budget._tell(trainer, 400.0)
+    assert "here, about 100 steps in 7 min" in caplog.text

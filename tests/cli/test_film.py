@@ -17,7 +17,7 @@ av = pytest.importorskip("av", reason="films need the package av")
 
 from fast_style.checkpoint import save_network  # noqa: E402 - only where there is av
 from fast_style.inference.stylizer import Stylizer  # noqa: E402
-from fast_style.networks import TransformerNetwork  # noqa: E402
+from fast_style.networks import AnyStyleNetwork, TransformerNetwork  # noqa: E402
 from fast_style.video import parts  # noqa: E402
 from tests.video.conftest import clip, packets_of, pictures_of, probe, times_of  # noqa: E402
 
@@ -201,10 +201,10 @@ def test_misuse(stylize, clip, tmp_path, is_misuse, arguments, text, tree):
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("times", ["mosaic", "0:", "x:mosaic", "3:waves,1:dots", "-1:waves"])
+@pytest.mark.parametrize("times", ["mosaic", "0:", "x:mosaic", "3:waves,1:dots", "-1:waves", "0:waves:0"])
 def test_misuse_of_times(stylize, clip, several, is_misuse, times):
     result = stylize("--model", several, "--input", clip(frames=1), f"--style-over-time={times}")
-    assert is_misuse(result, "over time")
+    assert is_misuse(result, "must not all be 0" if times.endswith(":0") else "over time")
 
 
 def test_options_of_films_without_one(stylize, photos, is_misuse):
@@ -369,6 +369,82 @@ def test_ctrl_c_leaves_a_film_that_goes_on(stylize, clip, tmp_path, monkeypatch,
     assert (again.code, again.err) == (0, f"{output}: 10 frames are there, going on from there\n")
     assert output.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.fixture
+def any_style(tmp_path):
+    """A network for any style, and a style image."""
+    network = AnyStyleNetwork("slim", {"width": 4, "blocks": 1, "antialias": True}, encoder_width=2, code=4)
+    save_network(tmp_path / "models" / "any.safetensors", network, {})
+    PIL.Image.new("RGB", (40, 40), "red").save(tmp_path / "style.png")
+    return tmp_path / "models" / "any.safetensors", tmp_path / "style.png"
+
+
+@pytest.mark.usefixtures("short_parts")
+@pytest.mark.parametrize("changed", ["style image", "masks", "input"])
+def test_a_film_does_not_go_on_with_other_images(stylize, tmp_path, monkeypatch, any_style, changed):
+    model, style = any_style
+    for folder, mode in (("frames", "RGB"), ("masks", "L")):
+        (tmp_path / folder).mkdir()
+        for number in range(12):
+            PIL.Image.effect_noise((64, 48), 90).convert(mode).save(tmp_path / folder / f"{number:03d}.png")
+    words = ("--input", tmp_path / "frames" / "%03d.png", "--mask", tmp_path / "masks" / "%03d.png", "--style", style)
+    command = ("--model", model, *words, "--output", tmp_path / "o.mp4")
+    with monkeypatch.context() as patch:
+        interrupting(patch, 7)
+        assert stylize(*command).code == 130
+    place = {"style image": style, "masks": tmp_path / "masks/003.png", "input": tmp_path / "frames/003.png"}[changed]
+    PIL.Image.new("L" if changed == "masks" else "RGB", (80, 80) if changed == "style image" else (64, 48)).save(place)
+    again = stylize(*command)
+    assert again.code == 2
+    assert "holds the beginning of a film that was made otherwise" in again.err
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"partial": [1, 2]}', '{"recipe": {"another": 1}}'])
+@pytest.mark.usefixtures("short_parts")
+def test_a_manifest_that_is_damaged(stylize, clip, tmp_path, monkeypatch, is_misuse, content):
+    command = ("--input", clip(frames=12), "--output", tmp_path / "o.mp4")
+    with monkeypatch.context() as patch:
+        interrupting(patch, 7)
+        assert stylize(*command).code == 130
+    (tmp_path / ".o.mp4.parts" / "manifest.json").write_text(content)
+    (tmp_path / "o.mp4").unlink()
+    assert is_misuse(stylize(*command), "holds the beginning of a film that was made otherwise")
+    assert stylize(*command, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--smooth", "0.8")])
+def test_frames_go_on_as_they_were_begun(stylize, clip, tmp_path, monkeypatch, is_misuse, more):
+    source = clip(frames=8)
+    assert stylize("--input", source, "--output", tmp_path / "whole" / "%03d.png", *more).code == 0
+    command = ("--input", source, "--output", tmp_path / "f" / "%03d.png", *more)
+    with monkeypatch.context() as patch:
+        interrupting(patch, 4)
+        assert stylize(*command).code == 130
+    assert is_misuse(stylize(*command, "--strength", "0.5"), "000.png exists, of another film or made otherwise")
+    again = stylize(*command)
+    assert again.code == 0
+    assert ("are there, going on" in again.err) == (not more)
+    for number in range(8):
+        one, whole = (tmp_path / folder / f"{number:03d}.png" for folder in ("f", "whole"))
+        assert one.read_bytes() == whole.read_bytes()
+    assert [path.name for path in (tmp_path / "f").iterdir() if path.name.startswith(".")] == []
+    assert is_misuse(stylize(*command), "000.png exists")
+
+
+def test_metadata_is_dropped(stylize, clip, tmp_path):
+    source = tmp_path / "told.mkv"
+    with av.open(str(clip("a.mkv", frames=2))) as film, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0])
+        out.metadata["title"] = "secret"
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    for name, more in (("kept.mkv", ()), ("dropped.mkv", ("--drop-metadata",))):
+        assert stylize("--input", source, "--output", tmp_path / name, *more).code == 0
+        with av.open(str(tmp_path / name)) as film:
+            assert ("secret" in film.metadata.values()) == (name == "kept.mkv")
 
 
 @pytest.mark.usefixtures("short_parts")

@@ -146,3 +146,11 @@ def test_misuse(network, paintings):
         network(torch.rand(1, 3, 32, 32))
     with pytest.raises(ValueError, match=r"takes style images: take network\.of_images"):
         Stylizer(network)
+
+
+def test_a_network_in_training_makes_a_network_of_one_image(network, paintings):
+    expected = network.of_images({"dots": paintings["dots"]}).state_dict()
+    network.train()
+    found = network.of_images({"dots": paintings["dots"]}).state_dict()
+    assert network.encoder.training
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())

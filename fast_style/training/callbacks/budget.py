@@ -28,7 +28,7 @@ class Budget(L.Callback):
     def __init__(self, about: str = "", compiles: bool = False) -> None:
         self.about = about
         self.compiles = compiles
-        self._seconds: list[float] = []  # of each step of this run
+        self._seconds: list[float] = []  # of each batch of this run
         self._since = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -65,7 +65,7 @@ class Budget(L.Callback):
 
     def _tell(self, trainer: L.Trainer, left: float | None) -> None:
         """Say how many steps fit, or how long they take."""
-        step = statistics.median(self._seconds[WARMUP:]) / trainer.accumulate_grad_batches
+        step = statistics.median(self._seconds[WARMUP:]) * trainer.accumulate_grad_batches
         remaining = trainer.max_steps - trainer.global_step if trainer.max_steps >= 0 else None
         fitting = None if left is None else round(left / step)
         if fitting is not None and (remaining is None or fitting < remaining):
