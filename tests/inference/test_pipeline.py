@@ -141,9 +141,20 @@ def test_resized_first(make, size):
 
 def test_decoding_and_encoding_go_on_meanwhile(make, monkeypatch):
     events = []
-    for name in ("open_picture", "save_picture"):
+
+    def slowed(name):
         real = getattr(images, name)
-        monkeypatch.setattr(images, name, lambda *args, name=name, real=real: (events.append(name), real(*args))[1])
+
+        def run_slowly(*arguments):
+            time.sleep(0.04)  # so that what begins right before a picture's turn ends within it
+            result = real(*arguments)
+            events.append(name)
+            return result
+
+        return run_slowly
+
+    for name in ("open_picture", "save_picture"):
+        monkeypatch.setattr(images, name, slowed(name))
     seen = set()
 
     def stylize(photos):
