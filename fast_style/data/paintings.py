@@ -3,21 +3,12 @@
 import torch
 from torch import Tensor
 
-from fast_style.data.photos import (
-    MAX_ATTEMPTS,
-    Sample,
-    draw_square,
-    finish,
-    generator,
-    permutation,
-    resize_part,
-    resized,
-)
+from fast_style.data.photos import MAX_ATTEMPTS, Sample, draw_square, finish, generator, permutation, resized
 from fast_style.data.procedural import procedural_image
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.style import SHIPPED
 from fast_style.functional import luma
-from fast_style.images import to_depth, to_float
+from fast_style.images import to_float
 
 DRAW = 2  # lest crops and photos are drawn alike
 
@@ -25,9 +16,11 @@ DRAW = 2  # lest crops and photos are drawn alike
 class StyleCrops(torch.utils.data.Dataset[Sample]):
     """Endless style images: number `index` depends on (seed, index) alone, for any index from 0 on.
 
-    The short side of a painting is resized to twice the size, as for use; then it is cropped as photos are
-    (`PhotoDataset`). Some get other colours: turned around the grey axis, stronger or weaker, lighter or darker,
-    inverted; so a few paintings make many. A painting that cannot be read is passed over, and named.
+    A crop is a square of half to all of a painting's short side, anywhere in it, resized to `size` and mirrored half
+    the time: as if the short side were resized to twice the size, as for use, and then cropped as photos are
+    (`PhotoDataset`), but only what is cropped is resized. Some get other colours: turned around the grey axis,
+    stronger or weaker, lighter or darker, inverted; so a few paintings make many. A painting that cannot be read is
+    passed over, and named.
 
     Args:
         root: a folder or a `.zip` of paintings, its address, or a list of these, see `ImageSource`. None: half of the
@@ -62,12 +55,20 @@ class StyleCrops(torch.utils.data.Dataset[Sample]):
             crop = procedural_image(self.seed + DRAW, index, self.size)
         else:
             pixels, skipped = self._read(index // 2 if self.scenes else index)
-            square = draw_square(*resized(pixels, 2 * self.size), self.size, draws)
-            part = to_depth(resize_part(pixels, 2 * self.size, *square), 8)
-            crop = finish(to_float(part), self.size, draws)
+            crop = finish(to_float(self._cut(pixels, draws)), self.size, draws)
         if torch.rand((), generator=draws) < self.recolored:
             crop = recolor(crop, draws)
         return {"image": crop, "index": torch.tensor(index), "skipped": skipped, "enlarged": []}
+
+    def _cut(self, pixels: Tensor, draws: torch.Generator) -> Tensor:
+        """Cut a square out of a painting (3, H, W) that would be drawn if its short side had twice the size."""
+        h, w = pixels.shape[-2:]
+        scale = min(h, w) / (2 * self.size)
+        square = draw_square(*resized(pixels, 2 * self.size), self.size, draws)
+        top, left, side = (round(scale * each) for each in square)
+        side = max(1, side)
+        top, left = min(top, h - side), min(left, w - side)
+        return pixels[:, top : top + side, left : left + side]
 
     def _read(self, index: int) -> tuple[Tensor, list[str]]:
         """Read the painting whose turn it is, and name those passed over."""

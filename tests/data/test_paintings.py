@@ -1,5 +1,6 @@
 import pytest
 import torch
+from PIL import Image
 
 from fast_style.data import StyleCrops, procedural_image, recolor, shipped_styles
 from fast_style.data.paintings import DRAW
@@ -40,6 +41,18 @@ def test_as_many_are_recolored_as_asked_for(style_folder):
     kinds = [[torch.equal(half[i]["image"], other[i]["image"]) for other in (plain, changed)] for i in range(40)]
     assert all(one != other for one, other in kinds)
     assert 8 <= sum(one for one, _ in kinds) <= 32
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (33, 64), (63, 65), (100, 5), (500, 701)])
+def test_half_to_all_of_the_short_side_is_cut_out(tmp_path, shape):
+    Image.new("RGB", shape[::-1]).save(tmp_path / "painting.png")
+    crops = StyleCrops(tmp_path, 32)
+    pixels = torch.zeros(3, *shape, dtype=torch.uint8)
+    for seed in range(100):
+        cut = crops._cut(pixels, generator(seed))
+        assert cut.shape[1] == cut.shape[2]
+        assert min(shape) // 2 - 1 <= cut.shape[1] <= min(shape)
+        assert cut.numel()
 
 
 def test_every_painting_has_its_turn(photo_folder):
