@@ -13,24 +13,29 @@ from fast_style.losses.style import (
     sliced_wasserstein_loss,
     wasserstein_loss,
 )
+from fast_style.losses.temporal import Frames, following, temporal_loss, warped
 from fast_style.losses.tone import tone_loss
 
 __all__ = [
     "STYLE_LOSSES",
     "AnyPaintingLoss",
     "AnyStyleLoss",
+    "Frames",
     "PerceptualLoss",
     "content_loss",
     "covariance_loss",
     "equivariance_loss",
     "feature_gradient_loss",
     "feature_l1_loss",
+    "following",
     "gram_loss",
     "laplacian_loss",
     "mean_std_loss",
     "shifted",
     "sliced_wasserstein_loss",
     "summarize",
+    "temporal_loss",
     "tone_loss",
+    "warped",
     "wasserstein_loss",
 ]

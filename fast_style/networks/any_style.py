@@ -33,34 +33,39 @@ class StyleEncoder(nn.Module):
     Args:
         width: channels of the first scale, 1 to 128; the others have two, four and four times as many.
         code: length of the code, 1 to 1024.
+        slope: of the leaky rectified linear units below 0, in [0, 1). With 0 many channels are 0 for every image once
+            trained, and their statistics tell nothing.
 
     Raises:
         ValueError: if an argument is outside its range.
     """
 
-    def __init__(self, width: int, code: int) -> None:
+    def __init__(self, width: int, code: int, slope: float = 0.0) -> None:
         super().__init__()
         if not (isinstance(width, int) and 1 <= width <= 128):
             raise ValueError(f"the encoder must have a width of 1 to 128 channels, got {width!r}")
         if not (isinstance(code, int) and 1 <= code <= 1024):
             raise ValueError(f"the code of a style must have 1 to 1024 numbers, got {code!r}")
-        widths = [width, 2 * width, 4 * width, 4 * width]
-        self.scales = nn.ModuleList([nn.Sequential(ConvLayer(3, width, 7, stride=4), nn.ReLU())])
+        if not 0 <= slope < 1:
+            raise ValueError(f"the slope of the encoder below 0 must be in [0, 1), got {slope!r}")
+        widths, bend = [width, 2 * width, 4 * width, 4 * width], nn.LeakyReLU(slope)
+        self.scales = nn.ModuleList([nn.Sequential(ConvLayer(3, width, 7, stride=4), bend)])
         for above, below in pairwise(widths):
             self.scales.append(
-                nn.Sequential(ConvLayer(above, below, 3, stride=2), nn.ReLU(), ConvLayer(below, below, 3), nn.ReLU())
+                nn.Sequential(ConvLayer(above, below, 3, stride=2), bend, ConvLayer(below, below, 3), bend)
             )
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.kaiming_normal_(layer.weight, slope, nonlinearity="leaky_relu")
         self.to_code = code_of(2 * sum(widths), code)
 
     @torch.no_grad()
     def balance(self) -> None:
         """Scale the channels so that statistics vary by about 1, as half precision needs it; codes hardly change.
 
-        Rectified linear units let factors above 0 pass: what a channel is divided by, the next convolution multiplies
-        its weights with. Channels whose statistics are divided are those of the last convolution of each scale.
+        Leaky rectified linear units let factors above 0 pass: what a channel is divided by, the next convolution
+        multiplies its weights with. Channels whose statistics are divided are those of the last convolution of each
+        scale.
         """
         standardize = self.to_code[0]
         mean, variance = standardize.get_buffer("running_mean"), standardize.get_buffer("running_var")
@@ -119,6 +124,7 @@ class AnyStyleNetwork(Generator):
         arguments: of that network, without `norm` and `styles`.
         encoder_width: see `StyleEncoder`.
         code: see `StyleEncoder`.
+        encoder_slope: see `StyleEncoder`.
 
     Raises:
         ValueError: if an argument is outside its range.
@@ -132,6 +138,7 @@ class AnyStyleNetwork(Generator):
         arguments: Mapping[str, Any] | None = None,
         encoder_width: int = 48,
         code: int = 128,
+        encoder_slope: float = 0.0,
     ) -> None:
         super().__init__()
         if network not in NETWORKS:
@@ -140,8 +147,14 @@ class AnyStyleNetwork(Generator):
         if given.keys() & {"norm", "styles"}:
             raise ValueError("the norms of a network for any style are conditional: leave out norm and styles")
         self.transformer = NETWORKS[network](**given, norm="conditional", styles=[PHOTO])
-        self.arguments = {"network": network, "arguments": given, "encoder_width": encoder_width, "code": code}
-        self.encoder = StyleEncoder(encoder_width, code)
+        self.arguments = {
+            "network": network,
+            "arguments": given,
+            "encoder_width": encoder_width,
+            "code": code,
+            "encoder_slope": encoder_slope,
+        }
+        self.encoder = StyleEncoder(encoder_width, code, encoder_slope)
         self.sizes = {key: self.transformer.get_parameter(key).shape[1] for key in self.transformer.style_parameters}
         self.head = nn.Linear(code, sum(self.sizes.values()))
         with torch.no_grad():

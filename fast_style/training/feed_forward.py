@@ -31,6 +31,7 @@ class FeedForward(NetworkTask):
         on_nonfinite: see `NetworkTask`.
         checkpoint_activations: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
+        temporal_weight: see `NetworkTask`.
     """
 
     def __init__(
@@ -43,10 +44,13 @@ class FeedForward(NetworkTask):
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
+        temporal_weight: float = 0.0,
     ) -> None:
-        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight)
+        super().__init__(
+            network, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight, temporal_weight
+        )
         self.loss = loss.to(memory_format=torch.channels_last)
-        self.weights = loss.weights | {"equivariance_loss": equivariance_weight}
+        self.weights = loss.weights | self.motion_weights
         self._losses: Callable[[Tensor, Tensor], tuple[dict[str, Tensor], Tensor, Tensor]]
         self._losses = Compiled(self._pass, log.warning) if compile else self._pass
 
@@ -75,9 +79,9 @@ class FeedForward(NetworkTask):
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}."""
-        moved, shift = self.moved(batch)
+        moved, motion = self.moved(batch)
         losses, pictures, of_moved = self._losses(batch["image"], moved)
-        losses |= self.equivariance(pictures, of_moved, shift)
+        losses |= self.compare_moved(pictures, of_moved, motion)
         return self.log_step(losses, summarize(losses, self.weights))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:

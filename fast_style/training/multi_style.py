@@ -45,6 +45,7 @@ class MultiStyle(NetworkTask):
         on_nonfinite: see `NetworkTask`.
         checkpoint_activations: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
+        temporal_weight: see `NetworkTask`.
 
     Raises:
         ValueError: if there is no style, a name cannot be one, or `train_only` is neither.
@@ -66,6 +67,7 @@ class MultiStyle(NetworkTask):
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
+        temporal_weight: float = 0.0,
     ) -> None:
         images = {name: styles} if isinstance(styles, Tensor) else dict(styles)
         if not images:
@@ -73,7 +75,9 @@ class MultiStyle(NetworkTask):
         if train_only not in (None, "style"):
             raise ValueError(f"train_only must be style, or null to train everything, got {train_only!r}")
         made = network(styles=list(images))
-        super().__init__(made, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight)
+        super().__init__(
+            made, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight, temporal_weight
+        )
         self.names = list(images)
         self.losses = nn.ModuleList(loss(style=image) for image in images.values())
         self.losses.to(memory_format=torch.channels_last)
@@ -183,24 +187,21 @@ class MultiStyle(NetworkTask):
         offset = len(self.network.styles) - len(self.names)
         rows = torch.tensor([offset + style for style in chosen], device=photos.device)
         shares = F.one_hot(rows, len(self.network.styles)).float()
-        moved, shift = self.moved(batch)
+        moved, motion = self.moved(batch)
         both = torch.cat([photos, moved]) if len(moved) else photos
         pictures, features, targets = self._passes(both, torch.cat([shares, shares[: len(moved)]]), len(photos))
         stylized = pictures[: len(photos)]
         means: dict[str, Tensor] = {}
-        totals: dict[str, list[Tensor]] = {}
-        for place, style in enumerate(chosen):
-            one = slice(place, place + 1)
-            found, wanted = ({layer: x[one] for layer, x in each.items()} for each in (features, targets))
-            summary = self._compare(style, stylized[one], found, photos[one], wanted)
-            totals.setdefault(self.names[style], []).append(summary["total_loss"].detach())
+        for style in sorted(set(chosen)):
+            places = torch.tensor([place for place, each in enumerate(chosen) if each == style], device=photos.device)
+            found, wanted = ({layer: x[places] for layer, x in each.items()} for each in (features, targets))
+            summary = self._compare(style, stylized[places], found, photos[places], wanted)
+            self.log(f"train/total_loss/{self.names[style]}", summary["total_loss"].detach())
             for name, value in summary.items():
-                means[name] = means.get(name, 0) + value / len(chosen)
-        for name, value in self.equivariance(stylized, pictures[len(photos) :], shift).items():
-            means |= {name: value, f"weighted/{name}": self.equivariance_weight * value}
+                means[name] = means.get(name, 0) + value * (len(places) / len(chosen))
+        for name, value in self.compare_moved(stylized, pictures[len(photos) :], motion).items():
+            means |= {name: value, f"weighted/{name}": self.motion_weights[name] * value}
             means["total_loss"] = means["total_loss"] + means[f"weighted/{name}"]
-        for name, values in totals.items():
-            self.log(f"train/total_loss/{name}", torch.stack(values).mean())
         return self.log_step(means, means)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -16,12 +16,22 @@ from torch.utils.checkpoint import checkpoint
 
 from fast_style.assets import BASES
 from fast_style.checkpoint import load_network, save_network
-from fast_style.losses import equivariance_loss, shifted
+from fast_style.losses import Frames, equivariance_loss, following, shifted, temporal_loss
 from fast_style.losses.equivariance import REACH
 from fast_style.networks import VGG
 from fast_style.training.task import PATIENCE, Task
 
 log = logging.getLogger(__name__)
+
+
+class Shift(NamedTuple):
+    """Whole pixels that photos are shifted by, see `shifted`."""
+
+    down: int
+    right: int
+
+
+Motion = Shift | Frames
 
 
 class NetworkTask(Task):
@@ -36,12 +46,15 @@ class NetworkTask(Task):
             the loss network works: large crops need less memory, a step takes longer (`benchmarks/large_crops.json`).
         equivariance_weight: weight of `equivariance_loss` between the pictures of a quarter of the photos and those of
             the same photos shifted by up to three pixels; 0 leaves it out.
+        temporal_weight: weight of `temporal_loss` between the pictures of half of the photos and those of frames that
+            could follow them in a film (see `losses.following`), which takes the place of `equivariance_loss`; 0 leaves
+            it out.
 
     Attributes:
         kept: beginnings of the names of what checkpoints keep of the task's parameters and buffers.
 
     Raises:
-        ValueError: if `on_nonfinite` is neither, the weight is negative, or activations are computed again for batch
+        ValueError: if `on_nonfinite` is neither, a weight is negative, or activations are computed again for batch
             norms.
     """
 
@@ -55,14 +68,16 @@ class NetworkTask(Task):
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
+        temporal_weight: float = 0.0,
     ) -> None:
         super().__init__(on_nonfinite)
         if checkpoint_activations and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
             raise ValueError("checkpoint_activations would count batches twice for norm: batch: leave it false")
-        if not equivariance_weight >= 0:
-            raise ValueError(f"equivariance_weight must not be negative, got {equivariance_weight}")
+        self.motion_weights = {"equivariance_loss": equivariance_weight, "temporal_loss": temporal_weight}
+        for name, weight in self.motion_weights.items():
+            if not weight >= 0:
+                raise ValueError(f"{name.replace('loss', 'weight')} must not be negative, got {weight}")
         self.again = checkpoint_activations
-        self.equivariance_weight = equivariance_weight
         self.network = network.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -188,28 +203,34 @@ class NetworkTask(Task):
         """Apply the network in training, with or without keeping its activations."""
         return checkpoint(self.network, *inputs, use_reentrant=False) if self.again else self.network(*inputs)
 
-    def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, int]]:
-        """Shift the first quarter of a batch's photos, at least one; none without a weight of equivariance.
+    def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Motion]:
+        """Move the first photos of a batch: half of them as a film does, or a quarter by whole pixels, by the weights.
 
-        The shift depends on the number of the batch's first sample alone.
+        How they move depends on the number of the batch's first sample alone.
 
         Returns:
-            The shifted photos (M, 3, H, W), M = 0 for none, and the rows and columns they are shifted by.
+            The moved photos (M, 3, H, W), M = 0 if neither is weighed, and how they moved.
         """
         photos = batch["image"]
-        if not self.equivariance_weight or min(photos.shape[-2:]) <= REACH:
-            return photos[:0], (0, 0)
-        first = int(batch["index"][0]) if "index" in batch else 0
+        count, first = len(photos), int(batch["index"][0]) if "index" in batch else 0
+        if self.motion_weights["temporal_loss"]:
+            frames = following(photos[: (count + 1) // 2], torch.Generator().manual_seed(first))
+            return frames.photos, frames
+        if not self.motion_weights["equivariance_loss"] or min(photos.shape[-2:]) <= REACH:
+            return photos[:0], Shift(0, 0)
         choice = int(torch.randint((2 * REACH + 1) ** 2 - 1, (), generator=torch.Generator().manual_seed(first)))
         choice += choice >= ((2 * REACH + 1) ** 2) // 2  # the middle one is no shift
-        down, right = choice // (2 * REACH + 1) - REACH, choice % (2 * REACH + 1) - REACH
-        return shifted(photos[: max(1, len(photos) // 4)], down, right), (down, right)
+        shift = Shift(choice // (2 * REACH + 1) - REACH, choice % (2 * REACH + 1) - REACH)
+        return shifted(photos[: max(1, count // 4)], *shift), shift
 
-    def equivariance(self, pictures: Tensor, moved: Tensor, shift: tuple[int, int]) -> dict[str, Tensor]:
+    def compare_moved(self, pictures: Tensor, moved: Tensor, motion: Motion) -> dict[str, Tensor]:
         """Compare the pictures of a batch with those of `moved`: the term by its name, or nothing."""
         if not len(moved):
             return {}
-        return {"equivariance_loss": equivariance_loss(pictures[: len(moved)], moved, *shift)}
+        pictures = pictures[: len(moved)]
+        if isinstance(motion, Frames):
+            return {"temporal_loss": temporal_loss(pictures, moved, motion)}
+        return {"equivariance_loss": equivariance_loss(pictures, moved, *motion)}
 
     def _describe_network(self) -> dict[str, Any]:
         return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}

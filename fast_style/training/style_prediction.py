@@ -70,6 +70,7 @@ class StylePrediction(NetworkTask):
         compile: fuse the training step with `torch.compile`.
         on_nonfinite: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
+        temporal_weight: see `NetworkTask`.
 
     Raises:
         ValueError: if there is no style to show, the network is another, or a weight is negative.
@@ -91,6 +92,7 @@ class StylePrediction(NetworkTask):
         compile: bool = False,  # noqa: A002 - the name of the torch function it turns on
         on_nonfinite: str = "stop",
         equivariance_weight: float = 0.0,
+        temporal_weight: float = 0.0,
     ) -> None:
         if isinstance(styles, Tensor) or not styles:
             raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
@@ -99,12 +101,12 @@ class StylePrediction(NetworkTask):
         for name, weight in (("code_weight", code_weight), ("identity_weight", identity_weight)):
             if not weight >= 0:
                 raise ValueError(f"{name} must not be negative, got {weight}")
-        super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
+        super().__init__(network, optimizer, scheduler, on_nonfinite, False, equivariance_weight, temporal_weight)
         self.loss = loss.to(memory_format=torch.channels_last)
         channels = [mean.shape[1] for _, mean in loss.look_at(torch.zeros(1, 3, 32, 32)).values()]
         self.teacher = Teacher(channels, network.arguments["code"]) if code_weight else None
         self.weights = loss.weights | {"code_loss": code_weight, "identity_loss": identity_weight}
-        self.weights |= {"equivariance_loss": equivariance_weight}
+        self.weights |= self.motion_weights
         self.names = list(styles)
         self._shown = {name: as_seen(image) for name, image in styles.items()}
         self._losses: Callable[..., tuple[dict[str, Tensor], Tensor, Tensor]]
@@ -161,10 +163,10 @@ class StylePrediction(NetworkTask):
         photos = batch["image"]
         if self.teacher is None:
             self.network.encoder.eval()  # what it standardises by stays as it is
-        moved, shift = self.moved(batch)
+        moved, motion = self.moved(batch)
         own = torch.arange(len(photos), device=photos.device) % 4 != 0
         losses, pictures, of_moved = self._losses(photos, batch["painting"], moved, own)
-        losses |= self.equivariance(pictures, of_moved, shift)
+        losses |= self.compare_moved(pictures, of_moved, motion)
         return self.log_step(losses, summarize(losses, self.weights))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:

@@ -155,5 +155,5 @@ def test_equivariance_is_added_once(build):
     name = task.names[task.style_of(0)]
     expected = equivariance_loss(task(batch["image"][:1], name), task(moved, name), down, right).item()
     assert values["train/equivariance_loss"] == pytest.approx(expected, rel=1e-4)
-    task.equivariance_weight = 0.0
+    task.motion_weights["equivariance_loss"] = 0.0
     assert total == pytest.approx(task.training_step(batch, 0).item() + 10 * expected, rel=1e-4)
