@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
-from fast_style.losses import equivariance_loss, shifted
+from fast_style.losses import equivariance_loss, shifted, temporal_loss
 from fast_style.networks import TransformerNetwork
 from fast_style.training import FeedForward, NonFiniteLossError, Trainer, warmup_constant
 
@@ -96,6 +96,22 @@ def test_equivariance_is_that_of_two_passes(task, first):
     assert found["train/weighted/equivariance_loss"] == pytest.approx(10 * expected, rel=1e-4)
     plain = task.loss.summary(task.loss(task(photos), photos))["total_loss"].item()
     assert found["total"] == pytest.approx(plain + 10 * expected, rel=1e-4)
+
+
+def test_the_temporal_loss_is_that_of_two_passes(task):
+    task.motion_weights["temporal_loss"] = 30.0
+    task.weights |= task.motion_weights
+    photos = torch.rand(3, 3, 64, 72)
+    batch = {"image": photos, "index": torch.arange(5, 8)}
+    found = logged(task, batch)
+    moved, frames = task.moved(batch)
+    assert len(moved) == 2
+    assert torch.equal(moved, task.moved(batch)[0])
+    expected = temporal_loss(task(photos[:2]), task(moved), frames).item()
+    assert found["train/temporal_loss"] == pytest.approx(expected, rel=1e-4)
+    assert "train/equivariance_loss" not in found
+    plain = task.loss.summary(task.loss(task(photos), photos))["total_loss"].item()
+    assert found["total"] == pytest.approx(plain + 30 * expected, rel=1e-4)
 
 
 def test_every_shift_has_its_turn(task):
