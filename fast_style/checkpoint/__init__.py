@@ -1,4 +1,4 @@
-"""Networks in files: `.safetensors` out; `.safetensors`, Lightning's `.ckpt` and pytorch/examples' `.pth` in."""
+"""Networks in files: `.safetensors` out; `.safetensors`, Lightning's `.ckpt` and others' `.pth` in."""
 
 from fast_style.checkpoint.description import Description, describe, read_metadata, styles_of, takes_style
 from fast_style.checkpoint.network import load_network, save_network

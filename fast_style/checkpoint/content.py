@@ -19,7 +19,8 @@ def read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, An
     """Read a file of a network; its content tells the kind of file, not its suffix.
 
     Args:
-        path: a `.safetensors` file of ours, a Lightning checkpoint, or weights in the layout of pytorch/examples.
+        path: a `.safetensors` file of ours, a Lightning checkpoint, or weights of pytorch/examples or of
+            pytorch-CycleGAN-and-pix2pix.
         weights: whether the weights are wanted: without them, no more than the header of a `.safetensors` is read.
 
     Returns:

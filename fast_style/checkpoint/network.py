@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fast_style.checkpoint.content import FORMAT, PREFIX, build, read
+from fast_style.checkpoint.cyclegan import CYCLEGAN, complete, fold
 from fast_style.checkpoint.source import find_network
 from fast_style.checkpoint.torch_file import EXAMPLES
 from fast_style.files import replacing
@@ -70,7 +71,8 @@ def load_network(source: str | Path) -> Generator:
     Args:
         source: a file, a folder or the name of a network that ships, see `find_network`. The file is what
             `save_network` wrote, a Lightning checkpoint of a training, or weights in the layout of pytorch/examples'
-            fast_neural_style, whose range 0 … 255 is folded into the first and the last convolution.
+            fast_neural_style, whose range 0 … 255 is folded into the first and the last convolution, or of a generator
+            of junyanz/pytorch-CycleGAN-and-pix2pix, whose range is [-1, 1] (see `from_cyclegan`).
 
     Raises:
         FileNotFoundError: if there is no such network, or it names an encoder of a package that is not installed.
@@ -83,6 +85,8 @@ def load_network(source: str | Path) -> Generator:
     metadata, state = read(path)
     network = build(path, metadata)
     state = {key: tensor for key, tensor in state.items() if not key.startswith(network.elsewhere)}
+    if metadata["format"] == CYCLEGAN:
+        state = complete(network, state)
     _check(path, _own(network), state)
     # Copies, since those read may be views of the file.
     weights = {key: _to(tensor, torch.float32, copy=True) for key, tensor in state.items()}
@@ -94,6 +98,8 @@ def load_network(source: str | Path) -> Generator:
         weights["conv1.weight"] *= 255
         weights["conv4.weight"] /= 150
         weights["conv4.bias"] = (weights["conv4.bias"] - 127.5) / 150
+    if metadata["format"] == CYCLEGAN:
+        fold(weights)
     network.load_state_dict(weights, assign=True, strict=False)  # the rest is found
     _find(path, network, metadata)
     return network.eval()

@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 
+from fast_style.checkpoint.cyclegan import CYCLEGAN, from_cyclegan, is_cyclegan
+
 LIGHTNING = "lightning"
 EXAMPLES = "pytorch/examples"
 MAX_GIB = 2  # more than any network here takes, even in float32 and with the state of its optimizer
 
 
 def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a Lightning checkpoint or weights in the layout of pytorch/examples.
+    """Read a Lightning checkpoint, or weights of pytorch/examples or of pytorch-CycleGAN-and-pix2pix.
 
     The weights may lie in an entry `state_dict`, and their names may begin with `module.` or `_orig_mod.`, as
     `DataParallel` and `torch.compile` leave them.
@@ -25,12 +27,12 @@ def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str,
         zipped: whether it is a zip archive, as since PyTorch 1.6, or a bare pickle.
 
     Returns:
-        Metadata with `format` (`LIGHTNING` or `EXAMPLES`), `network` and `arguments`, and the weights under our names.
-        Nothing of either is checked, and the weights may be views of the file.
+        Metadata with `format` (`LIGHTNING`, `EXAMPLES` or `CYCLEGAN`), `network` and `arguments`, and the weights under
+        our names. Nothing of either is checked, and the weights may be views of the file.
 
     Raises:
         ValueError: if the file is incomplete or damaged, holds anything but plain data and tensors, grows when it is
-            unpacked, or is of neither kind.
+            unpacked, is of none of these kinds, or `from_cyclegan` refuses it.
 
     Source: https://github.com/pytorch/examples/blob/main/fast_neural_style/neural_style/transformer_net.py
     """
@@ -45,10 +47,14 @@ def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str,
             return metadata, {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
     if "conv1.conv2d.weight" in state:
         return _from_examples(state)
+    if is_cyclegan(state):
+        return from_cyclegan(path, state)
     advice = ""
     if "conv1.weight" in state:
         advice = ": it holds bare weights, write them with fast_style.checkpoint.save_network"
-    raise ValueError(f"{path} is neither a checkpoint of fast_style nor weights in the layout of {EXAMPLES}{advice}")
+    raise ValueError(
+        f"{path} is neither a checkpoint of fast_style nor weights in the layout of {EXAMPLES} or {CYCLEGAN}{advice}"
+    )
 
 
 def _bare(state: dict[Any, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from fast_style import images
 from fast_style.checkpoint import styles_of, takes_style
-from fast_style.cli import evaluate_film
+from fast_style.cli import evaluate_film, evaluate_sets
 from fast_style.cli.arguments import check_new, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
@@ -48,6 +48,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
+    if options.pictures is not None:
+        evaluate_sets.run(options)
+        return
     if options.video is not None:
         evaluate_film.run(options, _stylizers)
         return

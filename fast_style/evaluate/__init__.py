@@ -1,6 +1,17 @@
-"""Measure ways of stylizing on the same photos, or on the same film."""
+"""Measure ways of stylizing on the same photos or on the same film, and sets of pictures beside real ones."""
 
 from fast_style.evaluate.film import FilmMeasure, FilmScores
 from fast_style.evaluate.scores import Scores, evaluate
+from fast_style.evaluate.sets import SetScores, compare_pairs, compare_sets, describe_images, halves
 
-__all__ = ["FilmMeasure", "FilmScores", "Scores", "evaluate"]
+__all__ = [
+    "FilmMeasure",
+    "FilmScores",
+    "Scores",
+    "SetScores",
+    "compare_pairs",
+    "compare_sets",
+    "describe_images",
+    "evaluate",
+    "halves",
+]

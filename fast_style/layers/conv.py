@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,29 @@ from fast_style.layers.kernels import padded, thin_conv, upsampled_conv
 
 
 class ConvLayer(nn.Conv2d):
-    """Convolution with reflection padding of `kernel_size // 2`, so that no border darkens: (N, C, H, W)."""
+    """Convolution with padding of `kernel_size // 2`, by reflection so that no border darkens: (N, C, H, W).
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
+    Args:
+        in_channels, out_channels: C and C'.
+        kernel_size: odd.
+        stride: of the convolution.
+        padding_mode: `reflect`, or `zeros` as in networks of other programs.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding_mode: Literal["reflect", "zeros"] = "reflect",
+    ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, padding_mode="reflect"
+            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, padding_mode=padding_mode
         )
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.is_grad_enabled() and x.requires_grad:
+        if self.padding_mode == "reflect" and torch.is_grad_enabled() and x.requires_grad:
             if self.out_channels <= 4 and self.kernel_size[0] >= 5 and self.stride == (1, 1) and x.device.type == "cpu":
                 return thin_conv(padded(x, int(self.padding[0]), "reflect"), weight, bias)
             return F.conv2d(padded(x, int(self.padding[0]), "reflect"), weight, bias, self.stride)

@@ -1,7 +1,19 @@
 """What is measured of pictures beside their losses: pure functions."""
 
+from fast_style.metrics.error import mean_absolute_error, peak_signal_to_noise_ratio
 from fast_style.metrics.features import feature_distance
+from fast_style.metrics.kernel_distance import kernel_distance
 from fast_style.metrics.palette import palette_distance
+from fast_style.metrics.patches import patch_descriptors, patch_distance
 from fast_style.metrics.similarity import ssim
 
-__all__ = ["feature_distance", "palette_distance", "ssim"]
+__all__ = [
+    "feature_distance",
+    "kernel_distance",
+    "mean_absolute_error",
+    "palette_distance",
+    "patch_descriptors",
+    "patch_distance",
+    "peak_signal_to_noise_ratio",
+    "ssim",
+]

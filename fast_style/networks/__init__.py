@@ -13,10 +13,19 @@ from fast_style.networks.slim import SlimNetwork
 from fast_style.networks.style_network import StyleNetwork, TakesImages
 from fast_style.networks.transformer import TransformerNetwork
 from fast_style.networks.unet import UNet
+from fast_style.networks.unet_generator import UnetGenerator
 from fast_style.networks.vgg import VGG
 
 # What may be built from the metadata of a file.
-LOADABLE: tuple[type[Generator], ...] = (AdaIN, AnyStyleNetwork, ResnetGenerator, SlimNetwork, TransformerNetwork, UNet)
+LOADABLE: tuple[type[Generator], ...] = (
+    AdaIN,
+    AnyStyleNetwork,
+    ResnetGenerator,
+    SlimNetwork,
+    TransformerNetwork,
+    UNet,
+    UnetGenerator,
+)
 
 __all__ = [
     "LOADABLE",
@@ -31,4 +40,5 @@ __all__ = [
     "TakesImages",
     "TransformerNetwork",
     "UNet",
+    "UnetGenerator",
 ]

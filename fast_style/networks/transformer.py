@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ from fast_style.layers import (
 from fast_style.networks.chain import ChainNetwork
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
-OUTPUTS = ("linear", "tanh")
+OUTPUTS = ("linear", "tanh", "sigmoid")
+PADDINGS = ("reflect", "zeros")
 
 
 class TransformerNetwork(ChainNetwork):
@@ -29,7 +31,8 @@ class TransformerNetwork(ChainNetwork):
     Johnson et al. 2016 (https://arxiv.org/abs/1603.08155, supplementary table 1) with the changes the field has kept:
     instance normalisation (Ulyanov et al. 2016, https://arxiv.org/abs/1607.08022), reflection padding in every
     convolution instead of 40 pixels once, and upsampling followed by convolution (Odena et al. 2016,
-    https://distill.pub/2016/deconv-checkerboard). Only the convolutions of `upsampling="transposed"` pad with zeros.
+    https://distill.pub/2016/deconv-checkerboard). Only the convolutions of `upsampling="transposed"` and, with
+    `padding="zeros"`, the strided ones pad with zeros.
 
     Args:
         width: channels after the first convolution, 1 to 512; the residual blocks have four times as many.
@@ -38,12 +41,14 @@ class TransformerNetwork(ChainNetwork):
             `layers.norm_layer`.
         styles: their names, see `StyleNetwork`.
         upsampling: `nearest` (nearest-neighbour upsampling + convolution) or `transposed` (transposed convolution).
-        output: `linear`, 0.5 + 150/255·x; `tanh`, 0.5 + 150/255·tanh(x), Johnson's scaled tanh in [0, 1]-space.
-            Where tanh saturates a huge activation costs nothing, and networks grow pure black blobs (seen with
-            starry_night after 1500 steps); a linear output keeps them in check.
-
+        output: `linear`, 0.5 + 150/255·x; `tanh`, 0.5 + 150/255·tanh(x), Johnson's scaled tanh in [0, 1]-space;
+            `sigmoid`, 1/(1 + e⁻ˣ) = 0.5 + 0.5·tanh(x/2), CycleGAN's tanh in [0, 1]-space. Where tanh saturates a huge
+            activation costs nothing, and networks grow pure black blobs (seen with starry_night after 1500 steps); a
+            linear output keeps them in check.
         antialias: blur before each convolution that goes down and after each that goes up (see `layers.Blur`), so that
-            pictures have no grid of four pixels and move with the photo. Needs `upsampling="nearest"`.
+            pictures have no grid of four pixels and move with the photo. Needs `upsampling="nearest"` and
+            `padding="reflect"`.
+        padding: of the two strided convolutions, `reflect`, or `zeros` as in CycleGAN.
 
     Raises:
         ValueError: if an argument is outside its range.
@@ -60,6 +65,7 @@ class TransformerNetwork(ChainNetwork):
         output: str = "linear",
         styles: Sequence[str] = (),
         antialias: bool = False,
+        padding: Literal["reflect", "zeros"] = "reflect",
     ) -> None:
         super().__init__()
         if not 1 <= width <= 512:
@@ -70,6 +76,10 @@ class TransformerNetwork(ChainNetwork):
             raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLINGS)}, got {upsampling!r}")
         if output not in OUTPUTS:
             raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+        if padding not in PADDINGS:
+            raise ValueError(f"padding must be one of {', '.join(PADDINGS)}, got {padding!r}")
+        if antialias and padding != "reflect":
+            raise ValueError(f"antialias goes with padding: reflect, got padding: {padding}")
         if antialias and upsampling != "nearest":
             raise ValueError(f"antialias goes with upsampling: nearest, got upsampling: {upsampling}")
         self.arguments = {
@@ -79,9 +89,10 @@ class TransformerNetwork(ChainNetwork):
             "upsampling": upsampling,
             "output": output,
             "antialias": antialias,
+            "padding": padding,
         } | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
-        down = partial(BlurredConv, taps=3) if antialias else ConvLayer
+        down = partial(BlurredConv, taps=3) if antialias else partial(ConvLayer, padding_mode=padding)
         up = partial(SubpixelConv, factor=2, taps=3) if antialias else UPSAMPLINGS[upsampling]
         self.conv1 = ConvLayer(3, width, self.kernel_size)
         self.norm1 = norm_of(width)
@@ -112,4 +123,6 @@ class TransformerNetwork(ChainNetwork):
 
     def to_rgb(self, x: Tensor) -> Tensor:
         """Map what the last layer gives to [0, 1]-space."""
+        if self.arguments["output"] == "sigmoid":
+            return torch.sigmoid(x)
         return super().to_rgb(torch.tanh(x) if self.arguments["output"] == "tanh" else x)

@@ -21,7 +21,7 @@ from fast_style.checkpoint import (
 from fast_style.networks import LOADABLE, VGG, ChainNetwork, Generator, StyleNetwork, TransformerNetwork
 
 SMALL = {"width": 2, "blocks": 1, "norm": "batch", "upsampling": "transposed", "output": "linear"}
-SMALL["antialias"] = False
+SMALL |= {"antialias": False, "padding": "reflect"}
 
 
 @pytest.fixture

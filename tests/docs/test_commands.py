@@ -163,6 +163,11 @@ def place(tmp_path, monkeypatch, photo) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         pixels = photo(number, 40, 48).permute(1, 2, 0).contiguous().numpy()
         Image.fromarray(pixels).save(tmp_path / name)
+    for number, folder in enumerate(["PICTURES", "REAL", "INPUTS"]):
+        (tmp_path / folder).mkdir()
+        for name in range(4):
+            pixels = photo(4 * number + name, 40, 48).permute(1, 2, 0).contiguous().numpy()
+            Image.fromarray(pixels).save(tmp_path / folder / f"{name}.png")
     Image.linear_gradient("L").save(tmp_path / "MASK.png")
     for name in ("clip.mp4", "MASK.mp4"):
         film(tmp_path / name)

@@ -63,7 +63,9 @@ def test_arguments_rebuild_the_network():
         ({"blocks": 65}, "blocks must be 0 to 64, got 65"),
         ({"norm": "group"}, "norm must be one of instance, conditional, filter_response, batch, none, got 'group'"),
         ({"upsampling": "cubic"}, "upsampling must be one of nearest, transposed, got 'cubic'"),
-        ({"output": "relu"}, "output must be one of linear, tanh, got 'relu'"),
+        ({"output": "relu"}, "output must be one of linear, tanh, sigmoid, got 'relu'"),
+        ({"padding": "same"}, "padding must be one of reflect, zeros, got 'same'"),
+        ({"antialias": True, "padding": "zeros"}, "antialias goes with padding: reflect, got padding: zeros"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -22,12 +22,22 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     parser = Parser(
         prog=prog,
         description="Measure networks on photos: losses, similarity to the photo, colours of the style, time. Or on a "
-        "film: how much its pictures flicker.",
+        "film: how much its pictures flicker. Or pictures that are made already: how far they are from real ones.",
         epilog="The identity is always measured too: it keeps all content and has no style.",
     )
     _add_options(parser)
     options = parser.parse_args(arguments)
-    if options.video is None and (options.content is None or options.style is None):
+    if options.pictures is not None:
+        if options.real is None:
+            parser.error("--pictures are measured beside real ones: give --real")
+        for name in ("model", "content", "video", "style", "sheet"):
+            if getattr(options, name) is not None:
+                parser.error(f"--{name} does not go with --pictures, which are made already")
+    elif options.model is None:
+        parser.error("the following arguments are required: --model, or --pictures and --real")
+    elif options.real is not None or options.inputs is not None or options.pairs:
+        parser.error("--real, --inputs and --pairs go with --pictures")
+    elif options.video is None and (options.content is None or options.style is None):
         parser.error("the following arguments are required: --content and --style, or --video")
     if options.video is None and options.size is None:
         options.size = 256
@@ -39,12 +49,19 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     models = "networks that training exported, or .onnx; of several styles the one named as the file of --style"
-    parser.add_argument("--model", type=path, nargs="+", action="extend", required=True, metavar="CKPT", help=models)
+    parser.add_argument("--model", type=path, nargs="+", action="extend", metavar="CKPT", help=models)
     photos = "photos that no network was trained on"
     parser.add_argument("--content", type=filled, metavar="FOLDER", help=photos)
     film = "a film on which flicker is measured, in place of photos; --style then is for the objective alone"
     parser.add_argument("--video", type=path, metavar="CLIP", help=film)
     parser.add_argument("--frames", type=int, default=20, metavar="N", help="of the film, from its beginning (20)")
+    pictures = "pictures that are made already, to be measured beside --real"
+    parser.add_argument("--pictures", type=filled, metavar="FOLDER", help=pictures)
+    parser.add_argument("--real", type=filled, metavar="FOLDER", help="what --pictures ought to look like")
+    inputs = "what --pictures were made of, which are measured as they are"
+    parser.add_argument("--inputs", type=filled, metavar="FOLDER", help=inputs)
+    pairs = "--pictures and --inputs are those of --real, by their names: also measure L1, PSNR and SSIM"
+    parser.add_argument("--pairs", action="store_true", help=pairs)
     remedies = "also measure each network with: best (--quality best), phases4 (a mean of four), smooth (--smooth 0.8)"
     choices = ("best", "phases4", "smooth")
     parser.add_argument("--remedies", nargs="+", choices=choices, default=[], metavar="NAME", help=remedies)
@@ -61,5 +78,5 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
     parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
     add_overwrite(parser)
-    settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19"
+    settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19 (so with --pictures)"
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)

@@ -1,0 +1,96 @@
+"""Pictures that are made already, beside real ones."""
+
+import json
+
+import pytest
+import torch
+
+from fast_style import images
+
+TINY = ("--size", "32", "--set", "loss_network.weights=null")
+
+
+def fill(folder, count, seed=0, size=(40, 48)):
+    generator = torch.Generator().manual_seed(seed)
+    for number in range(count):
+        coarse = torch.rand(1, 3, 4, 4, generator=generator)
+        images.write(folder / f"{number}.png", torch.nn.functional.interpolate(coarse, size=size).clamp(0, 1))
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    real = fill(tmp_path / "real", 6)
+    inputs = fill(tmp_path / "inputs", 6, seed=1)
+    for number in range(6):
+        pixels = images.to_float(images.read(real / f"{number}.png"))
+        images.write(tmp_path / "pictures" / f"{number}.png", (pixels + 0.02).clamp(0, 1))
+    return ["--pictures", tmp_path / "pictures", "--real", real, "--inputs", inputs]
+
+
+def test_table_and_numbers(command, folders, tmp_path):
+    code, out, err = command("evaluate", *folders, "--pairs", "--json", tmp_path / "scores.json", *TINY)
+    assert code == 0, err
+    assert "KID" in out
+    assert "FID" not in out
+    result = json.loads((tmp_path / "scores.json").read_text())
+    half, pictures, untouched = result["rows"]
+    assert (half["name"], half["l1"]) == ("half of the real, beside the other half", None)
+    assert (pictures["name"], untouched["name"]) == ("pictures", "inputs, untouched")
+    assert pictures["l1"] < 0.021 < untouched["l1"]
+    assert pictures["psnr"] > untouched["psnr"]
+    assert pictures["patch_distance"] < untouched["patch_distance"]
+    assert list(pictures["patch_levels"]) == ["32", "16"]
+    assert result["real_images"] == 6
+
+
+def test_sets_of_other_numbers(command, folders, tmp_path):
+    (tmp_path / "pictures" / "0.png").unlink()
+    code, out, err = command("evaluate", *folders[:4], *TINY)
+    assert code == 0, err
+    assert "L1" not in out
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--pairs",), "1 of 6 images in {real} have no partner of the same name in {pictures}: 0"),
+        (("--real", "missing"), "there is no folder or zip file of photos at missing"),
+        (("--inputs", "{real}"), "--real and --inputs are the same folder"),
+        (("--size", "16"), "--size must be at least 32, got 16"),
+        (("--model", "a"), "--model does not go with --pictures, which are made already"),
+        (("--set", "loss_network=vgg20"), "vgg20"),
+        (("--set", "loss_network=vgg19_slim"), "lack layer 'relu5_1'"),
+    ],
+)
+def test_misuse_is_one_sentence(command, folders, tmp_path, more, message):
+    (tmp_path / "pictures" / "0.png").unlink()
+    places = {name: tmp_path / name for name in ("real", "pictures")}
+    settings = TINY if "--set" not in more else TINY[:2]
+    code, out, err = command("evaluate", *folders, *settings, *(text.format(**places) for text in more))
+    assert (code, out) == (2, "")
+    assert message.format(**places) in err.splitlines()[-1]
+
+
+def test_too_few(command, tmp_path):
+    folders = ["--pictures", fill(tmp_path / "a", 2), "--real", fill(tmp_path / "b", 3)]
+    assert "at least four images" in command("evaluate", *folders, *TINY).err.splitlines()[-1]
+
+
+def test_pairs_have_one_size(command, tmp_path):
+    folders = ["--pictures", fill(tmp_path / "a", 4, size=(40, 40)), "--real", fill(tmp_path / "b", 4), "--pairs"]
+    code, _, err = command("evaluate", *folders, *TINY)
+    assert code == 2
+    assert f"0 has 40×40 pixels in {tmp_path / 'a'} and 48×40 in {tmp_path / 'b'}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--pictures", "a"), "--pictures are measured beside real ones: give --real"),
+        (("--real", "a"), "the following arguments are required: --model, or --pictures and --real"),
+        (("--model", "a", "--pairs"), "--real, --inputs and --pairs go with --pictures"),
+    ],
+)
+def test_what_goes_together(command, is_misuse, arguments, message):
+    assert is_misuse(command("evaluate", *arguments), message)
