@@ -63,13 +63,14 @@ def mux(
         with av.open(str(first)) as part:
             pictures = out.add_stream_from_template(part.streams.video[0], opaque=True)
         _dress(pictures, look, time_base)
-        streams = [_pictures(parts, pictures, time_base, delay)]
+        lead = Fraction(0) if film is None else film.lead
+        streams = [_pictures(parts, pictures, time_base, delay, lead)]
         if film is not None:
             source = open_.enter_context(av.open(str(film.path)))
             end = _end(parts) if cut or film.wanted.end is not None else None
             if metadata:
                 if not film.wanted.start and end is None and source.chapters():
-                    out.set_chapters(source.chapters())
+                    out.set_chapters(_chapters(source, film.clock.begin - film.lead))
                 told = {key: value for key, value in source.metadata.items() if key in ("title", "comment")}
                 out.metadata.update(told)
             streams.append(_copied(out, source, film, audio, end))
@@ -132,13 +133,15 @@ def _end(parts: Joinable) -> Fraction:
     return timings[-1].time + timings[-1].duration
 
 
-def _pictures(parts: Joinable, stream: Any, time_base: Fraction, delay: int) -> Iterator[tuple[Fraction, Any]]:
+def _pictures(
+    parts: Joinable, stream: Any, time_base: Fraction, delay: int, lead: Fraction
+) -> Iterator[tuple[Fraction, Any]]:
     """Yield packets with their true times; those of decoding are the times of showing, `delay` frames earlier."""
     av = pyav()
     before: list[Fraction] = []
     usual = None
     for path, order, timings in parts.timings():
-        times = [timing.time for timing in timings]
+        times = [lead + timing.time for timing in timings]
         if usual is None:
             usual = (times[1] - times[0]) if len(times) > 1 else timings[0].duration or time_base
             before = [times[0] - usual * (delay - number) for number in range(delay)]
@@ -165,21 +168,31 @@ def _copied(out: Any, source: Any, film: Film, audio: bool, end: Fraction | None
             copy = copies[stream.index] = out.add_stream_from_template(stream, opaque=True)
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
-    return _shifted(source, copies, film.wanted.start, end) if copies else iter(())
+    return _shifted(source, copies, film, end) if copies else iter(())
+
+
+def _chapters(source: Any, shift: Fraction) -> list[Any]:
+    """Return the chapters, so many seconds earlier."""
+    return [
+        {**each, **{key: round(each[key] - shift / each["time_base"]) for key in ("start", "end")}}
+        for each in source.chapters()
+    ]
 
 
 def _shifted(
-    source: Any, copies: dict[int, Any], start: Fraction, end: Fraction | None
+    source: Any, copies: dict[int, Any], film: Film, end: Fraction | None
 ) -> Iterator[tuple[Fraction, Any]]:
+    """Yield packets between the start and the end with the times of the new film."""
+    begin = film.clock.begin + film.wanted.start
     for packet in source.demux([source.streams[index] for index in copies]):
         if packet.pts is None and packet.dts is None:
             continue
         base = packet.time_base
         pts = packet.dts if packet.pts is None else packet.pts
         dts = packet.pts if packet.dts is None else packet.dts
-        if (start and pts * base < start) or (end is not None and pts * base >= start + end):
+        if (film.wanted.start and pts * base < begin) or (end is not None and pts * base >= begin + end):
             continue
-        shift = round(start / base)
+        shift = round((begin - film.lead) / base)
         packet.pts, packet.dts = pts - shift, dts - shift
         packet.stream = copies[packet.stream.index]
         yield packet.dts * base, packet

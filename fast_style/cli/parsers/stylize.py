@@ -116,7 +116,7 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--crf", type=int, metavar="N", help="quality of the film, 0 is the best; default: the codec's")
     group.add_argument("--audio", choices=("copy", "none"), help="copy the sound as it is (default), or leave it out")
     group.add_argument("--start", type=_seconds, metavar="TIME", help="where to begin: seconds or [HH:]MM:SS")
-    group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both as the film counts")
+    group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both from its first frame on")
     fps = "frames a second, evenly; default: the film's own times. Of frames in a folder: 25"
     group.add_argument("--fps", type=_rate, metavar="N", help=fps)
     work = "let the network work at N pixels on the long side and enlarge its pictures: faster, with larger strokes"
