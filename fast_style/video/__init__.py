@@ -4,7 +4,7 @@
 """
 
 from fast_style.video.encoding import Look, check_look
-from fast_style.video.folders import AnimationTarget, FolderTarget, FrameFolder, frame_files
+from fast_style.video.folders import AnimationTarget, FolderTarget, FrameFolder, frame_files, stands_for_frames
 from fast_style.video.formats import CONTAINERS, FILMS, codec_of, is_film, is_pattern
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
@@ -30,4 +30,4 @@ __all__ += [
     "is_film",
 ]
 __all__ += ["Camera", "Jpegs", "Latest", "is_camera", "playing"]
-__all__ += ["frame_files", "is_partial", "is_pattern", "moves", "open_frames", "run"]
+__all__ += ["frame_files", "is_partial", "is_pattern", "moves", "open_frames", "run", "stands_for_frames"]

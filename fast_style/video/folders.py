@@ -41,7 +41,7 @@ class FrameFolder:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.paths = _numbered(self.path) if is_pattern(self.path) else _listed(self.path)
+        self.paths = _listed(self.path) if self.path.is_dir() else _numbered(self.path)
         if not self.paths:
             raise ValueError(f"no frame is there: {self.path}")
         self.rate = self.wanted.fps or RATE
@@ -201,9 +201,14 @@ class AnimationTarget:
 
 def frame_files(path: Path) -> list[Path]:
     """List the files that a folder, a pattern of printf or a file stands for."""
-    if is_pattern(path):
-        return _numbered(path)
-    return _listed(path) if path.is_dir() else [path]
+    if not stands_for_frames(path):
+        return [path]
+    return _listed(path) if path.is_dir() else _numbered(path)
+
+
+def stands_for_frames(path: Path) -> bool:
+    """Tell whether a path is a folder or a pattern, not a file, though it may be called like a pattern."""
+    return path.is_dir() or (is_pattern(path) and not path.is_file())
 
 
 def _numbered(pattern: Path) -> list[Path]:

@@ -179,9 +179,7 @@ def _chapters(source: Any, shift: Fraction) -> list[Any]:
     ]
 
 
-def _shifted(
-    source: Any, copies: dict[int, Any], film: Film, end: Fraction | None
-) -> Iterator[tuple[Fraction, Any]]:
+def _shifted(source: Any, copies: dict[int, Any], film: Film, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
     """Yield packets between the start and the end with the times of the new film."""
     begin = film.clock.begin + film.wanted.start
     for packet in source.demux([source.streams[index] for index in copies]):

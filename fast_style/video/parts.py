@@ -23,9 +23,9 @@ MANIFEST = "manifest.json"
 class Parts:
     """The folder in which the parts of a film wait to be joined: `.NAME.parts`, beside the film.
 
-    A part is a Matroska file `00000.mkv` of 240 frames and `00000.json`, which is written last and tells that it is
-    whole: its digest, the order of its packets and the times of its frames. `manifest.json` tells what they were made
-    from and how; it is checked before anything is continued.
+    Nothing is written there before `begin`. A part is a Matroska file `00000.mkv` of 240 frames and `00000.json`, which
+    is written last and tells that it is whole: its digest, the order of its packets and the times of its frames.
+    `manifest.json` tells what they were made from and how; it is checked before anything is continued.
 
     Args:
         output: the film.
@@ -38,7 +38,6 @@ class Parts:
 
     Raises:
         ValueError: if another command has left parts there.
-        OSError: if the folder cannot be written.
     """
 
     output: Path
@@ -48,24 +47,25 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.folder = folder_of(self.output)
-        begun = self.folder.is_dir() and any(self.folder.iterdir())
-        if begun and (changed := difference(self.folder / MANIFEST, self.recipe)):
+        self._begun = self.folder.is_dir() and any(self.folder.iterdir())
+        if self._begun and (changed := difference(self.folder / MANIFEST, self.recipe)):
             if not self.overwrite:
                 raise ValueError(
                     f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
                     "repeat that command to go on, or give --overwrite to begin anew"
                 )
-            self.remove()
-            begun = False
-        if not begun:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                note_recipe(self.folder / MANIFEST, self.recipe)
-            except OSError:
-                self.remove()
-                raise
-        while (about := self._about(self.done)) is not None and about["complete"]:
+            self._begun = False
+        while self._begun and (about := self._about(self.done)) is not None and about["complete"]:
             self.done += 1
+
+    def begin(self) -> None:
+        """Make the folder, unless it is there from a command like this one; OSError if it cannot be written."""
+        if self._begun:
+            return
+        self.remove()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._begun = True
+        note_recipe(self.folder / MANIFEST, self.recipe)
 
     @property
     def frames(self) -> int:
@@ -119,6 +119,12 @@ class Parts:
     def remove(self) -> None:
         """Throw the parts away."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._begun = False
+
+    def drop(self) -> None:
+        """Throw away what is of no use: a folder without a whole part, unless it marks the film that is there."""
+        if self._begun and not self.done and not is_partial(self.output):
+            self.remove()
 
     def _about(self, number: int) -> dict[str, Any] | None:
         """Read what is noted of a part; None if it is not there or not as it was written."""

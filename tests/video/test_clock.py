@@ -97,7 +97,8 @@ def test_chapters_move_along(late, remake, tmp_path):
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_avi_with_frames_out_of_order(clip, remake, codec):
     """AVI tells when frames are decoded, not when they are shown."""
-    source = clip("a.avi", 50, codec=codec, sound="mp2", draw=grey, options={"g": "10", "bf": "2", "b": "4M", "qmax": "3"})
+    options = {"g": "10", "bf": "2", "b": "4M", "qmax": "3"}
+    source = clip("a.avi", 50, codec=codec, sound="mp2", draw=grey, options=options)
     film = video.Film(source)
     assert numbers(film) == list(range(50))
     assert [frame.time for frame in film.frames()] == [Fraction(n, 25) for n in range(50)]
