@@ -81,6 +81,7 @@ def _recipe(
         "size": [options.size, options.work_size],
         "frames": repr(wanted),
         "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower()],
+        "pictures": [options.quality, options.subsampling, options.bits],
         "computation": [str(networks), options.tile],
     }
 
@@ -103,7 +104,8 @@ def _target(
     if video.is_pattern(job.target):
         return video.FolderTarget(job.target, options.overwrite, encoding, recipe, options.smooth is not None)
     if job.target.suffix.lower() not in video.CONTAINERS:
-        return video.AnimationTarget(job.target, encoding)
+        begun = video.Begun(job.target, recipe, options.overwrite)
+        return video.AnimationTarget(begun, encoding, options.smooth is not None)
     source = film if isinstance(film, video.Film) else None
     parts = video.Parts(job.target, recipe, options.overwrite)
     kept = not options.drop_metadata
@@ -133,7 +135,7 @@ def _make(
         with progress_bar("stylizing", "frames") as progress:
             count, complete = video.run(film, stylize, target, progress, lambda: stop.asked, smoother)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        kept = "; what is done is kept: the same command goes on from there" if target.done else ""
+        kept = "; what is done is kept: the same command goes on from there" if target.done and target.goes_on else ""
         print(f"error: {one_line(error)}{kept}", file=sys.stderr)
         target.give_up()
         return False
@@ -142,7 +144,7 @@ def _make(
     if composition.resized:
         print("masks of another size than the picture are resized to it", file=sys.stderr)
     if not complete:
-        _interrupted(job, count, already)
+        _interrupted(job, target, count, already)
     if not count:
         print(f"error: no frame of {job.source} is between --start and --end", file=sys.stderr)
         return False
@@ -151,15 +153,14 @@ def _make(
     return True
 
 
-def _interrupted(job: Job, count: int, already: int) -> NoReturn:
+def _interrupted(job: Job, target: video.Target, count: int, already: int) -> NoReturn:
     """Tell what Ctrl-C has left, and exit."""
+    further = ", and the same command goes on from there" if target.goes_on else ""
     if count == already and video.is_partial(job.target):
-        told = f"before another frame: {job.target} is as it was, and the same command goes on from there"
+        told = f"before another frame: {job.target} is as it was{further}"
     elif not count:
         told = f"before the first frame of {job.source}: nothing of it is written"
     else:
-        resumes = video.is_pattern(job.target) or job.target.suffix.lower() in video.CONTAINERS
-        told = f"after {count} frames: {job.target} holds them"
-        told += ", and the same command goes on from there" if resumes else ""
+        told = f"after {count} frames: {job.target} holds them{further}"
     print(f"interrupted {told}", file=sys.stderr)
     sys.exit(130)

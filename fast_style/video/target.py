@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from fast_style.files import replacing
 from fast_style.video import parts as closed
+from fast_style.video.begun import is_partial
 from fast_style.video.encoding import Look, Part
 from fast_style.video.frame import Frame
 from fast_style.video.muxing import Timing, mux
@@ -45,6 +46,11 @@ class FilmTarget:
         self._open = ExitStack()
         self._begun = False
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command goes on from where this one was stopped."""
+        return True
+
     def write(self, number: int, frame: Frame) -> None:
         """Encode a frame; the part is closed once it is full."""
         del number
@@ -76,7 +82,7 @@ class FilmTarget:
         if not self.parts.done:
             self.parts.drop()
             return
-        if not complete and not self._begun and closed.is_partial(self.parts.output):
+        if not complete and not self._begun and is_partial(self.parts.output):
             return
         mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete, self.metadata)
         if complete:
