@@ -26,6 +26,11 @@ def pyav() -> ModuleType:
     return av
 
 
+def address(path: Path) -> str:
+    """Name a file for FFmpeg, which takes what comes before a colon for a protocol."""
+    return f"file:{path}"
+
+
 class Recorded:
     """A file that is written by FFmpeg, which forgets why writing failed.
 

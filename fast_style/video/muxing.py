@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fast_style.files import replacing
-from fast_style.video.av_library import Recorded, in_sentences, pyav
+from fast_style.video.av_library import Recorded, address, in_sentences, pyav
 from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
@@ -60,13 +60,13 @@ def mux(
         out = open_.enter_context(av.open(file, "w", format=form))
         out.flags |= av.container.Flags.bitexact.value  # nothing in it depends on when it was made
         first, _, _ = next(parts.timings())
-        with av.open(str(first)) as part:
+        with av.open(address(first)) as part:
             pictures = out.add_stream_from_template(part.streams.video[0], opaque=True)
         _dress(pictures, look, time_base)
         lead = Fraction(0) if film is None else film.lead
         streams = [_pictures(parts, pictures, time_base, delay, lead)]
         if film is not None:
-            source = open_.enter_context(av.open(str(film.path)))
+            source = open_.enter_context(av.open(address(film.path)))
             end = _end(parts) if cut or film.wanted.end is not None else None
             if metadata:
                 if not film.wanted.start and end is None and source.chapters():
@@ -90,7 +90,7 @@ def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
     av = pyav()
     held = _held(output)
     notes = []
-    with in_sentences("read film", film.path), av.open(str(film.path)) as source:
+    with in_sentences("read film", film.path), av.open(address(film.path)) as source:
         sounds, texts = ({_name(s) for s in several} for several in (source.streams.audio, source.streams.subtitles))
     if audio and (lost := sounds - held):
         raise ValueError(
@@ -148,7 +148,7 @@ def _pictures(
         decoding = [*before, *times]
         before = decoding[len(times) :]
         nexts = [*times[1:], times[-1] + timings[-1].duration]
-        with av.open(str(path)) as part:
+        with av.open(address(path)) as part:
             packets = (packet for packet in part.demux(video=0) if packet.size)
             for place, packet in enumerate(packets):
                 number = order[place]

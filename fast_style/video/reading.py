@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fast_style.images.transparency import fill_hidden
-from fast_style.video.av_library import in_sentences, pyav
+from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import colours_of, to_sdr
 from fast_style.video.decoding import decoded, length_of, scaled, to_rgb
@@ -113,15 +113,15 @@ class Film:
 
     def _address(self) -> tuple[str, str | None]:
         """Tell FFmpeg what to open, and by which driver."""
-        return str(self.path), None
+        return address(self.path), None
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         av = pyav()
         if self.path.is_file() and self.path.stat().st_size == 0:
             raise ValueError(f"cannot read film {self.path}: it is empty")
-        address, driver = self._address()
-        with in_sentences("read film", self.path), av.open(address, format=driver) as container:
+        url, driver = self._address()
+        with in_sentences("read film", self.path), av.open(url, format=driver) as container:
             streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise ValueError(f"cannot read film {self.path}: there are no pictures in it")
@@ -133,7 +133,7 @@ class Film:
 
     def _why(self) -> str:
         """Say that the pictures are encrypted, if they are."""
-        with pyav().open(str(self.path)) as container:
+        with pyav().open(address(self.path)) as container:
             packets = container.demux(container.streams.video[0])
             encrypted = any(
                 packet.has_sidedata("encryption_info") for _, packet in zip(range(3), packets, strict=False)

@@ -137,3 +137,11 @@ def test_sizes_that_an_encoder_refuses(stylize, clip, tmp_path, is_misuse, codec
     more = ("--size", size) if int(size) < 99 else ("--work-size", "64", "--size", size)
     result = stylize("--input", clip(frames=2), *arguments, *more)
     assert is_misuse(result, f"{codec} cannot encode pictures of")
+
+
+def test_a_film_with_a_colon_in_its_name(stylize, clip, tmp_path, monkeypatch):
+    """What comes before it is no protocol, such as `http:`."""
+    monkeypatch.chdir(tmp_path)
+    clip("a:b.mkv", frames=3, sound="aac")
+    assert stylize("--input", "a:b.mkv", "--output", "c:d.mp4").code == 0
+    assert len(times_of(tmp_path / "c:d.mp4")) == 3
