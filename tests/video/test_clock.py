@@ -71,6 +71,14 @@ def test_the_new_film_begins_at_once(late, remake, name):
     assert float(_ahead(output)) == pytest.approx(float(_ahead(source)), abs=0.001)
 
 
+def test_a_foreign_reader_sees_all_frames(late, remake, probe):
+    output = remake(late(), "o.mp4")
+    pictures, sound = probe(output)["streams"]
+    assert (pictures["nb_read_frames"], sound["codec_name"]) == ("50", "aac")
+    assert float(pictures["start_time"]) < 0.1
+    assert float(pictures["duration"]) == pytest.approx(2, abs=0.001)
+
+
 def test_an_even_rate_begins_with_the_first_frame(late, remake):
     source = late()
     output = remake(source, "o.mkv", wanted=video.Wanted(fps=Fraction(10)))
