@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -125,10 +126,11 @@ def _unchanged(photo: Tensor) -> Tensor:
 
 
 def _write(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: argparse.Namespace) -> None:
-    about = {"photos": count, "size": options.size, "style": options.style, "weights": loss.weights}
+    about: dict[str, Any] = {"photos": count, "size": options.size, "style": options.style, "weights": loss.weights}
     about["loss_network"] = f"{loss.loss_network.name} {loss.loss_network.source}"
+    about["rows"] = [row.as_dict() for row in scores]
     with replacing(options.json) as file:
-        file.write((json.dumps(about | {"rows": [row.as_dict() for row in scores]}, indent=2) + "\n").encode())
+        file.write((json.dumps(about, indent=2, allow_nan=False) + "\n").encode())
     print(f"wrote {options.json}")
 
 

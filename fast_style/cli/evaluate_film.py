@@ -7,15 +7,18 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from itertools import islice
+from math import isnan
+from pathlib import Path
 
 import torch
 from rich.table import Table
 from torch import Tensor
 
 from fast_style import images, video
+from fast_style.checkpoint import styles_of
 from fast_style.cli.arguments import check_new
 from fast_style.cli.config import build, compose
-from fast_style.data import load_style
+from fast_style.data import find_style, load_style
 from fast_style.evaluate import FilmMeasure, FilmScores
 from fast_style.files import replacing
 from fast_style.inference.phases import mean_over_phases
@@ -41,12 +44,13 @@ def run(options: argparse.Namespace, named: Callable[..., list[tuple[str, Styliz
     """
     if options.json is not None:
         check_new(options.json, options.overwrite)
+    networks = named(options)
     film = video.open_frames(options.video, video.Wanted(size=options.size))
     frames = [images.to_depth(frame.pixels, 8)[None] for frame in islice(film.frames(), options.frames)]
     print(f"flow of {len(frames)} frames …", file=sys.stderr)
     measure = FilmMeasure(frames, _objective(options))
     scores = [measure("the film itself", lambda frame: frame)]
-    for name, stylizer in named(options):
+    for name, stylizer in networks:
         for remedy in ("", *options.remedies):
             print(f"{name} {remedy} …", file=sys.stderr)
             scores.append(measure(f"{name} {remedy}".strip(), _way(stylizer, remedy)))
@@ -54,7 +58,7 @@ def run(options: argparse.Namespace, named: Callable[..., list[tuple[str, Styliz
     if options.json is not None:
         about = {"film": options.video.name, "frames": len(frames), "rows": [row.as_dict() for row in scores]}
         with replacing(options.json) as file:
-            file.write((json.dumps(about, indent=2) + "\n").encode())
+            file.write((json.dumps(about, indent=2, allow_nan=False) + "\n").encode())
         print(f"wrote {options.json}")
 
 
@@ -72,8 +76,12 @@ def _objective(options: argparse.Namespace) -> Callable[[Tensor, Tensor], float]
     """Make the total loss of a picture and its frame, if there is a painting."""
     if options.style is None:
         return None
+    painting = _painting(options)
+    if painting is None:
+        print(f"there is no image of {options.style}: the objective is not measured", file=sys.stderr)
+        return None
     config = compose("losses", options.set)
-    style = load_style(options.style, options.style, size=options.style_size)
+    style = load_style(options.style, painting, size=options.style_size)
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
 
@@ -82,6 +90,16 @@ def _objective(options: argparse.Namespace) -> Callable[[Tensor, Tensor], float]
         return float(loss.summary(loss(picture, frame))["total_loss"])
 
     return total
+
+
+def _painting(options: argparse.Namespace) -> Path | None:
+    """Find the image of the style; None if there is none, but a network keeps a style of this name."""
+    try:
+        return find_style(options.style)
+    except FileNotFoundError:
+        if any(options.style in styles_of(model) for model in options.model):
+            return None
+        raise
 
 
 def _print(scores: list[FilmScores], options: argparse.Namespace, count: int) -> None:
@@ -94,5 +112,6 @@ def _print(scores: list[FilmScores], options: argparse.Namespace, count: int) ->
     for row in scores:
         values = (row.stability, row.long_term, row.warping, row.flow, row.contrast)
         objective = "" if row.objective is None else f"{row.objective:.3f}"
-        table.add_row(row.name, *(f"{value:.4f}" for value in values), objective, f"{row.frames_per_second:.3g}")
+        shown = ["" if isnan(value) else f"{value:.4f}" for value in values]
+        table.add_row(row.name, *shown, objective, f"{row.frames_per_second:.3g}")
     show(table)

@@ -8,6 +8,7 @@ from pathlib import Path
 from fast_style.checkpoint import describe
 from fast_style.cli.arguments import note_of
 from fast_style.cli.layers import Layer, layers_of, load, name_of, notes_of, style_files
+from fast_style.data import is_style
 from fast_style.inference.control import Stylize
 from fast_style.inference.moving import StyleOverTime, parse_times
 from fast_style.inference.stylizer import Stylizer
@@ -38,9 +39,12 @@ class Networks:
             return
         if options.style or options.style_map:
             raise ValueError("--style-over-time takes the place of --style and --style-map: leave these out")
-        if len(options.model) > 1 or not describe(options.model[0]).takes_style:
+        network = describe(options.model[0])
+        if len(options.model) > 1 or not network.takes_style:
             raise ValueError("--style-over-time is of one network that has several styles or takes any")
-        self.keys = parse_times(options.style_over_time)
+        self.keys = parse_times(
+            options.style_over_time, lambda name: name in network.styles or (network.takes_images and is_style(name))
+        )
         self.name, self.count = "-".join(name_of(style) for _, style in self.keys), 1
 
     @property

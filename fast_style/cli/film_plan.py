@@ -7,7 +7,7 @@ from pathlib import Path
 from fast_style import images
 from fast_style.files import as_path
 from fast_style.inference.jobs import Job
-from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern
+from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern, stands_for_frames
 
 ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview", "work_size")
 NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
@@ -90,7 +90,7 @@ def _expand(text: str) -> list[Path]:
 
 def _target(path: Path, output: Path | None, style: str) -> Path:
     """Name the output of a single input."""
-    if output is None or (output.is_dir() or not (output.suffix or is_pattern(output))):
+    if output is None or output.is_dir() or not (output.suffix or is_pattern(output)):
         return _among_several(path, output, style)
     if is_pattern(output):
         if output.suffix.lower() not in images.SUFFIXES:
@@ -98,17 +98,33 @@ def _target(path: Path, output: Path | None, style: str) -> Path:
         return output
     if output.suffix.lower() not in (*CONTAINERS, *NO_PLAYER):
         known = ", ".join((*CONTAINERS, *NO_PLAYER))
-        raise ValueError(f"cannot write {output}: the suffix of a film must be one of {known}")
+        read = f" ({output.suffix} is read, not written)" if is_film(output) else ""
+        raise ValueError(f"cannot write {output}: the suffix of a film must be one of {known}{read}")
     return output
 
 
 def _among_several(path: Path, output: Path | None, style: str) -> Path:
     """Name an output beside its input, or in a folder."""
-    if not is_film(path) and path.suffix.lower() not in NO_PLAYER:
-        raise ValueError(f"{path} is no film: name the film to write, such as --output film.mp4")
+    _check_film(path)
     suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mp4"
     if output is None:
         return path.with_name(f"{path.stem}-{style}{suffix}")
-    if output.suffix and not output.is_dir():
+    if (output.suffix and not output.is_dir()) or is_pattern(output):
         raise ValueError(f"output {output} is named like a file, which only a single input has: name a folder")
     return output / f"{path.stem}{suffix}"
+
+
+def _check_film(path: Path) -> None:
+    """Tell what is no film though no output says that it shall be one.
+
+    Raises:
+        OSError, ValueError: if it is something else, or cannot be read.
+    """
+    if stands_for_frames(path):
+        raise ValueError(f"{path} holds frames: give it alone, and name the film to write, such as --output film.mp4")
+    if is_film(path):
+        return
+    if path.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(f"{path} is no film by its suffix: leave it out, or give it alone with --output film.mp4")
+    if path.suffix.lower() not in NO_PLAYER or not images.open_picture(path).animated:
+        raise ValueError(f"{path} is a picture, not a film: stylize pictures in a command of their own")

@@ -1,18 +1,61 @@
 """The stylizing command as a preview: a film or a camera, shown as it is stylized."""
 
+import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 from torch import Tensor
 
 from fast_style import video
+from fast_style.cli.film_masks import masks_of
+from fast_style.cli.film_networks import Networks
+from fast_style.errors import one_line
+from fast_style.files import as_path
+from fast_style.inference.control import Control
+from fast_style.inference.moving import MovingComposition
 from fast_style.video import Frame, Jpegs, Latest
-from fast_style.video.page import serving
+from fast_style.video.page import Page, serving
 from fast_style.video.pipeline import stylized
+
+
+def run(options: argparse.Namespace, control: Control, wanted: video.Wanted, networks: Networks) -> None:
+    """Show a film or a camera as it is stylized.
+
+    Args:
+        options: those of `stylize`.
+        control: how strong the pictures are, and the like.
+        wanted: which frames are shown.
+        networks: that stylize, not loaded yet.
+
+    Raises:
+        SystemExit: as `show`.
+        ValueError, OSError, RuntimeError: after misuse.
+    """
+    film = _opened(options.input[0], wanted)
+    (masks,) = masks_of(options.mask, networks.count, [film])
+    networks.load()
+    for note in dict.fromkeys([*networks.notes, *film.notes]):
+        print(note, file=sys.stderr)
+    told = len(film.notes)
+    composition = MovingComposition(networks.at, control, masks)
+    smoothed = video.Smoother(composition, options.smooth) if options.smooth else composition
+    try:
+        show(film, smoothed, options.preview, str(networks))
+    finally:
+        for note in film.notes[told:]:
+            print(note, file=sys.stderr)
+
+
+def _opened(source: str, wanted: video.Wanted) -> video.Film | video.FrameFolder:
+    if not video.is_camera(source):
+        return video.open_frames(as_path(source, "an --input"), wanted)
+    if wanted.start or wanted.end is not None:
+        raise ValueError("--start and --end are of films, and a camera has neither: leave them out")
+    return video.Camera(source, wanted)
 
 
 def show(
@@ -28,28 +71,52 @@ def show(
 
     Raises:
         OSError: if the port is taken.
-        KeyboardInterrupt: after Ctrl-C.
+        SystemExit: with 1 if reading or stylizing fails, with 130 after Ctrl-C; both are told.
     """
-    frames, pictures, stopped, jpeg = Latest[Frame](), Latest[bytes](), threading.Event(), Jpegs()
+    frames, pictures, stopped = Latest[Frame](), Latest[bytes](), threading.Event()
     with serving(pictures, port) as page:
         print(f"watch {page.url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
         if not isinstance(film, video.Camera):
-            while not page.seen.wait(0.1):
-                pass
+            _wait_for(page)
         player = threading.Thread(target=video.playing, args=(film, frames, stopped), daemon=True)
         player.start()
-        began, number, shown = time.monotonic(), 0, 0
+        began, code, shown = time.monotonic(), 0, 0
         try:
-            while True:
-                number, frame = frames.after(number)
-                if frame is None:
-                    break
-                picture = stylized(replace(frame, alpha=None), stylize)
-                pictures.put(jpeg(picture.pixels))
+            for picture in _stylized(frames, stylize):
+                pictures.put(picture)
                 shown += 1
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            code = 1
+        except KeyboardInterrupt:
+            code = 130
         finally:
             stopped.set()
             pictures.end()
             player.join()
         rate = shown / max(time.monotonic() - began, 1e-9)
-        print(f"showed {shown} of {frames.number} frames, {rate:.3g} frames/s, with {backend}")
+        told = f"showed {shown} of {frames.number} frames, {rate:.3g} frames/s, with {backend}"
+        if code == 130:
+            print(f"interrupted: {told}", file=sys.stderr)
+        if code:
+            sys.exit(code)
+        print(told)
+
+
+def _wait_for(page: Page) -> None:
+    """Wait until somebody watches, or exit after Ctrl-C."""
+    try:
+        while not page.seen.wait(0.1):
+            pass
+    except KeyboardInterrupt:
+        print("interrupted before anybody watched", file=sys.stderr)
+        sys.exit(130)
+
+
+def _stylized(frames: Latest[Frame], stylize: Callable[[Tensor, Fraction], Tensor]) -> Iterator[bytes]:
+    """Yield each frame that is the latest once the one before is done, as a JPEG file."""
+    jpeg = Jpegs()
+    number, frame = frames.after(0)
+    while frame is not None:
+        yield jpeg(stylized(replace(frame, alpha=None), stylize).pixels)
+        number, frame = frames.after(number)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fast_style import images
 from fast_style.checkpoint import describe, keep_styles
 from fast_style.cli import film
 from fast_style.cli.arguments import check_new, note_of
+from fast_style.cli.encoding import encoding_of
 from fast_style.cli.layers import Layer, layers_of, load, notes_of
 from fast_style.data import parse_styles, shipped_styles
 from fast_style.inference.composition import Composition, read_masks
@@ -79,12 +79,8 @@ def _work(jobs: Sequence[Job], composition: Composition, settings: Settings) -> 
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    encoding = images.Encoding(
-        options.quality, options.subsampling, options.bits, options.background, not options.drop_metadata
-    )
-    return Settings(
-        encoding, options.profile, options.size, options.still, options.overwrite, batch_size=options.batch_size
-    )
+    given = {name: getattr(options, name) for name in ("profile", "batch_size") if getattr(options, name) is not None}
+    return Settings(encoding_of(options), size=options.size, still=options.still, overwrite=options.overwrite, **given)
 
 
 def _keep_styles(options: argparse.Namespace) -> None:

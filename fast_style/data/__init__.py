@@ -10,10 +10,12 @@ from fast_style.data.sources import ImageSource
 from fast_style.data.style import (
     StyleSource,
     find_style,
+    is_style,
     load_gallery,
     load_style,
     parse_styles,
     shipped_styles,
+    weighed,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "collate",
     "download_coco",
     "find_style",
+    "is_style",
     "load_gallery",
     "load_style",
     "parse_styles",
@@ -37,4 +40,5 @@ __all__ = [
     "recolor",
     "reference_scenes",
     "shipped_styles",
+    "weighed",
 ]

@@ -158,6 +158,14 @@ def find_style(style: str) -> Path:
     return StyleSource(style).find()
 
 
+def is_style(text: str) -> bool:
+    """Tell whether a text is an image file or the name of one that `find_style` finds; nothing is downloaded."""
+    try:
+        return not StyleSource(text).is_url and find_style(text).is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def parse_styles(text: str) -> dict[str, float]:
     """Read a style, or a mixture of several: `starry_night`, `starry_night:0.6,a.jpg:0.4`.
 
@@ -176,7 +184,7 @@ def parse_styles(text: str) -> dict[str, float]:
     parts = text.split(",")
     while parts:
         count = _length(parts)
-        name, weight = _weighed(",".join(parts[:count]).strip())
+        name, weight = weighed(",".join(parts[:count]).strip())
         parts = parts[count:]
         if not name or name in weights:
             raise ValueError(f"style {text!r} must be NAME or NAME:WEIGHT,NAME:WEIGHT with each name once")
@@ -194,13 +202,13 @@ def _length(parts: Sequence[str]) -> int:
     if not _is_url(parts[0]):
         return 1
     for count in range(1, len(parts)):
-        if _weighed(",".join(parts[:count]))[1] or _begins_style(parts[count:]):
+        if weighed(",".join(parts[:count]))[1] or _begins_style(parts[count:]):
             return count
     return len(parts)
 
 
 def _begins_style(parts: Sequence[str]) -> bool:
-    known = _is_url(parts[0]) or _weighed(parts[0].strip())[0] in shipped_styles()
+    known = _is_url(parts[0]) or weighed(parts[0].strip())[0] in shipped_styles()
     return known or any(_is_file(",".join(parts[:count])) for count in range(1, len(parts) + 1))
 
 
@@ -209,11 +217,11 @@ def _is_url(text: str) -> bool:
 
 
 def _is_file(text: str) -> bool:
-    return is_file(text.strip()) or is_file(_weighed(text.strip())[0])
+    return is_file(text.strip()) or is_file(weighed(text.strip())[0])
 
 
-def _weighed(text: str) -> tuple[str, str]:
-    """Part a style from its weight, as texts; what follows a URL's host is a port."""
+def weighed(text: str) -> tuple[str, str]:
+    """Part a style from its weight, as texts, empty if there is none; what follows a URL's host is a port."""
     name, colon, weight = text.rpartition(":")
     try:
         float(weight)

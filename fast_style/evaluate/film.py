@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from fast_style import images
+from fast_style.evaluate.numbers import for_json
 from fast_style.functional import luma
 from fast_style.video.flow import at_edges, farneback, flow_between, hidden, moved
 
@@ -46,8 +47,9 @@ class FilmScores:
     frames_per_second: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the scores as plain values, for JSON."""
-        return asdict(self)
+        """Return the scores as plain values, for JSON; None stands for what is not finite."""
+        plain: dict[str, Any] = for_json(asdict(self))
+        return plain
 
 
 class FilmMeasure:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fast_style.evaluate.numbers import for_json
 from fast_style.losses import PerceptualLoss
 from fast_style.metrics import feature_distance, palette_distance, ssim
 
@@ -37,8 +38,9 @@ class Scores:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the scores as plain values, for JSON."""
-        return asdict(self)
+        """Return the scores as plain values, for JSON; None stands for what is not finite."""
+        plain: dict[str, Any] = for_json(asdict(self))
+        return plain
 
 
 def evaluate(

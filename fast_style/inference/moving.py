@@ -1,5 +1,6 @@
 """What changes from frame to frame of a film: masks that move, and a style that becomes another."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Protocol
 
 from torch import Tensor
 
-from fast_style.data import parse_styles
+from fast_style.data import weighed
 from fast_style.inference.composition import Composition
 from fast_style.inference.control import Control, Stylize
 
 STEPS = 16  # mixtures from one style to the next
+NEXT_TIME = re.compile(r",(?=\s*[-+\d.]+\s*:)")  # the comma before it
 
 
 class Mask(Protocol):
@@ -100,12 +102,13 @@ class StyleOverTime:
         return mixed
 
 
-def parse_times(text: str) -> list[tuple[float, dict[str, float]]]:
+def parse_times(text: str, known: Callable[[str], bool] = lambda _: False) -> list[tuple[float, dict[str, float]]]:
     """Read which style there is at which time.
 
     Args:
         text: such as `0:mosaic, 4.5:great_wave`: seconds, a colon and a style; of a mixture the parts are joined by
             `+`, as in `2:mosaic:0.5+cubist:0.5`.
+        known: tells whether a text is the name of a style, which may hold `+` or a comma itself.
 
     Returns:
         Times in seconds, rising, and names with weights.
@@ -114,18 +117,36 @@ def parse_times(text: str) -> list[tuple[float, dict[str, float]]]:
         ValueError: if it is not of this form, or the times do not rise.
     """
     keys = []
-    for part in text.split(","):
+    for part in NEXT_TIME.split(text):
         time, colon, style = part.strip().partition(":")
         try:
             seconds = float(time)
         except ValueError:
             seconds = float("nan")
-        if not (colon and style and isfinite(seconds) and seconds >= 0):
+        weights = _mixture(style, known) if style else {}
+        commas = any("," in name and not known(name) for name in weights)
+        if not (colon and style and isfinite(seconds) and seconds >= 0) or commas:
             raise ValueError(f"a style over time is written as 0:mosaic, 4.5:great_wave (seconds:NAME), got {text!r}")
-        weights = dict(parse_styles(style.replace("+", ",")))
         if not any(weights.values()):
             raise ValueError(f"the weights of the styles must not all be 0, got {part.strip()!r}")
         keys.append((seconds, weights))
     if any(after <= before for (before, _), (after, _) in pairwise(keys)):
         raise ValueError(f"the times of a style over time must rise, got {text!r}")
     return keys
+
+
+def _mixture(text: str, known: Callable[[str], bool]) -> dict[str, float]:
+    """Read styles that are joined by `+`; the longest name that is known goes before shorter ones."""
+    weights: dict[str, float] = {}
+    parts = text.split("+")
+    while parts:
+        joined = ["+".join(parts[:count]).strip() for count in range(len(parts), 0, -1)]
+        whole = next((each for each in joined if known(each) or known(weighed(each)[0])), joined[-1])
+        parts = parts[whole.count("+") + 1 :]
+        name, weight = (whole, "") if known(whole) else weighed(whole)
+        if not name or name in weights:
+            raise ValueError(f"the styles over time must be joined by +, each once, got {text!r}")
+        weights[name] = float(weight or 1)
+        if not 0 <= weights[name] < float("inf"):
+            raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
+    return weights

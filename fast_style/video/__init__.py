@@ -3,31 +3,23 @@
 `open_frames` reads, `FilmTarget`, `FolderTarget` and `AnimationTarget` write, `run` stylizes from one to the other.
 """
 
+from fast_style.video.animation import AnimationTarget
+from fast_style.video.begun import Begun, is_partial
 from fast_style.video.encoding import Look, check_look
-from fast_style.video.folders import AnimationTarget, FolderTarget, FrameFolder, frame_files
+from fast_style.video.folders import FolderTarget, FrameFolder, frame_files, stands_for_frames
 from fast_style.video.formats import CONTAINERS, FILMS, codec_of, is_film, is_pattern
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
 from fast_style.video.masks import MovingMask, moves, open_frames
 from fast_style.video.muxing import check_streams
-from fast_style.video.parts import Parts, is_partial
+from fast_style.video.parts import Parts
 from fast_style.video.pipeline import Target, run
 from fast_style.video.reading import Film
 from fast_style.video.smoothing import Smoother
 from fast_style.video.target import FilmTarget
 
-__all__ = ["CONTAINERS", "FILMS", "AnimationTarget", "Film", "FilmTarget", "FolderTarget", "Frame", "FrameFolder"]
-__all__ += [
-    "Look",
-    "MovingMask",
-    "Parts",
-    "Smoother",
-    "Target",
-    "Wanted",
-    "check_look",
-    "check_streams",
-    "codec_of",
-    "is_film",
-]
+__all__ = ["CONTAINERS", "FILMS", "AnimationTarget", "Begun", "Film", "FilmTarget", "FolderTarget", "Frame"]
+__all__ += ["FrameFolder", "Look", "MovingMask", "Parts", "Smoother", "Target", "Wanted"]
 __all__ += ["Camera", "Jpegs", "Latest", "is_camera", "playing"]
-__all__ += ["frame_files", "is_partial", "is_pattern", "moves", "open_frames", "run"]
+__all__ += ["check_look", "check_streams", "codec_of", "frame_files", "is_film", "is_partial", "is_pattern", "moves"]
+__all__ += ["open_frames", "run", "stands_for_frames"]

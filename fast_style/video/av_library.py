@@ -1,5 +1,6 @@
 """PyAV, loaded only when there is a film, and what FFmpeg says in sentences."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,13 @@ def pyav() -> ModuleType:
     except ImportError:
         raise RuntimeError("films need the package av: pip install 'fast-style[video]'") from None
     av.logging.set_level(None)
+    os.environ.setdefault("SVT_LOG", "0")  # the encoder of AV1 tells its settings on stderr otherwise
     return av
+
+
+def address(path: Path) -> str:
+    """Name a file for FFmpeg, which takes what comes before a colon for a protocol."""
+    return f"file:{path}"
 
 
 class Recorded:
@@ -66,6 +73,12 @@ class Recorded:
             raise
 
 
+def reason_of(error: Exception) -> str:
+    """Say why FFmpeg has refused something, as the end of a sentence."""
+    reason = (getattr(error, "strerror", None) or first_line(error)).rstrip(".")
+    return reason[:1].lower() + reason[1:]
+
+
 @contextmanager
 def in_sentences(what: str, path: Path) -> Iterator[None]:
     """Turn FFmpeg's errors in the body into a sentence.
@@ -82,8 +95,7 @@ def in_sentences(what: str, path: Path) -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        reason = (getattr(error, "strerror", None) or first_line(error)).rstrip(".")
-        sentence = f"cannot {what} {path}: {reason[:1].lower()}{reason[1:]}"
+        sentence = f"cannot {what} {path}: {reason_of(error)}"
         if isinstance(error, OSError) and not isinstance(error, ValueError):
             raise OSError(sentence) from error
         raise ValueError(sentence) from error

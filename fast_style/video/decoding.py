@@ -13,8 +13,14 @@ DEPTHS = {1: "rgb24", 2: "rgb48le"}
 DEPTHS_ALPHA = {1: "rgba", 2: "rgba64le"}
 
 
-def decoded(container: Any, stream: Any, damaged: list[str] | None) -> Iterator[Any]:
-    """Yield decoded frames, those that a decoder holds back included; notes what cannot be decoded, in a list."""
+def decoded(container: Any, stream: Any, damaged: list[Fraction | None] | None) -> Iterator[Any]:
+    """Yield decoded frames, those that a decoder holds back included.
+
+    Args:
+        container: the open film.
+        stream: of its pictures.
+        damaged: takes the times in the file of what cannot be decoded, in seconds; None for its end.
+    """
     av = pyav()
     context = _transparent_decoder(stream)
     packets = container.demux(stream)
@@ -25,14 +31,14 @@ def decoded(container: Any, stream: Any, damaged: list[str] | None) -> Iterator[
             return
         except av.InvalidDataError:
             if damaged is not None:
-                damaged.append("its end")
+                damaged.append(None)
             return
         try:
             empty = packet.size == 0
             yield from context.decode(None if empty else packet)
         except (av.InvalidDataError, av.EOFError):
             if damaged is not None and packet.pts is not None:
-                damaged.append(f"{float(packet.pts * stream.time_base):.3f} s")
+                damaged.append(packet.pts * Fraction(stream.time_base))
 
 
 def _transparent_decoder(stream: Any) -> Any:
@@ -68,18 +74,25 @@ def scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
     return height, width
 
 
-def length_of(container: Any, stream: Any) -> tuple[Fraction, bool]:
-    """Read in the headers how many seconds the pictures last, from the time 0; and whether that is of the pictures.
+def length_of(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction, bool]:
+    """Read in the headers how many seconds the pictures last, 0: unknown; and whether that is of the pictures.
 
-    Matroska tells how long all streams last, and only in a tag, which not all programs write, how long each does.
+    Matroska tells how long all streams last, and only in a tag, which not all programs write, when each ends.
+
+    Args:
+        container: the open film.
+        stream: of its pictures.
+        begin: when the first of them is shown.
     """
     if told := stream.metadata.get("DURATION"):
         try:
             parts = [Fraction(part) for part in told.split(":")]
-            return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0)), True
         except ValueError:
             return Fraction(0), False
+        end = sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
+        return max(Fraction(0), end - begin), True
     if stream.duration is None:
         return Fraction(container.duration or 0, 1_000_000), False
-    length = Fraction((stream.start_time or 0) + stream.duration) * stream.time_base
-    return length, "matroska" not in container.format.name
+    start = begin if stream.start_time is None else stream.start_time * Fraction(stream.time_base)
+    length = start + stream.duration * Fraction(stream.time_base) - begin
+    return max(Fraction(0), length), "matroska" not in container.format.name

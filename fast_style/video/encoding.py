@@ -1,9 +1,10 @@
 """Pictures to packets: one closed part of a film, which can be decoded by itself."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fast_style.images.transparency import flatten
-from fast_style.video.av_library import Recorded, pyav
+from fast_style.video.av_library import Recorded, pyav, reason_of
 from fast_style.video.colour import LIMITED, Colours
 from fast_style.video.formats import Codec
 from fast_style.video.frame import Frame
@@ -72,7 +73,7 @@ class Look:
 
 
 def check_look(look: Look) -> None:
-    """Tell before the work whether the encoder is there and takes the quality asked for.
+    """Tell before the work whether the encoder is there, and takes the quality asked for and pictures of this size.
 
     Raises:
         ValueError: if not.
@@ -87,6 +88,22 @@ def check_look(look: Look) -> None:
         raise ValueError(f"{codec.name} takes no --crf: leave it out")
     if look.crf is not None and not 0 <= look.crf <= codec.most:
         raise ValueError(f"--crf of {codec.name} must be 0 (the best) to {codec.most}, got {look.crf}")
+    part = Part(BytesIO(), look)
+    try:
+        part.open()
+    finally:
+        part.abandon()
+
+
+@contextmanager
+def _in_a_sentence(look: Look) -> Iterator[None]:
+    """Raise what an encoder refuses as a ValueError that says of which pictures."""
+    try:
+        yield
+    except pyav().FFmpegError as error:
+        height, width = (length + more for length, more in zip(look.size, look.padding, strict=True))
+        what = f"{look.codec.name} cannot encode pictures of {width}×{height} pixels ({look.format})"
+        raise ValueError(f"{what}: {reason_of(error)}") from error
 
 
 class Part:
@@ -122,12 +139,21 @@ class Part:
             stream.metadata["alpha_mode"] = "1"
         self._stream = stream
 
+    def open(self) -> None:
+        """Open the encoder, as the first frame does.
+
+        Raises:
+            ValueError: if it refuses pictures of this size.
+        """
+        with _in_a_sentence(self.look):
+            self._stream.codec_context.open()
+
     def write(self, frame: Frame) -> None:
         """Encode a frame."""
         picture = to_yuv(frame.pixels, frame.alpha, self.look)
         picture.pts, picture.time_base = self.count, RATE
         self.count += 1
-        with self._file.telling():
+        with _in_a_sentence(self.look), self._file.telling():
             self._mux(self._stream.encode(picture))
 
     def close(self) -> None:
@@ -136,7 +162,7 @@ class Part:
         Raises:
             RuntimeError: if the encoder left out a frame.
         """
-        with self._file.telling():
+        with _in_a_sentence(self.look), self._file.telling():
             self._mux(self._stream.encode(None))
             self._container.close()
         if sorted(self.order) != list(range(self.count)):

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from fast_style import images
+from fast_style.video.begun import difference, note_recipe
 from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_pattern
 from fast_style.video.frame import Frame, Wanted
-from fast_style.video.parts import difference, note_recipe
 
 RATE = Fraction(25)  # frames a second, if none is asked for
 
@@ -41,7 +41,7 @@ class FrameFolder:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.paths = _numbered(self.path) if is_pattern(self.path) else _listed(self.path)
+        self.paths = _listed(self.path) if self.path.is_dir() else _numbered(self.path)
         if not self.paths:
             raise ValueError(f"no frame is there: {self.path}")
         self.rate = self.wanted.fps or RATE
@@ -123,6 +123,11 @@ class FolderTarget:
     done: int = 0
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command goes on from where this one was stopped."""
+        return not self.remembers
+
     def __post_init__(self) -> None:
         self.pattern = self.path if is_pattern(self.path) else self.path / "%05d.png"
         self.manifest = self.pattern.with_name(f".{self.pattern.name}.json")
@@ -157,53 +162,16 @@ class FolderTarget:
         """What is written stays."""
 
 
-@dataclass
-class AnimationTarget:
-    """Writes an animation (GIF, WebP or PNG), of which all frames are held until the end.
-
-    Attributes:
-        path: the file.
-        encoding: quality of the pictures.
-    """
-
-    path: Path
-    encoding: images.Encoding
-    done: int = 0
-    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.frames: list[Frame] = []
-
-    def write(self, number: int, frame: Frame) -> None:
-        """Keep a frame."""
-        del number
-        self.frames.append(frame)
-
-    def finish(self, complete: bool) -> None:
-        """Write all frames, each shown until the next."""
-        del complete
-        if not self.frames:
-            return
-        ends = [*(frame.time for frame in self.frames[1:]), self.frames[-1].time + self.frames[-1].duration]
-        shown = [
-            images.Frame(
-                images.to_depth(frame.pixels, 8),
-                None if frame.alpha is None else images.to_depth(frame.alpha, 8),
-                float(1000 * (end - frame.time)),
-            )
-            for frame, end in zip(self.frames, ends, strict=True)
-        ]
-        images.save_picture(self.path, images.Picture(shown, loop=0), self.encoding)
-
-    def give_up(self) -> None:
-        """Nothing was written."""
-
-
 def frame_files(path: Path) -> list[Path]:
     """List the files that a folder, a pattern of printf or a file stands for."""
-    if is_pattern(path):
-        return _numbered(path)
-    return _listed(path) if path.is_dir() else [path]
+    if not stands_for_frames(path):
+        return [path]
+    return _listed(path) if path.is_dir() else _numbered(path)
+
+
+def stands_for_frames(path: Path) -> bool:
+    """Tell whether a path is a folder or a pattern, not a file, though it may be called like a pattern."""
+    return path.is_dir() or (is_pattern(path) and not path.is_file())
 
 
 def _numbered(pattern: Path) -> list[Path]:

@@ -60,8 +60,8 @@ def is_film(path: str | Path) -> bool:
 
 
 def is_pattern(path: str | Path) -> bool:
-    """Tell whether a path stands for numbered frames, such as `frames/%05d.png`."""
-    return PATTERN.search(Path(path).name) is not None
+    """Tell whether a path stands for numbered frames, such as `frames/%05d.png`; no film does."""
+    return PATTERN.search(Path(path).name) is not None and not is_film(path)
 
 
 def codec_of(path: Path, name: str | None, bits: int, alpha: bool) -> Codec:

@@ -32,8 +32,8 @@ class Wanted:
     """Which frames are read, and in which size.
 
     Attributes:
-        start: seconds at which it begins.
-        end: seconds at which it ends; None: with the film.
+        start: seconds after the first frame at which it begins.
+        end: seconds after the first frame at which it ends; None: with the film.
         fps: frames a second, evenly; None: the film's own, at its own times.
         size: pixels on the long side; None: the film's own. Both sides become even.
 

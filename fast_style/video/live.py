@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from fast_style import images
-from fast_style.video.av_library import pyav
+from fast_style.video.av_library import pyav, reason_of
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.reading import Film
 
@@ -62,6 +62,7 @@ class Latest(Generic[T]):
         self._thing: T | None = None
         self.number = 0
         self.ended = False
+        self._error: Exception | None = None
 
     def put(self, thing: T) -> None:
         """Put the next thing in the place of the one before, taken or not."""
@@ -69,17 +70,25 @@ class Latest(Generic[T]):
             self._thing, self.number = thing, self.number + 1
             self._changed.notify_all()
 
-    def end(self) -> None:
-        """Say that nothing more comes."""
+    def end(self, error: Exception | None = None) -> None:
+        """Say that nothing more comes, perhaps because of an error."""
         with self._changed:
-            self.ended = True
+            self.ended, self._error = True, error
             self._changed.notify_all()
 
     def after(self, number: int) -> tuple[int, T | None]:
-        """Wait for one with a higher number; returns it with its number, or None at the end."""
+        """Wait for one with a higher number; returns it with its number, or None at the end.
+
+        Raises:
+            Exception: because of which it has ended.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self.number > number or self.ended)
-            return (self.number, self._thing) if self.number > number else (number, None)
+            if self.number > number:
+                return self.number, self._thing
+            if self._error is not None:
+                raise self._error
+            return number, None
 
 
 def playing(film: Film | Any, latest: Latest[Frame], stopped: threading.Event) -> None:
@@ -87,18 +96,20 @@ def playing(film: Film | Any, latest: Latest[Frame], stopped: threading.Event) -
 
     Args:
         film: a film or a folder, whose frames come at their own times, or a camera, whose frames come by themselves.
-        latest: where they are put.
+        latest: where they are put; what goes wrong is raised where they are taken.
         stopped: set from elsewhere to end it.
     """
     began = time.monotonic()
+    wrong: Exception | None = None
     try:
         for frame in film.frames():
             wait = 0.0 if isinstance(film, Camera) else float(frame.time) - (time.monotonic() - began)
             if stopped.wait(max(0.0, wait)):
                 break
             latest.put(frame)
-    finally:
-        latest.end()
+    except Exception as error:  # raised in the thread that takes frames
+        wrong = error
+    latest.end(wrong)
 
 
 class Jpegs:
@@ -118,7 +129,10 @@ class Jpegs:
             self._context.time_base, self._context.color_range = Fraction(1, 25), 2
             self._context.options = {"qmin": "2", "qmax": "3"}
         frame = av.VideoFrame.from_ndarray(array, format="rgb24")
-        return b"".join(map(bytes, self._encoded(frame)))
+        try:
+            return b"".join(map(bytes, self._encoded(frame)))
+        except av.FFmpegError as error:
+            raise ValueError(f"a picture of {width}×{height} pixels cannot be shown: {reason_of(error)}") from error
 
     def _encoded(self, frame: Any) -> Iterator[Any]:
         converted = frame.reformat(format="yuvj420p", dst_colorspace=5, dst_color_range=2, threads=1)

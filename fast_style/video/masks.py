@@ -1,5 +1,6 @@
 """Masks that move: a film, or frames in a folder, whose light tells where something applies."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,8 +9,8 @@ from torch import Tensor
 
 from fast_style import images
 from fast_style.functional import luma
-from fast_style.video.folders import FrameFolder
-from fast_style.video.formats import is_film, is_pattern
+from fast_style.video.folders import FrameFolder, stands_for_frames
+from fast_style.video.formats import is_film
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.reading import Film
 
@@ -20,7 +21,7 @@ def open_frames(path: Path, wanted: Wanted) -> Film | FrameFolder:
     Raises:
         OSError, ValueError, RuntimeError: as `Film` and `FrameFolder`; if the file is not there.
     """
-    if is_pattern(path) or path.is_dir():
+    if stands_for_frames(path):
         return FrameFolder(path, wanted)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")
@@ -29,7 +30,7 @@ def open_frames(path: Path, wanted: Wanted) -> Film | FrameFolder:
 
 def moves(path: Path) -> bool:
     """Tell whether a mask is a film or a folder of frames."""
-    return is_film(path) or is_pattern(path) or path.is_dir()
+    return is_film(path) or stands_for_frames(path)
 
 
 class MovingMask:
@@ -52,13 +53,16 @@ class MovingMask:
         if self._mask.count and film.count and abs(self._mask.length - film.length) > 1.5 / film.rate:
             lengths = f"{float(self._mask.length):.3f} s, {film.path} {float(film.length):.3f} s"
             raise ValueError(f"mask {path} lasts {lengths}: give one of the same length, or an image")
-        self._frames = self._mask.frames()
+        self._frames: Iterator[Frame] | None = None
         self._shown: Frame | None = None
-        self._next = next(self._frames, None)
+        self._next: Frame | None = None
         self._last: Tensor | None = None
 
     def at(self, time: Fraction) -> Tensor:
         """Return the mask that is shown at a time: (1, 1, H, W) in [0, 1]. Times must not go back."""
+        if self._frames is None:  # only now, since many masks may wait
+            self._frames = self._mask.frames()
+            self._next = next(self._frames, None)
         while self._next is not None and (self._shown is None or self._next.time <= time):
             self._shown, self._next, self._last = self._next, next(self._frames, None), None
         if self._shown is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fast_style.files import replacing
-from fast_style.video.av_library import Recorded, in_sentences, pyav
+from fast_style.video.av_library import Recorded, address, in_sentences, pyav
 from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
@@ -60,16 +60,17 @@ def mux(
         out = open_.enter_context(av.open(file, "w", format=form))
         out.flags |= av.container.Flags.bitexact.value  # nothing in it depends on when it was made
         first, _, _ = next(parts.timings())
-        with av.open(str(first)) as part:
+        with av.open(address(first)) as part:
             pictures = out.add_stream_from_template(part.streams.video[0], opaque=True)
         _dress(pictures, look, time_base)
-        streams = [_pictures(parts, pictures, time_base, delay)]
+        lead = Fraction(0) if film is None else film.lead
+        streams = [_pictures(parts, pictures, time_base, delay, lead)]
         if film is not None:
-            source = open_.enter_context(av.open(str(film.path)))
+            source = open_.enter_context(av.open(address(film.path)))
             end = _end(parts) if cut or film.wanted.end is not None else None
             if metadata:
                 if not film.wanted.start and end is None and source.chapters():
-                    out.set_chapters(source.chapters())
+                    out.set_chapters(_chapters(source, film.clock.begin - film.lead))
                 told = {key: value for key, value in source.metadata.items() if key in ("title", "comment")}
                 out.metadata.update(told)
             streams.append(_copied(out, source, film, audio, end))
@@ -89,7 +90,7 @@ def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
     av = pyav()
     held = _held(output)
     notes = []
-    with in_sentences("read film", film.path), av.open(str(film.path)) as source:
+    with in_sentences("read film", film.path), av.open(address(film.path)) as source:
         sounds, texts = ({_name(s) for s in several} for several in (source.streams.audio, source.streams.subtitles))
     if audio and (lost := sounds - held):
         raise ValueError(
@@ -132,20 +133,22 @@ def _end(parts: Joinable) -> Fraction:
     return timings[-1].time + timings[-1].duration
 
 
-def _pictures(parts: Joinable, stream: Any, time_base: Fraction, delay: int) -> Iterator[tuple[Fraction, Any]]:
+def _pictures(
+    parts: Joinable, stream: Any, time_base: Fraction, delay: int, lead: Fraction
+) -> Iterator[tuple[Fraction, Any]]:
     """Yield packets with their true times; those of decoding are the times of showing, `delay` frames earlier."""
     av = pyav()
     before: list[Fraction] = []
     usual = None
     for path, order, timings in parts.timings():
-        times = [timing.time for timing in timings]
+        times = [lead + timing.time for timing in timings]
         if usual is None:
             usual = (times[1] - times[0]) if len(times) > 1 else timings[0].duration or time_base
             before = [times[0] - usual * (delay - number) for number in range(delay)]
         decoding = [*before, *times]
         before = decoding[len(times) :]
         nexts = [*times[1:], times[-1] + timings[-1].duration]
-        with av.open(str(path)) as part:
+        with av.open(address(path)) as part:
             packets = (packet for packet in part.demux(video=0) if packet.size)
             for place, packet in enumerate(packets):
                 number = order[place]
@@ -165,21 +168,29 @@ def _copied(out: Any, source: Any, film: Film, audio: bool, end: Fraction | None
             copy = copies[stream.index] = out.add_stream_from_template(stream, opaque=True)
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
-    return _shifted(source, copies, film.wanted.start, end) if copies else iter(())
+    return _shifted(source, copies, film, end) if copies else iter(())
 
 
-def _shifted(
-    source: Any, copies: dict[int, Any], start: Fraction, end: Fraction | None
-) -> Iterator[tuple[Fraction, Any]]:
+def _chapters(source: Any, shift: Fraction) -> list[Any]:
+    """Return the chapters, so many seconds earlier."""
+    return [
+        {**each, **{key: round(each[key] - shift / each["time_base"]) for key in ("start", "end")}}
+        for each in source.chapters()
+    ]
+
+
+def _shifted(source: Any, copies: dict[int, Any], film: Film, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
+    """Yield packets between the start and the end with the times of the new film."""
+    begin = film.clock.begin + film.wanted.start
     for packet in source.demux([source.streams[index] for index in copies]):
         if packet.pts is None and packet.dts is None:
             continue
         base = packet.time_base
         pts = packet.dts if packet.pts is None else packet.pts
         dts = packet.pts if packet.dts is None else packet.dts
-        if (start and pts * base < start) or (end is not None and pts * base >= start + end):
+        if (film.wanted.start and pts * base < begin) or (end is not None and pts * base >= begin + end):
             continue
-        shift = round(start / base)
+        shift = round((begin - film.lead) / base)
         packet.pts, packet.dts = pts - shift, dts - shift
         packet.stream = copies[packet.stream.index]
         yield packet.dts * base, packet

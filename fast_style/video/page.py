@@ -1,5 +1,6 @@
 """A page on 127.0.0.1 that shows pictures as they come."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +26,17 @@ class Page:
 
     def __init__(self, pictures: Latest[bytes], port: int) -> None:
         self.seen = threading.Event()
-        self.server = ThreadingHTTPServer((HOST, port), _handler(pictures, self.seen))
-        self.server.daemon_threads = True
+        self.server = _Server((HOST, port), _handler(pictures, self.seen))
         self.url = f"http://{HOST}:{self.server.server_port}/"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell nothing of viewers who have gone."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

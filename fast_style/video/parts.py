@@ -1,10 +1,8 @@
 """A film in closed parts, so that what is done is kept, whatever happens."""
 
 import hashlib
-import json
-import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,59 +10,27 @@ from typing import Any
 import numpy as np
 
 from fast_style.files import replacing
+from fast_style.video.begun import Begun, read_json, write_json
 from fast_style.video.encoding import Part
 from fast_style.video.muxing import Timing
 
 FRAMES = 240  # of a part
-MANIFEST = "manifest.json"
 
 
 @dataclass
-class Parts:
-    """The folder in which the parts of a film wait to be joined: `.NAME.parts`, beside the film.
+class Parts(Begun):
+    """The parts of a film that wait to be joined.
 
     A part is a Matroska file `00000.mkv` of 240 frames and `00000.json`, which is written last and tells that it is
-    whole: its digest, the order of its packets and the times of its frames. `manifest.json` tells what they were made
-    from and how; it is checked before anything is continued.
-
-    Args:
-        output: the film.
-        recipe: everything on which its frames depend.
-        overwrite: whether what another command left there is thrown away.
-
-    Attributes:
-        folder: where the parts lie.
-        done: how many parts are whole.
+    whole: its digest, the order of its packets and the times of its frames. `done` counts the parts that are whole.
 
     Raises:
         ValueError: if another command has left parts there.
-        OSError: if the folder cannot be written.
     """
 
-    output: Path
-    recipe: Mapping[str, Any]
-    overwrite: bool = False
-    done: int = field(default=0, init=False)
-
     def __post_init__(self) -> None:
-        self.folder = folder_of(self.output)
-        begun = self.folder.is_dir() and any(self.folder.iterdir())
-        if begun and (changed := difference(self.folder / MANIFEST, self.recipe)):
-            if not self.overwrite:
-                raise ValueError(
-                    f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
-                    "repeat that command to go on, or give --overwrite to begin anew"
-                )
-            self.remove()
-            begun = False
-        if not begun:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                note_recipe(self.folder / MANIFEST, self.recipe)
-            except OSError:
-                self.remove()
-                raise
-        while (about := self._about(self.done)) is not None and about["complete"]:
+        super().__post_init__()
+        while self.begun and (about := self._about(self.done)) is not None and about["complete"]:
             self.done += 1
 
     @property
@@ -89,7 +55,7 @@ class Parts:
         if memory:
             with replacing(self.path(number, ".npz")) as file:
                 np.savez(file, allow_pickle=False, **memory)
-        _write(self.path(number, ".json"), about)
+        write_json(self.path(number, ".json"), about)
         if memory and number:
             self.path(number - 1, ".npz").unlink(missing_ok=True)
         self.done = number + 1
@@ -111,64 +77,12 @@ class Parts:
             times = [Timing(Fraction(a, b), Fraction(c, d)) for a, b, c, d in about["times"]]
             yield self.path(number), about["order"], times
 
-    def note_partial(self) -> None:
-        """Note that the film that is there now is the beginning of a longer one, which may replace it."""
-        about = _read(self.folder / MANIFEST) or {}
-        _write(self.folder / MANIFEST, about | {"partial": _stamp(self.output)})
-
-    def remove(self) -> None:
-        """Throw the parts away."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _about(self, number: int) -> dict[str, Any] | None:
         """Read what is noted of a part; None if it is not there or not as it was written."""
-        about = _read(self.path(number, ".json"))
+        about = read_json(self.path(number, ".json"))
         if about is None or not self.path(number).is_file() or _digest(self.path(number)) != about.get("sha256"):
             return None
         return about
-
-
-def note_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
-    """Note in a file everything on which frames depend; OSError if it cannot be written."""
-    _write(manifest, {"recipe": recipe})
-
-
-def difference(manifest: Path, recipe: Mapping[str, Any]) -> str | None:
-    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing."""
-    known = (_read(manifest) or {}).get("recipe")
-    if not isinstance(known, dict):
-        return "its manifest is missing or damaged"
-    wanted = json.loads(json.dumps(recipe))
-    return next((key for key in {**wanted, **known} if known.get(key) != wanted.get(key)), None)
-
-
-def folder_of(output: Path) -> Path:
-    """Name the folder of the parts of a film."""
-    return output.with_name(f".{output.name}.parts")
-
-
-def is_partial(output: Path) -> bool:
-    """Tell whether a film is the beginning that an interrupted command has left, unchanged since."""
-    about = _read(folder_of(output) / MANIFEST)
-    return about is not None and output.is_file() and about.get("partial") == _stamp(output)
-
-
-def _stamp(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _write(path: Path, about: Mapping[str, Any]) -> None:
-    with replacing(path) as file:
-        file.write(json.dumps(about).encode())
 
 
 def _digest(path: Path) -> str:

@@ -44,6 +44,11 @@ class Target(Protocol):
     done: int
     memory: Mapping[str, np.ndarray]
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command goes on from where this one was stopped."""
+        ...
+
     def write(self, number: int, frame: Frame) -> None:
         """Take a frame."""
         ...

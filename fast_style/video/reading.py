@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -12,12 +12,14 @@ import numpy as np
 import torch
 
 from fast_style.images.transparency import fill_hidden
-from fast_style.video.av_library import in_sentences, pyav
+from fast_style.video.av_library import address, in_sentences, pyav
+from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import colours_of, to_sdr
 from fast_style.video.decoding import decoded, length_of, scaled, to_rgb
 from fast_style.video.frame import Frame, Wanted
 
 THREADS = min(4, os.cpu_count() or 1)
+BACK = (0, 5, 30)  # seconds before --start where a frame to begin with is looked for: MPEG-TS finds a later one
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Film:
         colours: what the pixel values in the file mean.
         rate: frames a second on average; of what has no constant rate, only a hint.
         time_base: of the timestamps, in seconds.
+        clock: what the file calls the time of the first frame, from which `wanted` and the frames count.
         aspect: width of a pixel by its height.
         length: seconds it lasts, as the file says; 0: unknown.
         notes: what was wrong with it, each a sentence; grows while frames are read.
@@ -52,9 +55,11 @@ class Film:
             self.alpha = any(component.is_alpha for component in first.format.components)
             self.rotation = first.rotation
             self.rate = Fraction(self.wanted.fps or stream.average_rate or stream.guessed_rate or 25)
-            self.time_base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
+            self.clock = clock_of(container, stream, first)
+            base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
+            self.time_base = common_base(base, self.lead)
             self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
-            self.length, self._sure = length_of(container, stream)
+            self.length, self._sure = length_of(container, stream, self.clock.begin)
             self._raw_size = (first.height, first.width)
         turned = self.rotation % 180 != 0
         if turned:
@@ -73,6 +78,11 @@ class Film:
         """Return height and width, upright, with so many pixels on the long side; None: its own."""
         height, width = scaled(self._raw_size, side)
         return (width, height) if self.rotation % 180 else (height, width)
+
+    @property
+    def lead(self) -> Fraction:
+        """Seconds before the first frame that are kept, since there is sound or a caption in them: of whole films."""
+        return Fraction(0) if self.wanted.start else self.clock.lead
 
     @property
     def deep(self) -> bool:
@@ -103,15 +113,15 @@ class Film:
 
     def _address(self) -> tuple[str, str | None]:
         """Tell FFmpeg what to open, and by which driver."""
-        return str(self.path), None
+        return address(self.path), None
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         av = pyav()
         if self.path.is_file() and self.path.stat().st_size == 0:
             raise ValueError(f"cannot read film {self.path}: it is empty")
-        address, driver = self._address()
-        with in_sentences("read film", self.path), av.open(address, format=driver) as container:
+        url, driver = self._address()
+        with in_sentences("read film", self.path), av.open(url, format=driver) as container:
             streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise ValueError(f"cannot read film {self.path}: there are no pictures in it")
@@ -123,7 +133,7 @@ class Film:
 
     def _why(self) -> str:
         """Say that the pictures are encrypted, if they are."""
-        with pyav().open(str(self.path)) as container:
+        with pyav().open(address(self.path)) as container:
             packets = container.demux(container.streams.video[0])
             encrypted = any(
                 packet.has_sidedata("encryption_info") for _, packet in zip(range(3), packets, strict=False)
@@ -150,14 +160,16 @@ class Film:
     def _timed(self) -> Iterator[tuple[Any, Fraction, Fraction]]:
         """Yield decoded frames between start and end with their times after the start."""
         wanted, usual, end = self.wanted, 1 / self.rate, Fraction(0)
-        damaged: list[str] = []
+        damaged: list[Fraction | None] = []
         last: Fraction | None = None
+        place = self._place()
         with self._opened() as (container, stream):
             base = Fraction(stream.time_base)
-            if wanted.start > 0:
-                container.seek(int(wanted.start / base), stream=stream)
+            if place is not None:
+                container.seek(place, stream=stream)
             for raw in decoded(container, stream, damaged):
-                time = end if raw.pts is None else raw.pts * base
+                told = self.clock.time(raw, base)
+                time = end if told is None else told
                 if last is not None and time <= last:  # too late to be shown
                     continue
                 last, end = time, time + (raw.duration * base if raw.duration else usual)
@@ -165,10 +177,30 @@ class Film:
                     break
                 if time >= wanted.start:
                     yield raw, time - wanted.start, end - time
+                else:
+                    damaged.clear()  # what comes before is not asked for
+        self._note_losses(damaged, end)
+
+    def _place(self) -> int | None:
+        """Find a timestamp from which on frames can be decoded up to the start; None: from the beginning."""
+        for back in BACK if self.wanted.start else ():
+            with self._opened() as (container, stream):
+                base = Fraction(stream.time_base)
+                place = int((self.clock.origin + self.wanted.start - back) / base)
+                with suppress(pyav().FFmpegError):  # it cannot be sought in
+                    container.seek(place, stream=stream)
+                    first = next(decoded(container, stream, None), None)
+                    time = None if first is None else self.clock.time(first, base)
+                    if time is not None and time <= self.wanted.start:
+                        return place
+        return None
+
+    def _note_losses(self, damaged: list[Fraction | None], end: Fraction) -> None:
+        """Note what could not be decoded, and that the film ends too early."""
         if damaged:
-            self.notes.append(f"{self.path} is damaged at {damaged[0]}: what can be read is stylized")
-        complete = wanted.end is not None or not self._sure or self.length - end <= 2 * usual
-        if not complete:
+            where = "its end" if damaged[0] is None else f"{float(damaged[0] - self.clock.origin):.3f} s"
+            self.notes.append(f"{self.path} is damaged at {where}: what can be read is stylized")
+        if self.wanted.end is None and self._sure and self.length - end > 2 / self.rate:
             self.notes.append(
                 f"{self.path} ends after {float(end):.3f} s of {float(self.length):.3f} s: it is incomplete"
             )

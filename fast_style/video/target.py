@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from fast_style.files import replacing
 from fast_style.video import parts as closed
+from fast_style.video.begun import is_partial
 from fast_style.video.encoding import Look, Part
 from fast_style.video.frame import Frame
 from fast_style.video.muxing import Timing, mux
@@ -43,10 +44,19 @@ class FilmTarget:
         self._part: Part | None = None
         self._timings: list[Timing] = []
         self._open = ExitStack()
+        self._begun = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command goes on from where this one was stopped."""
+        return True
 
     def write(self, number: int, frame: Frame) -> None:
         """Encode a frame; the part is closed once it is full."""
         del number
+        if not self._begun:
+            self.parts.begin()
+            self._begun = True
         if self._part is None:
             file = self._open.enter_context(replacing(self.parts.path(self.parts.done)))
             self._part, self._timings = Part(file, self.look), []
@@ -64,12 +74,15 @@ class FilmTarget:
         """Write the film.
 
         Args:
-            complete: whether all frames were written; otherwise the film holds what there is, and the parts stay.
+            complete: whether all frames were written; otherwise the film holds what there is, and the parts stay. A
+                film that was left so before stays as it is if there is nothing new.
         """
         if self._part is not None:
             self._close(len(self._timings) == closed.FRAMES)
         if not self.parts.done:
-            self.parts.remove()
+            self.parts.drop()
+            return
+        if not complete and not self._begun and is_partial(self.parts.output):
             return
         mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete, self.metadata)
         if complete:
@@ -78,10 +91,9 @@ class FilmTarget:
             self.parts.note_partial()
 
     def give_up(self) -> None:
-        """Drop the part at hand, and remove the folder if it holds no whole part."""
+        """Drop the part at hand, and the folder if it is of no use."""
         self._drop()
-        if not self.parts.done:
-            self.parts.remove()
+        self.parts.drop()
 
     def _close(self, complete: bool) -> None:
         part, self._part = self._part, None

@@ -125,10 +125,44 @@ def test_flicker_on_a_film(command, models, tmp_path, style_folder):
     arguments += ["--style", style_folder / "waves.png", "--style-size", 48, "--set", *TINY]
     result = command("evaluate", *arguments, "--remedies", "best", "smooth", "--json", tmp_path / "scores.json")
     assert result.code == 0, result.err
-    rows = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)["rows"]
     assert [row["name"] for row in rows] == ["the film itself", "a", "a best", "a smooth"]
+    assert {row["long_term"] for row in rows} == {None}  # of four frames, none are ten apart
     assert all(row["objective"] > 0 for row in rows)
     assert rows[3]["stability"] < rows[1]["stability"]
+
+
+@pytest.fixture
+def flicker(command, tmp_path):
+    """Measure a network of two styles on a film of two frames."""
+    pytest.importorskip("cv2", reason="optical flow needs the package opencv")
+    save_network(
+        tmp_path / "two.safetensors",
+        TransformerNetwork(width=2, blocks=1, norm="conditional", styles=["kept_alone", "mosaic"]),
+        {},
+    )
+    for number in range(2):
+        images.write(tmp_path / "film" / f"{number}.png", torch.linspace(0, 1, 64).roll(number).expand(1, 3, 48, 64))
+    arguments = ["--video", tmp_path / "film", "--model", tmp_path / "two.safetensors", "--device", "cpu"]
+    return lambda *more: command("evaluate", *arguments, "--backend", "torch", "--set", *TINY, *more)
+
+
+def test_flicker_of_a_style_of_several(flicker, tmp_path):
+    """Without an image of it, all but the objective is measured."""
+    result = flicker("--style", "kept_alone", "--json", tmp_path / "scores.json")
+    assert result.code == 0, result.err
+    assert "there is no image of kept_alone: the objective is not measured" in result.err
+    rows = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert [row["objective"] for row in rows] == [None, None]
+    assert "nan" not in result.out
+    shipped = flicker("--style", "mosaic", "--style-size", 48, "--json", tmp_path / "shipped.json")
+    assert shipped.code == 0, shipped.err
+    assert json.loads((tmp_path / "shipped.json").read_text())["rows"][1]["objective"] > 0
+
+
+@pytest.mark.parametrize(("more", "text"), [((), "name one with --style"), (("--style", "cubist9"), "cubist9")])
+def test_flicker_of_no_style(flicker, is_misuse, more, text):
+    assert is_misuse(flicker(*more), text)
 
 
 def test_photos_or_a_film(command, models, is_misuse):

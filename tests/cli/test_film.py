@@ -15,13 +15,20 @@ import torch
 
 av = pytest.importorskip("av", reason="films need the package av")
 
-from fast_style.checkpoint import save_network  # noqa: E402 - only where there is av
+from fast_style import terminal  # noqa: E402 - only where there is av
+from fast_style.checkpoint import save_network  # noqa: E402
 from fast_style.inference.stylizer import Stylizer  # noqa: E402
 from fast_style.networks import AnyStyleNetwork, TransformerNetwork  # noqa: E402
 from fast_style.video import parts  # noqa: E402
 from tests.video.conftest import clip, packets_of, pictures_of, probe, times_of  # noqa: E402
 
 __all__ = ["clip", "probe"]  # fixtures
+
+
+@pytest.fixture(autouse=True)
+def no_progress(monkeypatch):
+    """No lines of progress, which come after some seconds on a machine that has much to do."""
+    monkeypatch.setattr(terminal, "FIRST", terminal.EVERY)
 
 
 @pytest.fixture
@@ -497,7 +504,8 @@ def test_a_disk_that_is_full_on_the_way(stylize, clip, tmp_path, model, where):
     source, output = clip(frames=20), tmp_path / "o.mp4"
     assert stylize("--input", source, "--output", tmp_path / "whole.mp4").code == 0
     limit = 1_000 if where == "part" else (tmp_path / "whole.mp4").stat().st_size - 1_000
-    arguments = ["--model", model, "--device", "cpu", "--input", source, "--output", output]
+    engine = ("--device", "cpu", "--backend", "torch")  # others write files as well
+    arguments = ["--model", model, *engine, "--input", source, "--output", output]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(limit), *arguments], check=False, capture_output=True, text=True
     )

@@ -50,3 +50,20 @@ def test_one_style_becomes_another():
     for number in range(100):
         style(Fraction(1, 1) + Fraction(number, 100))
     assert len(made) == 9  # half of the 16 steps, and the first
+
+
+def test_names_of_styles_hold_what_parts_them_else():
+    known = ["a+b", "a+b+c", "one, two", "x:0.5"].__contains__
+    assert parse_times("0:a+b, 1:a+b:0.3+c, 2:a+b+c, 3:one, two, 4:x:0.5+a", known) == [
+        (0.0, {"a+b": 1.0}),
+        (1.0, {"a+b": 0.3, "c": 1.0}),
+        (2.0, {"a+b+c": 1.0}),
+        (3.0, {"one, two": 1.0}),
+        (4.0, {"x:0.5": 1.0, "a": 1.0}),
+    ]
+
+
+@pytest.mark.parametrize("text", ["0:a+", "0:a+a", "0:a, b", "0:a:-1"])
+def test_mixtures_that_are_none(text):
+    with pytest.raises(ValueError, match=r"over time|must not be negative"):
+        parse_times(text)

@@ -144,6 +144,14 @@ def test_codecs(clip, remake, probe, name, codec, found):
     assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 4
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
+def test_encoders_do_not_chat(clip, remake, codec, capfd):
+    source = clip(frames=2)
+    capfd.readouterr()
+    remake(source, "o.mkv", codec)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("name", "size"), [("o.mp4", (48, 36)), ("o.webm", (47, 35))])
 def test_odd_sizes(clip, remake, probe, name, size):
     source = clip("a.webm", codec="libvpx-vp9", size=(35, 47), frames=3, options={"crf": "4", "b": "0"})

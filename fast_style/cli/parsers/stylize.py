@@ -93,19 +93,19 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
     tile = "work in tiles of N pixels, off, or auto (default: where memory needs it); the result is the same"
     group.add_argument("--tile", default="auto", metavar="N", help=tile)
     batch = "stylize N images of one size together (1), which some GPUs do faster"
-    group.add_argument("--batch-size", type=int, default=1, metavar="N", help=batch)
+    group.add_argument("--batch-size", type=int, metavar="N", help=batch)
 
 
 def _add_encoding(group: argparse._ArgumentGroup) -> None:
     quality = (
         "1 to 100: of JPEG, WebP and AVIF (95); best: of the picture, the mean of 16, without a weave, 16 times as long"
     )
-    group.add_argument("--quality", action=_Quality, default=95, metavar="N|best", help=quality)
+    group.add_argument("--quality", action=_Quality, metavar="N|best", help=quality)
     group.set_defaults(effort="normal")
-    group.add_argument("--subsampling", default="4:4:4", help="of JPEG and AVIF: 4:4:4 (default), 4:2:2 or 4:2:0")
+    group.add_argument("--subsampling", help="of JPEG and AVIF: 4:4:4 (default), 4:2:2 or 4:2:0")
     group.add_argument("--bits", type=int, choices=(8, 16), help="per channel; default: as many as the image has")
     profile = "convert the colours to sRGB (default), or keep them"
-    group.add_argument("--profile", default="srgb", choices=("srgb", "keep"), help=profile)
+    group.add_argument("--profile", choices=("srgb", "keep"), help=profile)
     group.add_argument("--background", metavar="COLOUR", help="flatten transparency on a colour; default: keep it")
     group.add_argument("--drop-metadata", action="store_true", help="leave out EXIF, XMP, resolution and text")
 
@@ -116,7 +116,7 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--crf", type=int, metavar="N", help="quality of the film, 0 is the best; default: the codec's")
     group.add_argument("--audio", choices=("copy", "none"), help="copy the sound as it is (default), or leave it out")
     group.add_argument("--start", type=_seconds, metavar="TIME", help="where to begin: seconds or [HH:]MM:SS")
-    group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both as the film counts")
+    group.add_argument("--end", type=_seconds, metavar="TIME", help="where to end; both from its first frame on")
     fps = "frames a second, evenly; default: the film's own times. Of frames in a folder: 25"
     group.add_argument("--fps", type=_rate, metavar="N", help=fps)
     work = "let the network work at N pixels on the long side and enlarge its pictures: faster, with larger strokes"

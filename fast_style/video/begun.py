@@ -1,0 +1,123 @@
+"""The folder beside a film in which what is done waits, and what it was made from."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fast_style.files import replacing
+
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class Begun:
+    """The folder in which what is done of a film waits for the rest: `.NAME.parts`, beside the film.
+
+    Nothing is written there before `begin`. `manifest.json` tells what it was made from and how, which is checked
+    before anything is continued, and which film was made of it if that is not whole.
+
+    Args:
+        output: the film.
+        recipe: everything on which its frames depend.
+        overwrite: whether what another command left there is thrown away.
+
+    Attributes:
+        folder: where it is.
+        begun: whether a command like this one has begun.
+        done: how much is whole, which whoever writes there counts.
+
+    Raises:
+        ValueError: if another command has begun.
+    """
+
+    output: Path
+    recipe: Mapping[str, Any]
+    overwrite: bool = False
+    done: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = folder_of(self.output)
+        self.begun = self.folder.is_dir() and any(self.folder.iterdir())
+        if self.begun and (changed := difference(self.folder / MANIFEST, self.recipe)):
+            if not self.overwrite:
+                raise ValueError(
+                    f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
+                    "repeat that command to go on, or give --overwrite to begin anew"
+                )
+            self.begun = False
+
+    def begin(self) -> None:
+        """Make the folder, unless it is there from a command like this one; OSError if it cannot be written."""
+        if self.begun:
+            return
+        self.remove()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.begun = True
+        note_recipe(self.folder / MANIFEST, self.recipe)
+
+    def path(self, number: int, suffix: str) -> Path:
+        """Name a file there."""
+        return self.folder / f"{number:05d}{suffix}"
+
+    def note_partial(self) -> None:
+        """Note that the film that is there now is the beginning of a longer one, which may replace it."""
+        about = read_json(self.folder / MANIFEST) or {}
+        write_json(self.folder / MANIFEST, about | {"partial": _stamp(self.output)})
+
+    def remove(self) -> None:
+        """Throw all away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.begun = False
+
+    def drop(self) -> None:
+        """Throw away what is of no use: a folder in which nothing is whole, unless it marks the film that is there."""
+        if self.begun and not self.done and not is_partial(self.output):
+            self.remove()
+
+
+def note_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
+    """Note in a file everything on which frames depend; OSError if it cannot be written."""
+    write_json(manifest, {"recipe": recipe})
+
+
+def difference(manifest: Path, recipe: Mapping[str, Any]) -> str | None:
+    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing."""
+    known = (read_json(manifest) or {}).get("recipe")
+    if not isinstance(known, dict):
+        return "its manifest is missing or damaged"
+    wanted = json.loads(json.dumps(recipe))
+    return next((key for key in {**wanted, **known} if known.get(key) != wanted.get(key)), None)
+
+
+def folder_of(output: Path) -> Path:
+    """Name the folder in which what is done of a film waits."""
+    return output.with_name(f".{output.name}.parts")
+
+
+def is_partial(output: Path) -> bool:
+    """Tell whether a film is the beginning that an interrupted command has left, unchanged since."""
+    about = read_json(folder_of(output) / MANIFEST)
+    return about is not None and output.is_file() and about.get("partial") == _stamp(output)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a mapping; None if there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def write_json(path: Path, about: Mapping[str, Any]) -> None:
+    """Write a mapping, whole or not at all."""
+    with replacing(path) as file:
+        file.write(json.dumps(about).encode())
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

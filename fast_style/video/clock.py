@@ -1,0 +1,55 @@
+"""When the frames of a film are shown, whatever time its first one has in the file."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Counts time from the first frame on.
+
+    Attributes:
+        origin: time of the first frame in the file, in seconds; MPEG-TS mostly begins at 1.4.
+        begin: the same moment as the other streams count, which is another in AVI alone.
+        lead: seconds by which sound and subtitles begin before the first frame, or the file at the time 0.
+        decoding: whether the file tells only when frames are decoded, as AVI does.
+    """
+
+    origin: Fraction
+    begin: Fraction
+    lead: Fraction
+    decoding: bool
+
+    def time(self, raw: Any, base: Fraction) -> Fraction | None:
+        """Tell how many seconds after the first frame a decoded frame of PyAV comes; None: it has no time."""
+        stamp = raw.dts if self.decoding else raw.pts
+        return None if stamp is None else stamp * base - self.origin
+
+
+def clock_of(container: Any, stream: Any, first: Any) -> Clock:
+    """Set a clock by the first frame.
+
+    Args:
+        container: the open film.
+        stream: of its pictures.
+        first: the first decoded frame of PyAV.
+    """
+    decoding = container.format.name == "avi"
+    stamp = first.dts if decoding else first.pts
+    origin = (stamp or 0) * Fraction(stream.time_base)
+    begin = (stream.start_time or 0) * Fraction(stream.time_base) if decoding else origin
+    starts = [
+        each.start_time * Fraction(each.time_base)
+        for each in (*container.streams.video, *container.streams.audio, *container.streams.subtitles)
+        if each.start_time is not None
+    ]
+    # What begins before the time 0, as encoders of sound do, is left to the player.
+    return Clock(origin, begin, begin - min(begin, max(Fraction(0), min(starts, default=begin))), decoding)
+
+
+def common_base(first: Fraction, second: Fraction) -> Fraction:
+    """Return the largest unit of which both times are multiples; one of them may be 0."""
+    one, other = first.numerator * second.denominator, second.numerator * first.denominator
+    return Fraction(gcd(one, other), first.denominator * second.denominator)

@@ -1,0 +1,129 @@
+"""What goes wrong while a film is shown, and how it is ended."""
+
+import signal
+import socket
+import threading
+import time
+import urllib.request
+
+import pytest
+import torch
+
+pytest.importorskip("av", reason="films need the package av")
+
+from fast_style.cli import preview as module
+from fast_style.inference.stylizer import Stylizer
+from fast_style.video import Latest
+from fast_style.video.page import serving
+from tests.video.conftest import clip
+
+__all__ = ["clip"]  # a fixture
+
+
+@pytest.fixture
+def preview(stylize, monkeypatch):
+    """Show a film that somebody watches from another thread."""
+    addresses, real = [], module.Page.__init__
+
+    def noted(self, *arguments):
+        real(self, *arguments)
+        addresses.append(self.url)
+
+    def look():
+        until = time.monotonic() + 10
+        while not addresses and time.monotonic() < until:
+            time.sleep(0.01)
+        with urllib.request.urlopen(f"{addresses[0]}film.mjpg", timeout=10) as answer:
+            answer.read()
+
+    def run(*arguments):
+        viewer = threading.Thread(target=look, daemon=True)
+        viewer.start()
+        result = stylize(*arguments, "--preview")
+        viewer.join(10)
+        return result
+
+    monkeypatch.setattr(module.Page, "__init__", noted)
+    return run
+
+
+def told(result) -> list[str]:
+    """What is said on stderr after the address."""
+    first, *more = result.err.splitlines()
+    assert first.startswith("watch http://127.0.0.1:")
+    return more
+
+
+def test_a_film_is_shown(preview, clip):
+    result = preview("--input", clip(frames=3))
+    assert (result.code, told(result)) == (0, [])
+    assert "of 3 frames" in result.out
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, OSError])
+def test_a_network_that_fails(preview, clip, monkeypatch, kind):
+    def fail(self, batch):
+        raise kind("no kernel")
+
+    monkeypatch.setattr(Stylizer, "stylize", fail)
+    result = preview("--input", clip(frames=3))
+    assert (result.code, told(result), result.out) == (1, ["error: no kernel"], "")
+
+
+def test_a_film_that_cannot_be_read_any_more(preview, tmp_path, make):
+    for number, size in enumerate([(20, 12), (20, 12), (24, 16)]):
+        make(tmp_path / "frames" / f"{number}.png", size)
+    result = preview("--input", tmp_path / "frames", "--fps", "50")
+    assert result.code == 1
+    assert told(result) == [f"error: {tmp_path / 'frames' / '2.png'} is 24×16, the first frame 20×12"]
+
+
+def test_ctrl_c(preview, clip, monkeypatch):
+    seen = []
+
+    def stylize(self, batch):
+        seen.append(1)
+        if len(seen) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return torch.as_tensor(batch)
+
+    monkeypatch.setattr(Stylizer, "stylize", stylize)
+    result = preview("--input", clip(frames=50))
+    assert result.code == 130
+    (sentence,) = told(result)
+    assert sentence.startswith("interrupted: showed 1 of ")
+
+
+def test_ctrl_c_before_anybody_watches(stylize, clip):
+    threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()
+    result = stylize("--input", clip(frames=5), "--preview")
+    assert (result.code, told(result)) == (130, ["interrupted before anybody watched"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--crf", "20"), "--preview writes no film: leave out --crf"),
+        (("--audio", "none"), "--preview writes no film: leave out --audio"),
+        (("--quality", "80"), "--preview writes no film: leave out --quality"),
+        (("--batch-size", "2"), "--batch-size is of pictures, frames of films are stylized one by one: leave it out"),
+    ],
+)
+def test_options_of_files(stylize, clip, is_misuse, arguments, text):
+    assert is_misuse(stylize("--input", clip(frames=2), "--preview", *arguments), text)
+
+
+def test_cameras_have_no_beginning(stylize, is_misuse):
+    result = stylize("--input", "camera", "--preview", "--start", "2")
+    assert is_misuse(result, "--start and --end are of films, and a camera has neither: leave them out")
+
+
+def test_viewers_who_go_are_not_told(capsys):
+    """What a browser leaves half read is no error."""
+    with serving(Latest[bytes]()) as page:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", page.server.server_port)) as viewer:
+                viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                viewer.sendall(b"GET / HTTP/1.1\r\n")
+        time.sleep(0.2)
+    assert not capsys.readouterr().err
