@@ -1,5 +1,6 @@
 """Losses: pure functions that return one unweighted scalar, and the perceptual loss that binds them."""
 
+from fast_style.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, r1_penalty
 from fast_style.losses.any_painting import AnyPaintingLoss
 from fast_style.losses.any_style import AnyStyleLoss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
@@ -16,7 +17,9 @@ from fast_style.losses.style import (
 from fast_style.losses.tone import tone_loss
 
 __all__ = [
+    "ADVERSARIAL_LOSSES",
     "STYLE_LOSSES",
+    "AdversarialLoss",
     "AnyPaintingLoss",
     "AnyStyleLoss",
     "PerceptualLoss",
@@ -28,6 +31,7 @@ __all__ = [
     "gram_loss",
     "laplacian_loss",
     "mean_std_loss",
+    "r1_penalty",
     "shifted",
     "sliced_wasserstein_loss",
     "summarize",
