@@ -34,7 +34,7 @@ SLOW = re.compile(
     r"|tools/test_(?:styles|distillation)"
     r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate)|inference/(?:test_export|backends/.*onnx)"
     r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
-    r"|training/test_(?:any_style|multi_style)"
+    r"|training/(?:test_(?:any_style|multi_style)|adversarial/test_task)"
 )
 
 

@@ -51,6 +51,7 @@ class PatchDiscriminator(nn.Module):
             "spectral": spectral,
             "channels": channels,
         }
+        self.layers = layers
         widths = [width * min(2**layer, WIDEST) for layer in range(layers + 1)]
         body: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
         for layer, (above, below) in enumerate(pairwise(widths), start=1):
@@ -67,8 +68,7 @@ class PatchDiscriminator(nn.Module):
     @property
     def least_side(self) -> int:
         """The shortest side of images that give a logit, in pixels."""
-        side = 3  # of what the two convolutions of stride one make a single logit
-        return int(side * 2 ** self.arguments["layers"])
+        return 3 * 2**self.layers  # of 3 pixels the two convolutions of stride one make a single logit
 
     def forward(self, images: Tensor) -> Tensor:
         """Judge images.
@@ -87,7 +87,7 @@ class PatchDiscriminator(nn.Module):
         if min(images.shape[-2:]) < self.least_side:
             h, w = images.shape[-2:]
             raise ValueError(
-                f"a discriminator of {self.arguments['layers']} layers needs images of at least {self.least_side} "
+                f"a discriminator of {self.layers} layers needs images of at least {self.least_side} "
                 f"pixels, got {w}×{h}: give data.size={self.least_side} or more, or fewer layers"
             )
         return self.body(2 * images - 1)

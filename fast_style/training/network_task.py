@@ -178,11 +178,7 @@ class NetworkTask(Task):
 
     def fits_half(self) -> bool:
         """Tell whether no weight or buffer is beyond the range of half precision."""
-        values = [
-            each for each in self.network.state_dict().values() if each.is_floating_point()
-        ]  # counters stay whole
-        largest = max(each.abs().max().item() for each in values)
-        return largest <= torch.finfo(torch.float16).max
+        return fits_half(self.network)
 
     def stylize(self, *inputs: Tensor) -> Tensor:
         """Apply the network in training, with or without keeping its activations."""
@@ -213,6 +209,17 @@ class NetworkTask(Task):
 
     def _describe_network(self) -> dict[str, Any]:
         return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
+
+
+def fits_half(network: nn.Module) -> bool:
+    """Tell whether no weight or buffer of a network is beyond the range of half precision."""
+    values = [each for each in network.state_dict().values() if each.is_floating_point()]  # counters stay whole
+    return max(each.abs().max().item() for each in values) <= torch.finfo(torch.float16).max
+
+
+def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, Any]) -> None:
+    """Write a network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
+    save_network(path, network, metadata, torch.float16 if fits_half(network) else torch.float32)
 
 
 def layout(device: torch.device) -> torch.memory_format:

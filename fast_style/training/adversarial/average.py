@@ -48,8 +48,8 @@ class Averaged(nn.Module):
         decay = ((1 + self.steps) / (10 + self.steps)).clamp_max(self.decay)
         for own, new in zip(self.network.parameters(), network.parameters(), strict=True):
             own.lerp_(new, (1 - decay).to(own))
-        for own, new in zip(self.network.buffers(), network.buffers(), strict=True):
-            own.copy_(new)
+        for kept, now in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(now)
         self.steps += 1
 
     @torch.no_grad()
