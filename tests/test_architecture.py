@@ -26,7 +26,7 @@ FLOORS = [
 PLACES = {
     "PIL": {"images/"},
     "av": {"video/"},
-    "lightning": {"training/", "data/datamodule.py", "cli/"},
+    "lightning": {"training/", "data/endless.py", "cli/"},
     "hydra": {"cli/"},
     "omegaconf": {"cli/"},
     "onnx": {"inference/backends/"},

@@ -126,7 +126,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         with writing(output, config.overwrite, run_dir) as output:
             task.save(output, metadata)
         _report(output, metadata, data.summary(), duration)
-        _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names), config.style.get("dir"))
+        _show(output, task, trainer.callbacks, _sample(data.first_heldout), config.style.get("dir"))
     if exit_code:
         raise Exit(exit_code, sentence)
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
@@ -171,13 +171,10 @@ def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, fo
     print(f"next: {command} {shlex.join(arguments)} --input {sample}")
 
 
-def _sample(config: DictConfig, heldout_names: list[str]) -> str:
+def _sample(first_heldout: Path | None) -> str:
     """Name a picture that is there: the first held-out photo, else the scene of the documentation."""
-    pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg")]
-    folder = config.heldout or config.root
-    if isinstance(folder, str):
-        pictures.insert(0, Path(folder) / heldout_names[0])
-    return next((shlex.quote(str(picture)) for picture in pictures if picture.is_file()), "PHOTO.jpg")
+    pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg"), *([first_heldout] if first_heldout else [])]
+    return next((shlex.quote(str(picture)) for picture in reversed(pictures) if picture.is_file()), "PHOTO.jpg")
 
 
 def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
