@@ -29,6 +29,7 @@ PATHS = [
     "ckpt_path",
     "output",
     "loss_network.weights",
+    "model.init_back",
     "model.network.encoder",
     "trainer.default_root_dir",
     "hydra.run.dir",

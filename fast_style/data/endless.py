@@ -97,7 +97,7 @@ class EndlessDataModule(LightningDataModule):
         task = self.trainer and self.trainer.lightning_module
         for want in getattr(task, "wants", ()):
             if want not in kinds:
-                raise ValueError(f"model={_named(type(task).__name__)} learns from {WANTED[want]}")
+                raise ValueError(f"{type(task).__name__} learns from {WANTED[want]}")
 
     def endless(self, dataset: Dataset[Any], gather: Callable[[Sequence[Any]], Any]) -> Loader:
         """Make a loader of a dataset's batches that begins at the sample after the last batch, and has no end."""
@@ -200,11 +200,6 @@ def tell_left_out(sources: Mapping[str, ImageSource | None]) -> None:
     for name, source in sources.items():
         if source is not None and source.left_out:
             log.warning(f"{name}: {source.left_out}")
-
-
-def _named(kind: str) -> str:
-    """Write the name of a task as that of its file in configs/model: FeedForward, feed_forward."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind).lstrip("_")
 
 
 def _count_workers(workers: int | str) -> int:

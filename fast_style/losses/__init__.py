@@ -3,9 +3,12 @@
 from fast_style.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, r1_penalty
 from fast_style.losses.any_painting import AnyPaintingLoss
 from fast_style.losses.any_style import AnyStyleLoss
+from fast_style.losses.colour import colour_loss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
 from fast_style.losses.equivariance import equivariance_loss, shifted
-from fast_style.losses.perceptual import PerceptualLoss, summarize
+from fast_style.losses.features import FeatureLoss
+from fast_style.losses.patch_nce import patch_nce_loss
+from fast_style.losses.perceptual import PerceptualLoss, chosen_terms, summarize
 from fast_style.losses.style import (
     STYLE_LOSSES,
     covariance_loss,
@@ -22,7 +25,10 @@ __all__ = [
     "AdversarialLoss",
     "AnyPaintingLoss",
     "AnyStyleLoss",
+    "FeatureLoss",
     "PerceptualLoss",
+    "chosen_terms",
+    "colour_loss",
     "content_loss",
     "covariance_loss",
     "equivariance_loss",
@@ -31,6 +37,7 @@ __all__ = [
     "gram_loss",
     "laplacian_loss",
     "mean_std_loss",
+    "patch_nce_loss",
     "r1_penalty",
     "shifted",
     "sliced_wasserstein_loss",

@@ -90,12 +90,7 @@ class NetworkTask(Task):
         Raises:
             ValueError: if it has another architecture.
         """
-        described, wanted = describe(start), describe(self.network)
-        if described != wanted:
-            raise ValueError(
-                f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
-            )
-        self.network.load_state_dict(start.state_dict())
+        take_over(self.network, start)
 
     def on_fit_start(self) -> None:
         """Lay out the weights as the images, see `laid_out`."""
@@ -233,6 +228,20 @@ def layout(device: torch.device) -> torch.memory_format:
 def laid_out(images: Tensor) -> Tensor:
     """Give images (N, 3, H, W) the memory layout of their device, see `layout`."""
     return images.contiguous(memory_format=layout(images.device))
+
+
+def take_over(network: nn.Module, start: nn.Module) -> None:
+    """Give a network the weights of another.
+
+    Raises:
+        ValueError: if it has another architecture.
+    """
+    described, wanted = describe(start), describe(network)
+    if described != wanted:
+        raise ValueError(
+            f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
+        )
+    network.load_state_dict(start.state_dict())
 
 
 def describe(network: nn.Module) -> str:

@@ -215,11 +215,11 @@ def test_data_that_a_task_does_not_want(pairs, sides, photo_folder, tmp_path):
         (
             small(PairDataModule, pairs),
             "unpaired",
-            "model=recorder learns from two folders without pairs: ",
+            "Recorder learns from two folders without pairs: ",
         ),
-        (small(UnpairedDataModule, sides), "pair", "model=recorder learns from pairs of images: give data=pairs"),
-        (small(PairDataModule, pairs), "image", "model=recorder learns from photos: give data=photos"),
-        (small(PhotoDataModule, photo_folder), "pair", "model=recorder learns from pairs of images: give data=pairs"),
+        (small(UnpairedDataModule, sides), "pair", "Recorder learns from pairs of images: give data=pairs"),
+        (small(PairDataModule, pairs), "image", "Recorder learns from photos: give data=photos"),
+        (small(PhotoDataModule, photo_folder), "pair", "Recorder learns from pairs of images: give data=pairs"),
     ]:
         with pytest.raises(ValueError, match=message):
             fit(tmp_path, 1, data, Recorder(wants))

@@ -33,6 +33,7 @@ class AdversarialTask(NetworkTask):
         average: decay of the running average, see `Averaged`; 0 goes without.
         discriminator_lr: the discriminators' learning rate as a multiple of the generators'.
         on_nonfinite: see `NetworkTask`.
+        equivariance_weight: see `NetworkTask`.
 
     Attributes:
         weights: of the losses by name, without what follows a slash; the tasks add theirs.
@@ -41,7 +42,7 @@ class AdversarialTask(NetworkTask):
         ValueError: if a number is outside its range.
     """
 
-    kept = ("network.", "further.", "adversaries.", "averages.", "heads.")
+    kept: tuple[str, ...] = ("network.", "further.", "adversaries.", "averages.", "heads.")
 
     def __init__(
         self,
@@ -53,8 +54,9 @@ class AdversarialTask(NetworkTask):
         average: float = 0.999,
         discriminator_lr: float = 1.0,
         on_nonfinite: str = "stop",
+        equivariance_weight: float = 0.0,
     ) -> None:
-        super().__init__(network, optimizer, scheduler, on_nonfinite)
+        super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
         if not discriminator_lr > 0:
             raise ValueError(f"discriminator_lr must be more than 0 times the generators', got {discriminator_lr}")
         self.further = nn.ModuleDict(further or {})
@@ -111,9 +113,10 @@ class AdversarialTask(NetworkTask):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimise both sides by one optimizer."""
         makers, judges = ([each for each in group if each.requires_grad] for group in self._groups())
-        groups: Any = [{"params": makers}, {"params": judges}]
+        groups: Any = [{"params": group} for group in (makers, judges) if group]
         optimizer = self.optimizer(groups)
-        optimizer.param_groups[1]["lr"] *= self.discriminator_lr
+        for group in optimizer.param_groups[1:]:
+            group["lr"] *= self.discriminator_lr
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step", "name": "learning_rate"},
