@@ -161,10 +161,14 @@ def _report(files: dict[str, Path], metadata: dict[str, Any], photos: str | None
 
 def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
     """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
+    usable = bool(task.shown)
     for callback in callbacks:
         if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
+            usable = True
             images.write(output.with_suffix(".png"), sheet)
             print(f"{'photo | style | result' if task.shown else 'examples'}: {output.with_suffix('.png')}")
+    if not usable:  # it makes no pictures
+        return
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style stylize"
     arguments = ["--model", str(output), *task.stylize_arguments(None if folder is None else Path(folder))]

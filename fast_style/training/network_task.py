@@ -92,9 +92,19 @@ class NetworkTask(Task):
         """
         take_over(self.network, start)
 
-    def on_fit_start(self) -> None:
-        """Lay out the weights as the images, see `laid_out`."""
-        self.network.to(memory_format=layout(self.device))
+    def configure_model(self) -> None:
+        """Lay out the weights as the images, see `laid_out`.
+
+        Before they are shared with other processes: `DistributedDataParallel` notes the layout of gradients then, and
+        would mix up those of the first step.
+        """
+        for part in self.laid_out_parts:
+            part.to(memory_format=layout(self.trainer.strategy.root_device))
+
+    @property
+    def laid_out_parts(self) -> Iterable[nn.Module]:
+        """What is laid out as the images."""
+        return (self.network,)
 
     @property
     def trained(self) -> Iterable[nn.Parameter]:

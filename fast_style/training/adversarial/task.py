@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.training.adversarial.adversary import Adversary
 from fast_style.training.adversarial.average import Averaged
-from fast_style.training.network_task import NetworkTask, describe, layout, write_network
+from fast_style.training.network_task import NetworkTask, describe, write_network
 
 
 class AdversarialTask(NetworkTask):
@@ -100,10 +100,10 @@ class AdversarialTask(NetworkTask):
         if "network" in self.averages:
             self.averages["network"].begin_at(self.network)  # type: ignore[operator]
 
-    def on_fit_start(self) -> None:
-        """Lay out all weights as the images."""
-        for part in (*self.generators.values(), self.adversaries, self.averages):
-            part.to(memory_format=layout(self.device))
+    @property
+    def laid_out_parts(self) -> Iterable[nn.Module]:
+        """What is laid out as the images: everything but heads."""
+        return (*self.generators.values(), self.adversaries, self.averages)
 
     @property
     def trained(self) -> Iterable[nn.Parameter]:

@@ -55,7 +55,8 @@ def test_without_a_discriminator(make, batch, logged):
 def test_held_out_pairs_are_compared_and_shown(make, batch):
     task, values = make(Pix2Pix, **L1), {}
     task.log = lambda name, value, **_: values.update({name: float(value)})
-    shown = task.validation_step(batch, 0)["grids"][""]
+    with torch.no_grad():
+        shown = task.validation_step(batch, 0)["grids"][""]
     assert torch.equal(shown[0], batch["real_a"])
     assert torch.equal(shown[1], task(batch["real_a"]))
     assert torch.equal(shown[2], batch["real_b"])
