@@ -32,9 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
 SLOW = re.compile(
     r"compiled|resum|tests/(?:docs/test_develop|test_packaging|test_configs|test_pretrained)"
     r"|tools/test_(?:styles|distillation)"
-    r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate\.py)|inference/(?:test_export|backends/.*onnx)"
+    r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate\.py|adversarial)"
+    r"|inference/(?:test_export|backends/.*onnx)"
     r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
-    r"|training/test_(?:any_style|multi_style)"
+    r"|training/(?:test_(?:any_style|multi_style)|adversarial/test_task)"
 )
 
 
@@ -177,6 +178,36 @@ def tiny_any(tiny: dict[str, str]) -> dict[str, str]:
     run |= {"model": "any_style", "style": "any", "style.dir": "null", "style.names": "[cubist]", "data.size": "64"}
     small = {"model.network.network": "slim", "model.network.code": "4", "model.network.encoder_width": "2"}
     return run | small | {"model.network.arguments": "{width: 4, blocks: 1, antialias: true}"}
+
+
+@pytest.fixture
+def tiny_translation(tiny: dict[str, str], tmp_path: Path) -> dict[str, dict[str, str]]:
+    """Overrides by key of trainings that take a second, by model: from two sides."""
+    for side in "AB":
+        for number in range(6):
+            for folder in (tmp_path / "pairs" / side, tmp_path / "unpaired" / f"train{side}"):
+                folder.mkdir(parents=True, exist_ok=True)
+                save(make_photo(10 * (side == "B") + number, 48, 64), folder / f"{number}.png")
+    run = {key: value for key, value in tiny.items() if not key.startswith(("style", "loss.", "data", "model"))}
+    run |= {key: value for key, value in tiny.items() if key.startswith("data.") and key != "data.root"}
+    run |= {"model.network.width": "4", "model.adversary.discriminator.width": "4"}
+    run |= {"model.adversary.discriminator.layers": "1"}
+    paired = run | {"data.root": str(tmp_path / "pairs"), "model.network.depth": "2"}
+    unpaired = run | {"data.root": str(tmp_path / "unpaired"), "model.network.blocks": "1"}
+    layers = {"model.terms.feature_loss.feature_layers": "{relu1_1: 1.0, relu2_1: 1.0}"}
+    return {
+        "pix2pix": paired | {"model": "pix2pix"},
+        "pix2pix_feature": paired | {"model": "pix2pix_feature"} | layers,
+        "cycle_gan": unpaired | {"model": "cycle_gan", "model.adversary.pool": "4"},
+        "cut": unpaired | {"model": "cut", "model.head_width": "8", "model.patches": "16"},
+    }
+
+
+@pytest.fixture
+def tiny_adversarial(tiny: dict[str, str]) -> dict[str, str]:
+    """Overrides by key of a training with a discriminator of the painting that takes a second."""
+    small = {"model.adversary.discriminator.width": "4", "model.adversary.discriminator.layers": "1"}
+    return tiny | small | {"model": "adversarial"}
 
 
 def arguments(overrides: dict[str, str]) -> list[str]:

@@ -23,19 +23,21 @@ def choose(tiny: dict[str, str], changes: dict[str, str | None]) -> dict[str, st
 
 
 @pytest.mark.parametrize("option", options("style"))
-def test_style(option, tiny, tiny_multi_style, tiny_any, train):
+def test_style(option, tiny, tiny_multi_style, tiny_any, tiny_translation, train):
     one = tiny | {"style": option, "style.image": f"{tiny['style.dir']}/waves.png"}
-    several = {"gallery": tiny_multi_style, "any": tiny_any}
+    several = {"gallery": tiny_multi_style, "any": tiny_any, "none": tiny_translation["pix2pix"]}
     assert train(several.get(option, one) | {"trainer.max_steps": "1"}) == 0
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, tiny_adain, tiny_any, train):
+def test_model(option, tiny, tiny_adain, tiny_any, tiny_translation, tiny_adversarial, train):
     network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
     runs = {"adain": tiny_adain, "any_style": tiny_any, "feed_forward": own}
+    runs |= tiny_translation | {"adversarial": tiny_adversarial}
     runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
-    assert train(runs.get(option, tiny) | {"model": option, "model.compile": "false", "trainer.max_steps": "1"}) == 0
+    compiles = {} if option in {*tiny_translation, "adversarial"} else {"model.compile": "false"}
+    assert train(runs.get(option, tiny) | {"model": option, "trainer.max_steps": "1"} | compiles) == 0
 
 
 @pytest.mark.parametrize("option", options("loss"))
@@ -76,7 +78,12 @@ def test_data_procedural_needs_no_photos(tiny, train):
 
 
 @pytest.mark.parametrize("option", options("experiment"))
-def test_experiment(option, tiny, tiny_multi_style, tiny_adain, tiny_any, train):
+def test_experiment(option, tiny, tiny_multi_style, tiny_adain, tiny_any, tiny_translation, train):
+    if option.startswith(("pix2pix", "cyclegan")):
+        run = tiny_translation["pix2pix" if option.startswith("pix2pix") else "cycle_gan"]
+        changes = {"model": None, "budget": None, "experiment": option, "data.size": "32", "trainer.max_steps": "1"}
+        assert train(choose(run, changes)) == 0
+        return
     runs = {"gallery": tiny_multi_style, "adain": tiny_adain, "any": tiny_any, "any_johnson": tiny_any}
     changes = FULL | {
         "model": None,
@@ -89,6 +96,8 @@ def test_experiment(option, tiny, tiny_multi_style, tiny_adain, tiny_any, train)
         "init": "scratch",
         "model.compile": "false",
     }
+    if option == "animegan":
+        changes |= {"data.style_root": tiny["style.dir"], "model.compile": None}
     assert train(choose(runs.get(option, tiny), changes)) == 0
 
 
@@ -100,8 +109,8 @@ def test_budget(option, tiny, train):
 def test_every_group_is_covered():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir()}
     runs = {"style", "model", "loss", "loss_network", "trainer", "data", "experiment", "budget"}
-    # Every model takes network, optimizer and scheduler; every run callbacks, and a logger: see also test_logger.
-    assert groups == runs | {"network", "optimizer", "scheduler", "logger", "callbacks"}
+    # Models take network, optimizer, scheduler and adversary; every run callbacks, and a logger: see also test_logger.
+    assert groups == runs | {"network", "optimizer", "scheduler", "adversary", "logger", "callbacks"}
 
 
 @pytest.mark.parametrize("model", ["johnson", "multi_style"])

@@ -1,7 +1,7 @@
 """Which file a training writes, so that no network replaces another unless told to."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -42,19 +42,35 @@ def choose_output(config: DictConfig, given: bool, resume: Path | None) -> Path:
     return output
 
 
+def refuse_taken(files: Sequence[Path], refuse: bool) -> None:
+    """Raise FileExistsError if one of the files beside a network exists, and is not to be replaced."""
+    for path in files if refuse and first_process() else ():
+        if path.exists():
+            raise FileExistsError(f"{path}, which goes with output, exists: choose another, or give overwrite=true")
+
+
 @contextmanager
-def writing(output: Path, overwrite: bool, run: Path) -> Iterator[Path]:
+def writing(
+    output: Path, overwrite: bool, run: Path, files: Callable[[Path], Sequence[Path]] = lambda path: [path]
+) -> Iterator[Path]:
     """Yield the file to write a network to, and note in the folder of its run that it is its own.
 
     Unless it may be overwritten, the file is NAME_2, NAME_3, … where NAME is taken by the time the network is written;
     it exists, empty, in the body, so that no other run takes it, and is gone again if the body fails.
+
+    Args:
+        output: the file that is wanted.
+        overwrite: whether it may be replaced.
+        run: folder of the run.
+        files: names all files that are written for one of the first, itself included.
     """
-    chosen = output if overwrite else _first_made(output, lambda path: path.touch(exist_ok=False))
+    chosen = output if overwrite else _first_made(output, lambda path: _claim(files(path)))
     try:
         yield chosen
     except BaseException:
         if not overwrite:
-            chosen.unlink(missing_ok=True)
+            for path in files(chosen):
+                path.unlink(missing_ok=True)
         raise
     (run / NOTE).write_text(str(chosen.absolute()), encoding="utf-8")
 
@@ -69,6 +85,19 @@ def new_folder(path: str) -> str:
 def first_process() -> bool:
     """Tell whether this is the process of rank 0, to which the folder of a run and the network belong."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _claim(files: Sequence[Path]) -> None:
+    """Make files, empty; none if one of them exists."""
+    made: list[Path] = []
+    try:
+        for path in files:
+            path.touch(exist_ok=False)
+            made.append(path)
+    except FileExistsError:
+        for path in made:
+            path.unlink()
+        raise
 
 
 def _first_made(path: Path, make: Callable[[Path], None]) -> Path:

@@ -21,18 +21,21 @@ PATHS = [
     "style.image",
     "style.dir",
     "data.root",
+    "data.root_a",
+    "data.root_b",
     "data.heldout",
     "data.style_root",
     "init",
     "ckpt_path",
     "output",
     "loss_network.weights",
+    "model.init_back",
     "model.network.encoder",
     "trainer.default_root_dir",
     "hydra.run.dir",
     "hydra.sweep.dir",
 ]
-LISTS = ("data.root", "data.heldout", "data.style_root")  # that take several: [a,b]
+LISTS = ("data.root", "data.root_a", "data.root_b", "data.heldout", "data.style_root")  # that take several: [a,b]
 NAME, GROUP = "style.name", "style"
 # Texts that Hydra reads as they stand; quotes around them would only be in the way, in the names of folders and tables.
 PLAIN = re.compile(r"(?!(?:null|true|false|inf|nan|on|off|yes|no)$)[A-Za-z_./-][\w./-]*", re.IGNORECASE | re.ASCII)

@@ -27,7 +27,7 @@ from fast_style.cli.checks import check_settings
 from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.cli.outputs import choose_output, writing
+from fast_style.cli.outputs import choose_output, refuse_taken, writing
 from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
@@ -100,6 +100,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     OmegaConf.resolve(config)  # once: what depends on the machine is decided here
     L.seed_everything(config.seed, verbose=False)
     data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
+    refuse_taken(list(task.files(output).values())[1:], given and not config.overwrite)
     note = task.begin(config.init, resume)
     if trainer.is_global_zero:
         board = f"TensorBoard: tensorboard --logdir {_relative(run_dir)}" if _has_board(trainer) else ""
@@ -123,10 +124,10 @@ def train(config: DictConfig) -> dict[str, Any]:
         if not exit_code:
             log_settings(trainer, _flat(config), dict(sorted(after.items())))
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
-        with writing(output, config.overwrite, run_dir) as output:
+        with writing(output, config.overwrite, run_dir, lambda path: list(task.files(path).values())) as output:
             task.save(output, metadata)
-        _report(output, metadata, data.summary(), duration)
-        _show(output, task, trainer.callbacks, _sample(config.data, data.heldout_names), config.style.get("dir"))
+        _report(task.files(output), metadata, data.summary(), duration)
+        _show(output, task, trainer.callbacks, _sample(data.first_heldout), config.style.get("dir"))
     if exit_code:
         raise Exit(exit_code, sentence)
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
@@ -148,36 +149,36 @@ def _has_board(trainer: L.Trainer) -> bool:
     return any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
 
 
-def _report(output: Path, metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
+def _report(files: dict[str, Path], metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
     before, after = (metadata[key].get("heldout/total_loss") for key in ("heldout_before", "heldout_after"))
     if before is not None and after is not None:
         print(f"held-out objective {before:.4g} → {after:.4g}")
     if photos:
         print(photos)
-    print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {output}")
+    written = ", ".join(f"{path} ({name})" if len(files) > 1 else str(path) for name, path in files.items())
+    print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {written}")
 
 
 def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
     """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
-    if not task.shown:
-        return
+    usable = bool(task.shown)
     for callback in callbacks:
         if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
+            usable = True
             images.write(output.with_suffix(".png"), sheet)
-            print(f"photo | style | result: {output.with_suffix('.png')}")
+            print(f"{'photo | style | result' if task.shown else 'examples'}: {output.with_suffix('.png')}")
+    if not usable:  # it makes no pictures
+        return
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style stylize"
     arguments = ["--model", str(output), *task.stylize_arguments(None if folder is None else Path(folder))]
     print(f"next: {command} {shlex.join(arguments)} --input {sample}")
 
 
-def _sample(config: DictConfig, heldout_names: list[str]) -> str:
+def _sample(first_heldout: Path | None) -> str:
     """Name a picture that is there: the first held-out photo, else the scene of the documentation."""
-    pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg")]
-    folder = config.heldout or config.root
-    if isinstance(folder, str):
-        pictures.insert(0, Path(folder) / heldout_names[0])
-    return next((shlex.quote(str(picture)) for picture in pictures if picture.is_file()), "PHOTO.jpg")
+    pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg"), *([first_heldout] if first_heldout else [])]
+    return next((shlex.quote(str(picture)) for picture in reversed(pictures) if picture.is_file()), "PHOTO.jpg")
 
 
 def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from fast_style.data.coco import download_coco
 from fast_style.data.datamodule import PhotoDataModule
 from fast_style.data.paintings import StyleCrops, recolor
+from fast_style.data.pairs import PairSource
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
 from fast_style.data.procedural import HeldOutScenes, ProceduralImages, procedural_image, reference_scenes
 from fast_style.data.sampler import SampleIndices
@@ -17,11 +18,14 @@ from fast_style.data.style import (
     shipped_styles,
     weighed,
 )
+from fast_style.data.translation import PairDataModule, UnpairedDataModule
 
 __all__ = [
     "HeldOut",
     "HeldOutScenes",
     "ImageSource",
+    "PairDataModule",
+    "PairSource",
     "PhotoDataModule",
     "PhotoDataset",
     "ProceduralImages",
@@ -29,6 +33,7 @@ __all__ = [
     "SampleIndices",
     "StyleCrops",
     "StyleSource",
+    "UnpairedDataModule",
     "collate",
     "download_coco",
     "find_style",

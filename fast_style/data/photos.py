@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fast_style.data.sources import ImageSource
+from fast_style.data.sources import Images
 from fast_style.images import resize_short_side, to_float
 
+Source = TypeVar("Source", bound=Images)
 MAX_ATTEMPTS = 100
 SQUARES = 4  # of an image that is longer, this many times its short side are resized
 
@@ -49,7 +50,7 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
     A photo that cannot be read is replaced by the one after it in the epoch's order.
 
     Args:
-        source: the photos.
+        source: the photos, or whatever is cropped alike, such as the pairs of a `PairSource`.
         size: side of the samples in pixels, at least 1.
         seed: another seed, another sequence of samples.
 
@@ -57,7 +58,7 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
         ValueError: if size is below 1.
     """
 
-    def __init__(self, source: ImageSource, size: int, seed: int = 0) -> None:
+    def __init__(self, source: Images, size: int, seed: int = 0) -> None:
         if size < 1:
             raise ValueError(f"the size of the training crops must be at least 1 pixel, got {size}")
         self.source = source
@@ -113,7 +114,7 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
         RuntimeError: if no photo can be read.
     """
 
-    def __init__(self, source: ImageSource, size: int) -> None:
+    def __init__(self, source: Images, size: int) -> None:
         if size < 1:
             raise ValueError(f"the size of the held-out photos must be at least 1 pixel, got {size}")
         self.size = size
@@ -137,7 +138,7 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
         return {"image": image, "index": torch.tensor(index), "skipped": [], "enlarged": enlarged}
 
 
-def is_readable(source: ImageSource, index: int, size: int) -> bool:
+def is_readable(source: Images, index: int, size: int) -> bool:
     """Whether a photo can be read where samples of `size` pixels are wanted."""
     try:
         source.read(index, size)
@@ -148,7 +149,7 @@ def is_readable(source: ImageSource, index: int, size: int) -> bool:
     return True
 
 
-def set_aside(source: ImageSource, count: int, size: int) -> tuple[ImageSource, ImageSource]:
+def set_aside(source: Source, count: int, size: int) -> tuple[Source, Source]:
     """Return the photos to train on and those set aside: `count` readable ones whose names have the smallest hashes.
 
     At most a quarter of the photos and at least one is set aside; a single photo is among both.
@@ -176,12 +177,12 @@ def random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tensor
     """Cut a training crop out of a photo, as `PhotoDataset` describes it.
 
     Args:
-        pixels: RGB of shape (3, H, W), uint8.
+        pixels: RGB of shape (3, H, W), uint8; or several images, (3·K, H, W), that are cut alike.
         size: side of the crop in pixels.
         generator: decides its place, its size in the photo, and whether it is mirrored.
 
     Returns:
-        RGB of shape (3, size, size) in [0, 1].
+        RGB of shape (3, size, size) in [0, 1], or (3·K, size, size).
     """
     h, w = pixels.shape[-2:]
     top, left, side = draw_square(h, w, size, generator)

@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 from torch import Tensor
 
@@ -19,6 +19,26 @@ Roots = str | Path | Sequence[str | Path]
 # An encoded photo above this size is taken for a decompression bomb: COCO's largest has 1 MB, 100-megapixel ones 100.
 MAX_BYTES = 512 * 2**20
 ENCRYPTED = "encrypted (unpack them first)"
+
+
+class Images(Protocol):
+    """Images by number, and their names."""
+
+    names: list[str]
+
+    def __len__(self) -> int: ...
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """Return the images at these positions only, in this order."""
+        ...
+
+    def read(self, index: int, min_side: int | None = None) -> Tensor:
+        """Read an image, (C, H, W) uint8; a large one may come back smaller, its short side at least `min_side`."""
+        ...
+
+    def path(self, index: int) -> Path | None:
+        """Return the file of an image; None if it is in none of its own."""
+        ...
 
 
 class ImageSource:
@@ -70,7 +90,13 @@ class ImageSource:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_zips": {}}  # open files cannot be pickled
 
-    def subset(self, indices: Sequence[int]) -> "ImageSource":
+    def path(self, index: int) -> Path | None:
+        """Return the file of an image in a folder; None of one in a zip file or at an address."""
+        position, name = self._files[index]
+        root = self.roots[position]
+        return root / name if isinstance(root, Path) and root.is_dir() else None
+
+    def subset(self, indices: Sequence[int]) -> Self:
         """Return a source of the images at these positions only, in this order."""
         chosen = object.__new__(type(self))
         chosen.roots = self.roots

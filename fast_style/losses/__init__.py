@@ -1,10 +1,14 @@
 """Losses: pure functions that return one unweighted scalar, and the perceptual loss that binds them."""
 
+from fast_style.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, r1_penalty
 from fast_style.losses.any_painting import AnyPaintingLoss
 from fast_style.losses.any_style import AnyStyleLoss
+from fast_style.losses.colour import colour_loss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
 from fast_style.losses.equivariance import equivariance_loss, shifted
-from fast_style.losses.perceptual import PerceptualLoss, summarize
+from fast_style.losses.features import FeatureLoss
+from fast_style.losses.patch_nce import patch_nce_loss
+from fast_style.losses.perceptual import PerceptualLoss, chosen_terms, summarize
 from fast_style.losses.style import (
     STYLE_LOSSES,
     covariance_loss,
@@ -17,11 +21,16 @@ from fast_style.losses.temporal import Frames, following, temporal_loss, warped
 from fast_style.losses.tone import tone_loss
 
 __all__ = [
+    "ADVERSARIAL_LOSSES",
     "STYLE_LOSSES",
+    "AdversarialLoss",
     "AnyPaintingLoss",
     "AnyStyleLoss",
+    "FeatureLoss",
     "Frames",
     "PerceptualLoss",
+    "chosen_terms",
+    "colour_loss",
     "content_loss",
     "covariance_loss",
     "equivariance_loss",
@@ -31,6 +40,8 @@ __all__ = [
     "gram_loss",
     "laplacian_loss",
     "mean_std_loss",
+    "patch_nce_loss",
+    "r1_penalty",
     "shifted",
     "sliced_wasserstein_loss",
     "summarize",

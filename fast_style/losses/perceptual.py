@@ -80,7 +80,7 @@ class PerceptualLoss(nn.Module):
             raise ValueError(f"{message} model=multi_style")  # noqa: TRY004 - it is the setting that is wrong
         content = layer_weights("content", content_layers, content_weight)
         styles = layer_weights("style", style_layers, style_weight)
-        self.terms = _chosen_terms(terms or {}, term_weights or {})
+        self.terms = chosen_terms(terms or {}, term_weights or {})
         _check_weight("tv_weight", tv_weight)
         for kind, name, known in (("content", content_loss, CONTENT_LOSSES), ("style", style_loss, STYLE_LOSSES)):
             if name not in known:
@@ -208,8 +208,16 @@ def layer_weights(loss: str, layers: LayerWeights, weight: float) -> dict[str, f
     return {layer: weight * value for layer, value in by_layer.items() if weight * value > 0}
 
 
-def _chosen_terms(terms: Mapping[str, Term], weights: Mapping[str, float]) -> dict[str, Term]:
-    """Return the terms of a weight above 0; raise ValueError where terms and weights do not have the same names."""
+def chosen_terms(terms: Mapping[str, Term], weights: Mapping[str, float]) -> dict[str, Term]:
+    """Return the terms of a weight above 0.
+
+    Args:
+        terms: functions by name.
+        weights: their weights by name.
+
+    Raises:
+        ValueError: if terms and weights do not have the same names, or a weight is negative or NaN.
+    """
     for name in {*terms} ^ {*weights}:
         missing = "no weight: give term_weights" if name in terms else "no function: give terms"
         raise ValueError(f"the term {name} has {missing}.{name}")

@@ -1,4 +1,4 @@
-"""Networks: those that make pictures, and the loss network.
+"""Networks: those that make pictures, those that judge them, and the loss network.
 
 `Generator` makes pictures of photos; a `StyleNetwork` is one that may hold several styles; what `TakesImages` gets its
 style from images.
@@ -8,6 +8,7 @@ from fast_style.networks.adain import AdaIN
 from fast_style.networks.any_style import AnyStyleNetwork
 from fast_style.networks.chain import ChainNetwork
 from fast_style.networks.generator import Generator
+from fast_style.networks.patch_discriminator import PatchDiscriminator
 from fast_style.networks.resnet_generator import ResnetGenerator
 from fast_style.networks.slim import SlimNetwork
 from fast_style.networks.style_network import StyleNetwork, TakesImages
@@ -34,6 +35,7 @@ __all__ = [
     "AnyStyleNetwork",
     "ChainNetwork",
     "Generator",
+    "PatchDiscriminator",
     "ResnetGenerator",
     "SlimNetwork",
     "StyleNetwork",

@@ -105,16 +105,21 @@ class NetworkTask(Task):
         Raises:
             ValueError: if it has another architecture.
         """
-        described, wanted = describe(start), describe(self.network)
-        if described != wanted:
-            raise ValueError(
-                f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
-            )
-        self.network.load_state_dict(start.state_dict())
+        take_over(self.network, start)
 
-    def on_fit_start(self) -> None:
-        """Lay out the weights as the images, see `laid_out`."""
-        self.network.to(memory_format=layout(self.device))
+    def configure_model(self) -> None:
+        """Lay out the weights as the images, see `laid_out`.
+
+        Before they are shared with other processes: `DistributedDataParallel` notes the layout of gradients then, and
+        would mix up those of the first step.
+        """
+        for part in self.laid_out_parts:
+            part.to(memory_format=layout(self.trainer.strategy.root_device))
+
+    @property
+    def laid_out_parts(self) -> Iterable[nn.Module]:
+        """What is laid out as the images."""
+        return (self.network,)
 
     @property
     def trained(self) -> Iterable[nn.Parameter]:
@@ -193,11 +198,7 @@ class NetworkTask(Task):
 
     def fits_half(self) -> bool:
         """Tell whether no weight or buffer is beyond the range of half precision."""
-        values = [
-            each for each in self.network.state_dict().values() if each.is_floating_point()
-        ]  # counters stay whole
-        largest = max(each.abs().max().item() for each in values)
-        return largest <= torch.finfo(torch.float16).max
+        return fits_half(self.network)
 
     def stylize(self, *inputs: Tensor) -> Tensor:
         """Apply the network in training, with or without keeping its activations."""
@@ -236,6 +237,17 @@ class NetworkTask(Task):
         return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
 
 
+def fits_half(network: nn.Module) -> bool:
+    """Tell whether no weight or buffer of a network is beyond the range of half precision."""
+    values = [each for each in network.state_dict().values() if each.is_floating_point()]  # counters stay whole
+    return max(each.abs().max().item() for each in values) <= torch.finfo(torch.float16).max
+
+
+def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, Any]) -> None:
+    """Write a network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
+    save_network(path, network, metadata, torch.float16 if fits_half(network) else torch.float32)
+
+
 def layout(device: torch.device) -> torch.memory_format:
     """Choose the memory layout in which networks train fastest on a device.
 
@@ -247,6 +259,20 @@ def layout(device: torch.device) -> torch.memory_format:
 def laid_out(images: Tensor) -> Tensor:
     """Give images (N, 3, H, W) the memory layout of their device, see `layout`."""
     return images.contiguous(memory_format=layout(images.device))
+
+
+def take_over(network: nn.Module, start: nn.Module) -> None:
+    """Give a network the weights of another.
+
+    Raises:
+        ValueError: if it has another architecture.
+    """
+    described, wanted = describe(start), describe(network)
+    if described != wanted:
+        raise ValueError(
+            f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
+        )
+    network.load_state_dict(start.state_dict())
 
 
 def describe(network: nn.Module) -> str:

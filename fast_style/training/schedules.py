@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 
 import torch.distributed
 from torch.optim import Optimizer
@@ -27,9 +28,39 @@ def warmup_cosine(
         ValueError: if `warmup_steps` is negative, `final` is outside [0, 1], or neither steps nor time are limited.
     """
     _check(warmup_steps, final)
-    if total_steps < 0 and seconds is None:
-        raise ValueError("the learning rate needs an end to fall to: set trainer.max_steps or trainer.max_time")
-    return LambdaLR(optimizer, _WarmupCosine(warmup_steps, total_steps, final, seconds))
+
+    def shape(progress: float) -> float:
+        return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
+
+    return LambdaLR(optimizer, _Schedule(shape, warmup_steps, total_steps, seconds))
+
+
+def hold_linear(
+    optimizer: Optimizer, total_steps: int, hold: float = 0.5, final: float = 0.0, seconds: float | None = None
+) -> LambdaLR:
+    """Stay for a share of the training, then fall in a straight line to `final` times the learning rate.
+
+    Source: Zhu et al. 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", section
+    4: 100 epochs at the same rate, and 100 more in which it falls to zero.
+
+    Args:
+        optimizer: whose learning rate it sets.
+        total_steps: the step at which it arrives; -1 if only the time is limited.
+        hold: the share of the steps or the time before it falls, at least 0 and below 1.
+        final: where it arrives, 0 to 1 times the learning rate.
+        seconds: see `warmup_cosine`.
+
+    Raises:
+        ValueError: if `hold` or `final` is outside its range, or neither steps nor time are limited.
+    """
+    _check(0, final)
+    if not 0 <= hold < 1:
+        raise ValueError(f"hold must be at least 0 and below 1 of the training, got {hold}")
+
+    def shape(progress: float) -> float:
+        return 1 - (1 - final) * max(0.0, progress - hold) / (1 - hold)
+
+    return LambdaLR(optimizer, _Schedule(shape, 0, total_steps, seconds))
 
 
 def warmup_constant(optimizer: Optimizer, warmup_steps: int) -> LambdaLR:
@@ -42,24 +73,29 @@ def warmup_constant(optimizer: Optimizer, warmup_steps: int) -> LambdaLR:
     return LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / (warmup_steps + 1)))
 
 
-class _WarmupCosine:
+class _Schedule:
     """The factor at a step. LambdaLR keeps the `__dict__` of such an object in checkpoints: the time used."""
 
-    __slots__ = ("__dict__", "_last", "_limits")
+    __slots__ = ("__dict__", "_last", "_limits", "_shape")
 
-    def __init__(self, warmup_steps: int, total_steps: int, final: float, seconds: float | None) -> None:
-        self._limits = warmup_steps, total_steps, final, seconds
+    def __init__(
+        self, shape: Callable[[float], float], warmup_steps: int, total_steps: int, seconds: float | None
+    ) -> None:
+        if total_steps < 0 and seconds is None:
+            raise ValueError("the learning rate needs an end to fall to: set trainer.max_steps or trainer.max_time")
+        self._shape = shape
+        self._limits = warmup_steps, total_steps, seconds
         self._last = time.monotonic()
         self.used = 0.0  # seconds
 
     def __call__(self, step: int) -> float:
-        warmup_steps, total_steps, final, seconds = self._limits
+        warmup_steps, total_steps, seconds = self._limits
         progress = (step - warmup_steps) / max(1, total_steps - warmup_steps) if total_steps >= 0 else 0.0
         if seconds is not None:
             progress = max(progress, self._count() / seconds)
         if step < warmup_steps:
             return (step + 1) / (warmup_steps + 1)
-        return final + (1 - final) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+        return self._shape(min(1.0, progress))
 
     def _count(self) -> float:
         now = time.monotonic()

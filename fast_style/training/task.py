@@ -23,8 +23,9 @@ class Task(L.LightningModule):
 
     A task implements Lightning's `configure_optimizers`, `training_step` and `validation_step`, and `save`. Its
     `training_step` returns `log_step(…)`, or calls it, so that all tasks log alike and stop where a loss is not
-    finite. Its `validation_step` logs `heldout/total_loss`, and may return {"photos", "stylized"}, (N, 3, H, W) each or
-    for `stylized` one such tensor for each name of `shown`, which are then shown in the log. The number of batches
+    finite. Its `validation_step` logs `heldout/total_loss`, and may return pictures that are then shown in the log:
+    {"photos", "stylized"}, (N, 3, H, W) each or for `stylized` one such tensor for each name of `shown`; or {"grids"},
+    by name a list of such tensors, the columns of a grid, as many in each. The number of batches
     trained on is `global_step`, also with several optimizers, see `Trainer`; in between, all that a task keeps must be
     in its checkpoints.
 
@@ -34,7 +35,8 @@ class Task(L.LightningModule):
 
     Attributes:
         wants: what a batch must hold beside its samples' `index`: `image`, (N, 3, H, W) in [0, 1]; `painting`, the
-            same of style images.
+            same of style images; `pair` or `unpaired`, `real_a` and `real_b`, of such shapes, which belong together or
+            do not.
         heldout_before: held-out losses before the first step, by name.
 
     Raises:
@@ -76,6 +78,10 @@ class Task(L.LightningModule):
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write what users keep of the training; the file appears under its name only once it is complete."""
         raise NotImplementedError
+
+    def files(self, output: Path) -> dict[str, Path]:
+        """Name the files that `save` writes when it is given a path, the first one itself."""
+        return {"": output}
 
     @property
     def shown(self) -> dict[str, Tensor]:

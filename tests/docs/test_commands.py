@@ -38,6 +38,7 @@ STAND_INS = {
     "A.safetensors": "checkpoints/pretrained/starry_night_slim.safetensors",
     "B.safetensors": "checkpoints/pretrained/the_scream_slim.safetensors",
     "checkpoints/starry_night.safetensors": "checkpoints/pretrained/starry_night_slim.safetensors",
+    "checkpoints/colouring.safetensors": "checkpoints/pretrained/starry_night_slim.safetensors",
     "checkpoints/mine.safetensors": "checkpoints/pretrained/starry_night_slim.safetensors",
 }
 # What makes a command quick.

@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from fast_style.training import warmup_constant, warmup_cosine
+from fast_style.training import hold_linear, warmup_constant, warmup_cosine
 
 
 def rates(schedule, steps, **arguments):
@@ -29,7 +29,17 @@ def test_warmup_constant():
     assert rates(warmup_constant, 5, warmup_steps=3) == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
 
 
+def test_hold_linear():
+    values = rates(hold_linear, 11, total_steps=8, hold=0.5)
+    assert values == pytest.approx([2.0] * 5 + [1.5, 1.0, 0.5] + [0.0] * 3)
+    assert rates(hold_linear, 5, total_steps=4, hold=0.0, final=0.5) == pytest.approx([2.0, 1.75, 1.5, 1.25, 1.0])
+
+
 def test_bad_values():
+    with pytest.raises(ValueError, match="hold must be at least 0 and below 1 of the training, got 1"):
+        rates(hold_linear, 1, total_steps=5, hold=1)
+    with pytest.raises(ValueError, match="needs an end to fall to"):
+        rates(hold_linear, 1, total_steps=-1)
     with pytest.raises(ValueError, match="warmup_steps must not be negative, got -1"):
         rates(warmup_cosine, 1, warmup_steps=-1, total_steps=5)
     with pytest.raises(ValueError, match="must be 0 to 1 times the highest, got 2"):

@@ -16,7 +16,7 @@ from fast_style.training.task import Task
 class PictureLogger(L.Callback):
     """Log the styles that a task shows once, and a grid photo | stylized of held-out photos at every validation.
 
-    A task that shows none, see `Task.shown`, has no pictures.
+    What `validation_step` returns is shown, see `Task`.
 
     Args:
         count: number of held-out photos in a grid.
@@ -24,8 +24,7 @@ class PictureLogger(L.Callback):
 
     def __init__(self, count: int = 8) -> None:
         self.count = count
-        self._photos: list[Tensor] = []
-        self._stylized: dict[str, list[Tensor]] = {}
+        self._grids: dict[str, list[list[Tensor]]] = {}  # rows by name, each of as many pictures (3, H, W)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the style images, once a run."""
@@ -35,7 +34,7 @@ class PictureLogger(L.Callback):
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget the last grid."""
-        self._photos, self._stylized = [], {}
+        self._grids = {}
 
     def on_validation_batch_end(
         self,
@@ -47,33 +46,36 @@ class PictureLogger(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep the pictures that the task returned, as long as the grid has room."""
-        room = self.count - len(self._photos)
-        if room <= 0 or not outputs:
-            return
-        pictures = outputs["stylized"]
-        self._photos += outputs["photos"][:room].cpu()
-        for name, stylized in ({"": pictures} if isinstance(pictures, Tensor) else pictures).items():
-            self._stylized.setdefault(name, []).extend(stylized[:room].clamp(0, 1).cpu())
+        for name, columns in _columns(outputs or {}).items():
+            rows = self._grids.setdefault(name, [])
+            pictures = [column[: self.count - len(rows)].clamp(0, 1).cpu() for column in columns]
+            rows += [list(row) for row in zip(*pictures, strict=True)]
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the grids."""
-        for name, pictures in self._stylized.items():
-            if pictures:
-                pairs = [each for pair in zip(self._photos, pictures, strict=True) for each in pair]
-                log_image(trainer, _tag("heldout", name), make_grid(pairs, nrow=4))
+        for name, rows in self._grids.items():
+            if rows:
+                width = len(rows[0])
+                cells = [each for row in rows for each in row]
+                log_image(trainer, _tag("heldout", name), make_grid(cells, nrow=max(1, 4 // width) * width))
 
     @torch.inference_mode()
     def contact_sheet(self, task: Task, rows: int = 4) -> Tensor | None:
         """Lay out photo | style | result for the first held-out photos, stylized now.
 
-        Of several styles each has a column, headed by its image.
+        Of several styles each has a column, headed by its image. Of a task that shows no style it has the first rows of
+        the last grids.
 
         Returns:
-            RGB of shape (1, 3, H, W) in [0, 1]; None if the task shows no style, or no photo has been seen yet.
+            RGB of shape (1, 3, H, W) in [0, 1]; None if no photo has been seen yet.
         """
-        if not self._photos or not task.shown:
+        grids = [grid[:rows] for grid in self._grids.values() if grid]
+        if not grids:
             return None
-        photos = torch.stack(self._photos[:rows])  # (N, 3, S, S)
+        if not task.shown:
+            cells = [each for grid in grids for row in grid for each in row]
+            return make_grid(cells, nrow=len(grids[0][0]), padding=4, pad_value=1.0)[None]
+        photos = torch.stack([row[0] for row in grids[0]])  # (N, 3, S, S)
         styles = [_square(style, photos.shape[-1]) for style in task.shown.values()]
         task.eval()
         if len(styles) == 1:
@@ -84,6 +86,15 @@ class PictureLogger(L.Callback):
         cells = [torch.ones_like(photos[0]), *styles]
         cells += [each for row in zip(photos, *columns, strict=True) for each in row]
         return make_grid(cells, nrow=len(styles) + 1, padding=4, pad_value=1.0)[None]
+
+
+def _columns(outputs: Mapping[str, Any]) -> dict[str, list[Tensor]]:
+    """Lay out what a task's `validation_step` returned: columns of pictures (N, 3, H, W) by the name of their grid."""
+    if "photos" not in outputs:
+        return dict(outputs.get("grids", {}))
+    pictures = outputs["stylized"]
+    by_name = {"": pictures} if isinstance(pictures, Tensor) else pictures
+    return {name: [outputs["photos"], stylized] for name, stylized in by_name.items()}
 
 
 def _tag(kind: str, style: str) -> str:

@@ -22,7 +22,7 @@ class Throughput(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Mapping[str, Any], batch_idx: int
     ) -> None:
         """Count the batch; at a logging step, log and start over."""
-        self._images += len(batch["image"]) * trainer.world_size
+        self._images += len(batch["index"]) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             now = time.perf_counter()
             pl_module.log("train/images_per_second", self._images / (now - self._since))

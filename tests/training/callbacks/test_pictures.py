@@ -82,11 +82,36 @@ def test_contact_sheet_of_several_styles(photos):
         assert torch.equal(cells[:, row, 2], photo)
 
 
-def test_a_task_that_shows_nothing_has_no_sheet(photos):
-    assert show(PictureLogger(), photos).contact_sheet(Task()) is None
+def test_a_task_that_shows_nothing_has_no_sheet():
     logger = PictureLogger()
     logger.on_validation_batch_end(None, None, None, {}, 0)  # whose validation returns nothing
     logger.on_validation_epoch_end(None, None)
+    assert logger.contact_sheet(Task()) is None
+
+
+def test_a_task_without_styles_has_its_grids_on_the_sheet(photos):
+    logger, there, back = PictureLogger(count=5), [photos, photos / 2, photos / 4], [photos / 3] * 3
+    for _ in range(2):
+        logger.on_validation_batch_end(None, None, {"grids": {"AtoB": there, "BtoA": back}}, {}, 0)
+    sheet = logger.contact_sheet(Task(), rows=2)
+    cells = sheet[0, :, 4:, 4:].unfold(1, 16, 20).unfold(2, 16, 20)  # (3, rows, columns, 16, 16)
+    assert cells.shape[1:3] == (4, 3)
+    for row in range(2):
+        for column in range(3):
+            assert torch.equal(cells[:, row, column], there[column][row])
+            assert torch.equal(cells[:, 2 + row, column], back[column][row])
+
+
+@pytest.mark.parametrize(("columns", "across"), [(1, 4), (2, 4), (3, 3)])
+def test_grids_in_the_log_have_whole_rows(photos, monkeypatch, columns, across):
+    logged = {}
+    monkeypatch.setattr(
+        "fast_style.training.callbacks.pictures.log_image", lambda _, tag, image: logged.update({tag: image})
+    )
+    logger = PictureLogger(count=4)
+    logger.on_validation_batch_end(None, None, {"grids": {"AtoB": [photos] * columns}}, {}, 0)
+    logger.on_validation_epoch_end(None, None)
+    assert logged["heldout/AtoB"].shape == (3, 18 * 4 * columns // across + 2, 18 * across + 2)
 
 
 def test_no_contact_sheet_before_a_validation(photos):

@@ -1,0 +1,217 @@
+"""Pairs of images, and what they should become."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from fast_style.data.sources import ImageSource
+from fast_style.files import as_path
+from fast_style.images import list_images, read, read_header
+
+DIRECTIONS = ("AtoB", "BtoA")
+LISTED = 5  # names in a sentence
+HELDOUT = ("test", "val")
+
+
+class PairSource:
+    """Pairs of images of equal size, each read as one image of six channels: the input's three, then the target's.
+
+    So whatever crops and mirrors images does it alike for both. The layouts are told apart by what is there:
+
+    - `FOLDER/A` and `FOLDER/B`, or `FOLDER/A/PART` and `FOLDER/B/PART`: files of the same name, suffixes aside;
+    - a `.csv` file with the columns `a` and `b`: files, relative to that of the table;
+    - `FOLDER/PART`, or `FOLDER`: images that hold A in their left and B in their right half.
+
+    Args:
+        root: the folder or the `.csv` file.
+        direction: `AtoB` or `BtoA`, from the input to the target.
+        part: the folder of the split.
+
+    Attributes:
+        names: of the pairs, sorted.
+        layout: `A and B`, `a table` or `side by side`.
+        left_out: one line that tells what was left out and why; empty if nothing was.
+        converted: one line that tells which images are grey or have 16 bits, which are read as RGB of 8 bits; empty if
+            there are none.
+
+    Raises:
+        FileNotFoundError: if there is no such folder or file, or a side is empty.
+        ValueError: if the direction is neither, names are unmatched or come twice, A and B are the same, the sizes of a
+            pair differ, or the folder holds `trainA` and `trainB`, which are no pairs.
+    """
+
+    def __init__(self, root: str | Path, direction: str = "AtoB", part: str = "train") -> None:
+        check_direction(direction)
+        self.root = as_path(root, "a folder of pairs")
+        self.direction = direction
+        self.left_out = ""
+        self.layout, self._files = self._find(part)
+        self.names = list(self._files)
+        self.converted = self._look()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """Return a source of the pairs at these positions only, in this order."""
+        chosen = object.__new__(type(self))
+        chosen.__dict__.update(self.__dict__)
+        chosen.names = [self.names[index] for index in indices]
+        return chosen
+
+    def read(self, index: int, min_side: int | None = None) -> Tensor:
+        """Read one pair.
+
+        Args:
+            index: position in `names`.
+            min_side: if given, large images may come back smaller, their shorter side at least this long.
+
+        Returns:
+            RGB of the input and of the target, one after the other, (6, H, W), uint8.
+
+        Raises:
+            ValueError: if a file is not a readable image.
+            FileNotFoundError: if it has gone since it was listed.
+        """
+        a, b = self._files[self.names[index]]
+        if b is None:
+            both = read(a, None if min_side is None else 2 * min_side)
+            half = both.shape[-1] // 2
+            sides = [both[..., :half], both[..., half : 2 * half]]
+        else:
+            sides = [read(a, min_side), read(b, min_side)]
+            if sides[0].shape != sides[1].shape:  # one is a JPEG that was decoded smaller
+                sides = [read(a), read(b)]
+        return torch.cat(sides if self.direction == "AtoB" else sides[::-1])
+
+    def path(self, index: int) -> Path | None:
+        """Return the file of an input; None if it lies side by side with its target."""
+        a, b = self._files[self.names[index]]
+        return None if b is None else a if self.direction == "AtoB" else b
+
+    def _find(self, part: str) -> tuple[str, dict[str, tuple[Path, Path | None]]]:
+        root = self.root
+        if root.suffix.lower() == ".csv":
+            return "a table", dict(sorted(_of_table(root).items()))
+        if not root.is_dir():
+            raise FileNotFoundError(f"there is no folder or .csv file of pairs at {root}")
+        if (root / "A").is_dir() and (root / "B").is_dir():
+            sides = [root / "A", root / "B"]
+            if all((side / part).is_dir() for side in sides):
+                sides = [side / part for side in sides]
+            sources = [ImageSource(side) for side in sides]
+            self.left_out = "; ".join(source.left_out for source in sources if source.left_out)
+            return "A and B", _by_stem(sides[0], sides[1], *(source.names for source in sources))
+        if (root / "trainA").is_dir() or (root / "trainB").is_dir():
+            raise ValueError(
+                f"{root} holds trainA and trainB, two collections without pairs: give data=unpaired model=cycle_gan, "
+                "or pairs as A/train and B/train"
+            )
+        folder = root / part if (root / part).is_dir() else root
+        listing = list_images(folder)
+        self.left_out = str(listing)
+        if not listing.names:
+            raise FileNotFoundError(
+                f"{folder} holds no pairs: looked for the folders A and B, and for images that hold both side by side"
+            )
+        return "side by side", {name: (folder / name, None) for name in listing.names}
+
+    def _look(self) -> str:
+        """Check the sizes of all pairs by the headers of their files, and tell what will be converted."""
+        found: Counter[str] = Counter()
+        for a, b in self._files.values():
+            try:
+                headers = [read_header(path) for path in (a, b) if path is not None]
+            except (ValueError, OSError):
+                continue  # it is passed over when its turn comes
+            for header in headers:
+                found += Counter({"with 16 bits": header.is_deep, "grey": header.is_grey and not header.is_deep})
+            sizes = [f"{header.width}×{header.height}" for header in headers]
+            if len(set(sizes)) > 1:
+                raise ValueError(f"{a} has {sizes[0]} pixels and {b} has {sizes[1]}: a pair must be of one size")
+            if b is None and headers[0].width % 2:
+                raise ValueError(f"{a} is {headers[0].width} pixels wide: two halves side by side need an even width")
+        return converted(found)
+
+
+def heldout_part(root: str | Path) -> str | None:
+    """Find which split of a folder of pairs is for measuring, `test` or `val`; None if there is none."""
+    folder = as_path(root, "a folder of pairs")
+    for part in HELDOUT:
+        if (folder / "A" / part).is_dir() and (folder / "B" / part).is_dir():
+            return part
+        if (folder / "train").is_dir() and (folder / part).is_dir():
+            return part
+    return None
+
+
+def check_direction(direction: str) -> None:
+    """Raise ValueError unless a direction is AtoB or BtoA."""
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction must be {' or '.join(DIRECTIONS)}, got {direction!r}")
+
+
+def converted(found: Counter[str]) -> str:
+    """Tell how many images are read as RGB of 8 bits; empty if none are."""
+    told = [f"{count} {kind}" for kind, count in sorted(found.items()) if count]
+    return f"{' and '.join(told)}: read as RGB of 8 bits" if told else ""
+
+
+def _by_stem(a: Path, b: Path, names_a: list[str], names_b: list[str]) -> dict[str, tuple[Path, Path | None]]:
+    if a.samefile(b):
+        raise ValueError(f"{a} and {b} are the same folder: A and B must be two")
+    sides = [_stems(folder, names) for folder, names in ((a, names_a), (b, names_b))]
+    alone = [f"A/{name}" for stem, name in sides[0].items() if stem not in sides[1]]
+    alone += [f"B/{name}" for stem, name in sides[1].items() if stem not in sides[0]]
+    if alone:
+        images = "1 image has" if len(alone) == 1 else f"{len(alone)} images have"
+        raise ValueError(
+            f"{images} no partner of the same name: {_listed(alone)}; name both of a pair alike, or take them away"
+        )
+    return {stem: (a / name, b / sides[1][stem]) for stem, name in sorted(sides[0].items())}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def _stems(folder: Path, names: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        stem = str(PurePosixPath(name).with_suffix(""))
+        if stem in found:
+            raise ValueError(f"{folder} holds {found[stem]} and {name}, which would be the same of a pair: rename one")
+        found[stem] = name
+    return found
+
+
+def _of_table(path: Path) -> dict[str, tuple[Path, Path | None]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no table of pairs at {path}")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        names = rows.fieldnames or ()
+        if not {"a", "b"} <= set(names):
+            raise ValueError(f"{path} must have the columns a and b in its first line, got {','.join(names)}")
+        found: dict[str, tuple[Path, Path | None]] = {}
+        for row in rows:
+            texts = [(row[side] or "").strip() for side in ("a", "b")]
+            files = [path.parent / os.path.expanduser(text) for text in texts]  # noqa: PTH111 - of a part of a path
+            for side, text, file_of in zip("ab", texts, files, strict=True):
+                if not text or not file_of.is_file():
+                    raise FileNotFoundError(f"{path}, line {rows.line_num}: {side} is {text!r}, which is no file")
+            if files[0].samefile(files[1]):
+                raise ValueError(f"{path}, line {rows.line_num}: a and b are the same file, {texts[0]}")
+            if texts[0] in found:
+                raise ValueError(f"{path}, line {rows.line_num}: {texts[0]} comes more than once as a")
+            found[texts[0]] = files[0], files[1]
+    if not found:
+        raise FileNotFoundError(f"{path} holds no pair: give a line a.jpg,b.jpg for each")
+    return found

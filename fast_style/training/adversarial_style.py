@@ -1,0 +1,211 @@
+"""Train one network for one painting, or the hand of several, with a discriminator beside the perceptual loss."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+import torch.distributed
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from fast_style.data.photos import generator
+from fast_style.functional import luma
+from fast_style.images import resize_short_side
+from fast_style.layers.antialias import binomial
+from fast_style.losses import PerceptualLoss, summarize
+from fast_style.networks import TakesImages
+from fast_style.training.adversarial import AdversarialTask, Adversary
+from fast_style.training.network_task import laid_out, name_of
+
+DRAW = 6  # lest crops of photos and of the painting are drawn alike
+BALANCE_EVERY = 16  # steps between two measurements of the gradients
+BLUR = 9  # taps of the blur
+NEARLY_GREY = 0.01  # mean difference from grey
+
+
+class AdversarialStyle(AdversarialTask):
+    """Feed-forward style transfer whose pictures are also to pass for crops of the painting.
+
+    The perceptual loss of Johnson et al. 2016 says what to keep and which statistics to take on, the discriminator what
+    brushwork looks like. It also learns to reject the painting without its colours and without its edges (Chen et al.
+    2018, "CartoonGAN"; Chen et al. 2020, "AnimeGAN"), so that neither colours nor edges fade.
+
+    Args:
+        network: maps photos (N, 3, H, W) in [0, 1] to stylized images of the same shape.
+        loss: the perceptual loss; its targets and its frozen network stay out of the checkpoints.
+        adversary: the discriminator and what belongs to it.
+        optimizer: see `AdversarialTask`.
+        scheduler: see `NetworkTask`.
+        crops: what is real: crops of the `painting`, at the scale of `style.size`, or of the `paintings` of
+            `data.style_root`.
+        negatives: what is made of these crops for the discriminator to reject: `grey` and `blurred`.
+        adversarial_weight: of the generator's side; with `balance` that of the first steps until it is measured.
+        balance: choose the adversarial weight, every 16 steps, so that at the pictures the gradient of its term has
+            this many times the norm of that of the style terms, or of all others if there are none; None keeps the
+            weight.
+        discriminator_weight: of the discriminator's side.
+        seed: with a sample's number decides its crop.
+        average: see `AdversarialTask`.
+        discriminator_lr: see `AdversarialTask`.
+        on_nonfinite: see `NetworkTask`.
+        equivariance_weight: see `NetworkTask`.
+
+    Raises:
+        ValueError: if an argument is none of these, a number is outside its range, or a grey painting is to be told
+            from itself without colours.
+    """
+
+    kept = (*AdversarialTask.kept, "adversarial_weight")
+    adversarial_weight: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: PerceptualLoss,
+        adversary: Adversary,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        crops: Literal["painting", "paintings"] = "painting",
+        negatives: Sequence[Literal["grey", "blurred"]] = ("grey", "blurred"),
+        adversarial_weight: float = 1.0,
+        balance: float | None = 0.25,
+        discriminator_weight: float = 1.0,
+        seed: int = 0,
+        average: float = 0.999,
+        discriminator_lr: float = 1.0,
+        on_nonfinite: str = "stop",
+        equivariance_weight: float = 0.0,
+    ) -> None:
+        if crops not in ("painting", "paintings"):
+            raise ValueError(f"crops must be painting or paintings, got {crops!r}")
+        for negative in negatives:
+            if negative not in NEGATIVES:
+                raise ValueError(f"negatives must be a list of {', '.join(NEGATIVES)}, got {negative!r}")
+        numbers = {"adversarial_weight": adversarial_weight, "balance": balance}
+        for name, value in (numbers | {"discriminator_weight": discriminator_weight}).items():
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        if crops == "painting" and "grey" in negatives and (loss.image - _grey(loss.image)).abs().mean() < NEARLY_GREY:
+            raise ValueError("the painting is grey, and grey is to be rejected: give model.negatives=[blurred]")
+        super().__init__(
+            network,
+            {"B": adversary},
+            optimizer,
+            scheduler,
+            average=average,
+            discriminator_lr=discriminator_lr,
+            on_nonfinite=on_nonfinite,
+            equivariance_weight=equivariance_weight,
+        )
+        self.loss = loss.to(memory_format=torch.channels_last)
+        self.weights |= loss.weights | {"discriminator_loss": discriminator_weight}
+        self.weights["equivariance_loss"] = equivariance_weight
+        self.register_buffer("adversarial_weight", torch.tensor(float(adversarial_weight)))
+        self.balance = balance
+        self.negatives = [NEGATIVES[name] for name in negatives]
+        self.seed = seed
+        self.wants = ("image", "painting") if crops == "paintings" else ("image",)
+
+    @property
+    def shown(self) -> dict[str, Tensor]:
+        """The painting, which needs no name."""
+        return {"": self.loss.image}
+
+    def identity(self) -> dict[str, Any]:
+        """Describe the painting, the loss network and the discriminator."""
+        return super().identity() | {"loss network": name_of(self.loss.loss_network)}
+
+    def start_from(self, start: nn.Module) -> None:
+        """Take over the weights of another network; of one for any style, those that it predicts for the painting.
+
+        Raises:
+            ValueError: if it has another architecture.
+        """
+        if isinstance(start, TakesImages) and start.takes_images:
+            start = start.of_images({"painting": self.loss.image}).of_style({"painting": 1})
+        super().start_from(start)
+
+    def forward(self, photos: Tensor, style: str = "") -> Tensor:
+        """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""
+        return self.use()(laid_out(photos))
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Return the weighted losses of a batch {"image": (N, 3, H, W) in [0, 1]}, both sides' together."""
+        photos = batch["image"]
+        moved, shift = self.moved(batch)
+        both = torch.cat([photos, moved]) if len(moved) else photos
+        pictures, of_moved = self.network(laid_out(both)).split([len(photos), len(moved)])
+        losses = self.loss(pictures, photos)
+        losses |= self.equivariance(pictures, of_moved, shift)
+        real = laid_out(batch["painting"] if "painting" in batch else self._crops(batch))
+        losses |= self.play("B", real, pictures, batch, [make(real) for make in self.negatives])
+        if self.balance is not None and self.global_step % BALANCE_EVERY == 0:
+            self._balance(losses, pictures)
+        self.log("train/adversarial_weight", self.adversarial_weight)
+        return self.log_step(losses, summarize(losses, self.weights_of(losses)))
+
+    def weights_of(self, losses: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Look up the weights of losses, that of the adversarial one as it was measured."""
+        return super().weights_of(losses) | {"adversarial_loss": self.adversarial_weight}
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """Log the perceptual losses on held-out photos, in float32; return the pictures."""
+        photos = batch["image"]
+        with torch.autocast(photos.device.type, enabled=False):
+            stylized = self(photos)
+            self.log_heldout({"": self.loss.summary(self.loss(stylized, photos))}, len(photos))
+        return {"photos": photos, "stylized": stylized}
+
+    def _balance(self, losses: Mapping[str, Tensor], pictures: Tensor) -> None:
+        """Measure the gradients at the pictures, over all processes, and choose the adversarial weight."""
+        own = {name: value for name, value in losses.items() if name in self.loss.weights}
+        style = {name: value for name, value in own.items() if name.startswith("style_loss")} or own
+        if not style:
+            return
+        total = torch.stack([self.loss.weights[name] * value for name, value in style.items()]).sum()
+        squares = []
+        for value in (total, losses["adversarial_loss"]):
+            (gradient,) = torch.autograd.grad(value, pictures, retain_graph=True)
+            squares.append(gradient.float().square().sum())
+        both = torch.stack(squares)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(both)
+        ratio = (both[0] / both[1].clamp_min(torch.finfo(torch.float32).tiny)).sqrt()
+        if ratio.isfinite():
+            self.adversarial_weight.copy_(float(self.balance or 0) * ratio)
+
+    def _crops(self, batch: Mapping[str, Any]) -> Tensor:
+        """Cut a crop of the photos' size out of the painting for each of them, mirrored half the time."""
+        photos = batch["image"]
+        h, w = photos.shape[-2:]
+        painting = self.loss.image.to(photos.device)
+        if painting.shape[-2] < h or painting.shape[-1] < w:
+            painting = resize_short_side(painting, max(h, w))
+        crops = []
+        for sample in batch["index"].tolist() if "index" in batch else range(len(photos)):
+            draws = generator(self.seed, sample, DRAW)
+            top, left = (
+                int(torch.randint(length - side + 1, (), generator=draws))
+                for length, side in zip(painting.shape[-2:], (h, w), strict=True)
+            )
+            crop = painting[..., top : top + h, left : left + w]
+            crops.append(crop.flip(-1) if torch.rand((), generator=draws) < 0.5 else crop)
+        return torch.cat(crops)
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Take the colours away from RGB (N, 3, H, W)."""
+    return luma(images.float()).expand_as(images)
+
+
+def _blurred(images: Tensor) -> Tensor:
+    """Take the edges away from RGB (N, 3, H, W)."""
+    taps = binomial(BLUR).to(images.device)
+    kernel = torch.outer(taps, taps).expand(3, 1, BLUR, BLUR)
+    with torch.autocast(images.device.type, enabled=False):
+        return F.conv2d(F.pad(images.float(), (BLUR // 2,) * 4, mode="reflect"), kernel, groups=3)
+
+
+NEGATIVES: dict[str, Callable[[Tensor], Tensor]] = {"grey": _grey, "blurred": _blurred}

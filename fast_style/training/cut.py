@@ -1,0 +1,201 @@
+"""Train a network in one direction without pairs, by patches that are to be found again."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from fast_style.data.photos import generator
+from fast_style.layers import ResidualBlock, apply
+from fast_style.losses import patch_nce_loss, summarize
+from fast_style.networks import ChainNetwork
+from fast_style.training.adversarial import AdversarialTask, Adversary
+from fast_style.training.network_task import describe, laid_out
+
+DRAW = 5  # lest crops and patches are drawn alike
+INIT_STD = 0.02
+
+
+class PatchHead(nn.Module):
+    """Two layers that project features of places onto the unit sphere.
+
+    Args:
+        channels: of the features.
+        width: K, of the projections.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(channels, width), nn.ReLU(), nn.Linear(width, width))
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, 0.0, INIT_STD)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, P, C) to (N, P, K) of unit length."""
+        return F.normalize(self.layers(features).float(), dim=-1)
+
+
+class CUT(AdversarialTask):
+    """Unpaired translation in one direction: what is at a place of a picture is found at that place of the photo.
+
+    Park et al. 2020, "Contrastive Learning for Unpaired Image-to-Image Translation" (https://arxiv.org/abs/2007.15651):
+    features of patches are those of the generator's own first half, projected by heads that learn with it.
+
+    Args:
+        network: a chain of layers, maps images (N, 3, H, W) in [0, 1] to pictures of the same shape.
+        adversary: the discriminator and what belongs to it.
+        optimizer: see `AdversarialTask`.
+        scheduler: see `NetworkTask`.
+        nce_weight: weight of `patch_nce_loss`, of which images of B, which are to stay as they are, have half.
+        identity: whether images of B are to stay as they are; without it a step is cheaper.
+        adversarial_weight: of the generator's side.
+        discriminator_weight: of the discriminator's side; the paper halves it.
+        patches: places of each image that are compared.
+        temperature: see `patch_nce_loss`.
+        head_width: length of the projections.
+        layers: positions in the network's `chain` whose outputs are compared beside the image itself. None: those of
+            the convolutions that go down, of the first residual block and of the one in the middle, as in the paper.
+        seed: with a sample's number decides its places.
+        average: see `AdversarialTask`.
+        discriminator_lr: see `AdversarialTask`.
+        on_nonfinite: see `NetworkTask`.
+
+    Raises:
+        ValueError: if the network is no chain, a layer is not in it, or a number is outside its range.
+    """
+
+    wants = ("unpaired",)
+    network: ChainNetwork
+
+    def __init__(
+        self,
+        network: ChainNetwork,
+        adversary: Adversary,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        nce_weight: float = 1.0,
+        identity: bool = True,
+        adversarial_weight: float = 1.0,
+        discriminator_weight: float = 0.5,
+        patches: int = 256,
+        temperature: float = 0.07,
+        head_width: int = 256,
+        layers: Sequence[int] | None = None,
+        seed: int = 0,
+        average: float = 0.999,
+        discriminator_lr: float = 1.0,
+        on_nonfinite: str = "stop",
+    ) -> None:
+        if not isinstance(network, ChainNetwork):
+            message = "the network must be a chain of layers: network=johnson, slim or resnet, got"
+            raise ValueError(f"{message} {describe(network)}")  # noqa: TRY004 - it is the setting that is wrong
+        weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
+        for name, weight in (weights | {"nce_loss": nce_weight}).items():
+            if not weight >= 0:
+                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
+        if patches < 2:
+            raise ValueError(f"patches must be at least 2, got {patches}")
+        super().__init__(
+            network,
+            {"B": adversary},
+            optimizer,
+            scheduler,
+            average=average,
+            discriminator_lr=discriminator_lr,
+            on_nonfinite=on_nonfinite,
+        )
+        self.places = _places(network) if layers is None else sorted(layers)
+        if not all(0 <= place < len(network.chain) for place in self.places):
+            raise ValueError(f"layers must be 0 to {len(network.chain) - 1}, positions in the chain, got {self.places}")
+        with torch.no_grad():
+            features, _ = self._encode(torch.zeros(1, 3, 64, 64))
+        names = ["image", *(f"layer_{place}" for place in self.places)]
+        self.heads.update({name: PatchHead(x.shape[1], head_width) for name, x in zip(names, features, strict=True)})
+        share = 0.5 if identity else 1.0
+        self.weights |= weights | {"nce_loss": share * nce_weight, "identity_nce_loss": share * nce_weight}
+        self.with_identity = identity
+        self.patches = patches
+        self.temperature = temperature
+        self.seed = seed
+
+    def forward(self, photos: Tensor, style: str = "") -> Tensor:
+        """Make pictures of images of shape (N, 3, H, W) in [0, 1]."""
+        return self.use()(laid_out(photos))
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Return the weighted losses of a batch {"real_a", "real_b": (N, 3, H, W) in [0, 1]}, both sides' together."""
+        real_a, real_b = batch["real_a"], batch["real_b"]
+        count = len(real_a)
+        inputs = laid_out(torch.cat([real_a, real_b]) if self.with_identity else real_a)
+        found, x = self._encode(inputs)
+        pictures = self._paint(x, inputs)
+        seen, _ = self._encode(pictures)
+        samples = batch.get("index", torch.arange(count))
+        losses = {"nce_loss": self._nce([x[:count] for x in seen], [x[:count] for x in found], samples)}
+        if self.with_identity:
+            rest = [x[count:] for x in seen], [x[count:] for x in found]
+            losses["identity_nce_loss"] = self._nce(*rest, samples)
+        losses |= self.play("B", laid_out(real_b), pictures[:count], batch)
+        return self.log_step(losses, summarize(losses, self.weights_of(losses)))
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
+        """Log what the patches of held-out images lose, in float32; return image | picture | an image of B."""
+        real_a, real_b = laid_out(batch["real_a"]), laid_out(batch["real_b"])
+        samples = batch.get("index", torch.arange(len(real_a)))
+        with torch.autocast(real_a.device.type, enabled=False):
+            fake_b, idt_b = self(real_a), self(real_b)
+            losses = {}
+            for name, picture, image in (("nce_loss", fake_b, real_a), ("identity_nce_loss", idt_b, real_b)):
+                losses[name] = self._nce(self._encode(picture)[0], self._encode(image)[0], samples)
+            self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
+        return {"grids": {"": [real_a, fake_b, real_b]}}
+
+    def _encode(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the padded images (N, 3, H, W) and what the places make of them, and the last of these."""
+        x = self.network.pad(images)
+        features, chain = [x], self.network.chain
+        for position in range(max(self.places, default=-1) + 1):
+            x = apply([chain[position]], x)
+            if position in self.places:
+                features.append(x)
+        return features, x
+
+    def _paint(self, x: Tensor, images: Tensor) -> Tensor:
+        """Go on from what `_encode` returned last to the pictures of the images."""
+        h, w = images.shape[-2:]
+        rest = self.network.chain[max(self.places, default=-1) + 1 :]
+        return self.network.to_rgb(apply(rest, x))[..., :h, :w]
+
+    def _nce(self, queries: Sequence[Tensor], keys: Sequence[Tensor], samples: Tensor) -> Tensor:
+        losses = []
+        for head, query, key in zip(self.heads.values(), queries, keys, strict=True):
+            places = self._draw(query.shape[-2] * query.shape[-1], samples).to(query.device)
+            with torch.no_grad():
+                target = head(_at(key, places))
+            losses.append(patch_nce_loss(head(_at(query, places)), target, self.temperature))
+        return torch.stack(losses).mean()
+
+    def _draw(self, count: int, samples: Tensor) -> Tensor:
+        """Draw places of each sample, numbers below `count`, (N, P): a function of (seed, sample) alone."""
+        kept = min(count, self.patches)
+        draws = (generator(self.seed, sample, DRAW) for sample in samples.tolist())
+        return torch.stack([torch.randperm(count, generator=each)[:kept] for each in draws])
+
+
+def _at(features: Tensor, places: Tensor) -> Tensor:
+    """Gather places (N, P) of features (N, C, H, W): (N, P, C)."""
+    flat = features.flatten(2).transpose(1, 2)  # (N, H·W, C)
+    return flat.gather(1, places[..., None].expand(-1, -1, flat.shape[2]))
+
+
+def _places(network: ChainNetwork) -> list[int]:
+    chain = network.chain
+    down = [p for p, layer in enumerate(chain) if isinstance(layer, nn.Conv2d) and layer.stride != (1, 1)]
+    blocks = [p for p, layer in enumerate(chain) if isinstance(layer, ResidualBlock)]
+    return sorted({*down, *([blocks[0], blocks[len(blocks) // 2]] if blocks else [])})
