@@ -134,11 +134,11 @@ class AdversarialStyle(AdversarialTask):
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"image": (N, 3, H, W) in [0, 1]}, both sides' together."""
         photos = batch["image"]
-        moved, shift = self.moved(batch)
+        moved, motion = self.moved(batch)
         both = torch.cat([photos, moved]) if len(moved) else photos
         pictures, of_moved = self.network(laid_out(both)).split([len(photos), len(moved)])
         losses = self.loss(pictures, photos)
-        losses |= self.equivariance(pictures, of_moved, shift)
+        losses |= self.compare_moved(pictures, of_moved, motion)
         real = laid_out(batch["painting"] if "painting" in batch else self._crops(batch))
         losses |= self.play("B", real, pictures, batch, [make(real) for make in self.negatives])
         if self.balance is not None and self.global_step % BALANCE_EVERY == 0:
