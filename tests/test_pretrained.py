@@ -14,20 +14,24 @@ from fast_style.data import load_style, procedural_image
 PRETRAINED = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained"
 STYLES = ["starry_night", "the_scream", "composition_vii"]
 ANY = ["any", "any_johnson"]
-NAMES = [*STYLES, *(f"{style}_slim" for style in STYLES)]
+VIDEOS = ["starry_night_video", "the_scream_video", "mosaic_video"]
+NAMES = [*STYLES, *(f"{style}_slim" for style in STYLES), *VIDEOS]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_file(name):
     path = PRETRAINED / f"{name}.safetensors"
-    assert path.stat().st_size <= (1_000_000 if name.endswith("_slim") else 4_000_000)
+    assert path.stat().st_size <= (4_000_000 if name in STYLES else 1_000_000)
     with safe_open(path, "pt") as file:
         assert {file.get_slice(key).get_dtype() for key in file.keys()} == {"F16"}  # noqa: SIM118 - not a dict
     metadata = read_metadata(path)
-    assert metadata["style"] == name.removesuffix("_slim")
+    assert metadata["style"] == name.removesuffix("_slim").removesuffix("_video")
     before, after = (metadata[key]["heldout/total_loss"] for key in ("heldout_before", "heldout_after"))
-    assert after < (0.9 if metadata["config"].get("init") == "base" else 0.2) * before
-    assert after < 4
+    if name not in VIDEOS:
+        assert after < (0.9 if metadata["config"].get("init") == "base" else 0.2) * before
+        assert after < 4
+    elif name != "mosaic_video":  # which began as another painting
+        assert after < 1.1 * before
     assert "license_note" in metadata
     for place in ("/home", "/root", "/work", "/tmp", "../"):
         assert place not in str(metadata)

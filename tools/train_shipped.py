@@ -4,12 +4,12 @@
         [--steps N | --minutes M] [--lanes 1] [--only NAME] [SETTING=VALUE …]
 
 Lanes of trainings, each by `python train.py experiment=NAME`: Johnson's network for The Starry Night, and from it for
-The Scream and Composition VII; the slim network for the same three; and, with a folder of many paintings and one of
-others to measure on, the network for any style; the same in Johnson's network, and from it one of ten paintings. What a
-network for any style predicts is strengthened afterwards by hand (`docs/reproduce.md`). A network whose
-file is in the output folder is left alone, and a training that was killed or stopped goes on from its last
-checkpoint, so the same command again finishes what is missing. Lanes run beside one another on a GPU, which one
-training does not fill (`--lanes 3`).
+The Scream and Composition VII; the slim network for the same three, and from these the networks for films; and, with a
+folder of many paintings and one of others to measure on, the network for any style; the same in Johnson's network, and
+from it one of ten paintings. What a network for any style predicts is strengthened afterwards by hand
+(`docs/reproduce.md`). A network whose file is in the output folder is left alone, and a training that was killed or
+stopped goes on from its last checkpoint, so the same command again finishes what is missing. Lanes run beside one
+another on a GPU, which one training does not fill (`--lanes 3`).
 
 `--steps` is for each network of one painting, the gallery takes three times as many; 40,000 steps of batch 4 are those
 of Johnson et al. 2016. With `--minutes` a lane takes about that long, start and measurements of each training included;
@@ -36,6 +36,7 @@ class Training:
     experiment: str
     style: str | None = None
     start: str | None = None
+    settings: tuple[str, ...] = ()
 
     @property
     def takes_any(self) -> bool:
@@ -60,6 +61,10 @@ LANES = [
         Training("starry_night_slim", "slim", "starry_night"),
         Training("the_scream_slim", "slim", "the_scream", "starry_night_slim"),
         Training("composition_vii_slim", "slim", "composition_vii", "starry_night_slim"),
+        Training("starry_night_video", "video", "starry_night", "starry_night_slim"),
+        Training("the_scream_video", "video", "the_scream", "the_scream_slim"),
+        # Another painting than that it starts from.
+        Training("mosaic_video", "video", "mosaic", "starry_night_slim", ("model.optimizer.lr=2e-3",)),
     ],
 ]
 
@@ -73,10 +78,12 @@ def command(training: Training, options: argparse.Namespace, lane: list[Training
     output = run / f"{training.name}.safetensors"
     parts = [sys.executable, "-u", str(ROOT / "train.py"), f"experiment={training.experiment}"]
     parts += [f"data.root={options.photos}", f"data.heldout={options.heldout}"]
-    parts.append(f"style.dir={options.others if training.takes_any else options.paintings}")
     if training.takes_any:
+        parts.append(f"style.dir={options.others}")
         # Relative where it can be: the file of a network tells what it was trained on.
         parts.append(f"data.style_root=[{options.many},{os.path.relpath(ROOT / 'fast_style/assets/styles')}]")
+    elif not training.style or any(options.paintings.glob(f"{training.style}.*")):  # else it ships
+        parts.append(f"style.dir={options.paintings}")
     parts += [f"output={output}", "overwrite=true", f"hydra.run.dir={run}"]
     if training.style:
         parts.append(f"style={training.style}")
@@ -90,7 +97,7 @@ def command(training: Training, options: argparse.Namespace, lane: list[Training
         parts.append(f"trainer.max_time={max(1, round(seconds))}")
     else:
         parts.append(f"trainer.max_steps={options.steps * (1 if training.style else 3)}")
-    return parts + options.settings
+    return [*parts, *training.settings, *options.settings]
 
 
 def run_lane(lane: list[Training], options: argparse.Namespace, failed: list[str]) -> None:
