@@ -1,0 +1,59 @@
+"""What the beginning of an image file says, before anything is decoded."""
+
+from dataclasses import dataclass
+
+from fast_style.images.formats import FORMATS
+from fast_style.images.metadata import orientation
+from fast_style.images.opening import Source, UnknownImageError, with_opened
+
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
+ALSO_JPEG = ("MPO",)  # as Pillow calls a JPEG with several pictures
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its image.
+
+    Attributes:
+        format: such as `JPEG`, see `images.formats`.
+        suffix: of files of this format, such as `.jpg`.
+        size: height and width in pixels, upright.
+        frames: how many pictures it holds; 1 unless it is an animation.
+    """
+
+    format: str
+    suffix: str
+    size: tuple[int, int]
+    frames: int
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of all frames together, which is what decoding costs."""
+        return self.size[0] * self.size[1] * self.frames
+
+
+def read_header(source: Source) -> Header:
+    """Read format and size of an image file; no pixel is decoded, so that a small file of many pixels costs nothing.
+
+    Args:
+        source: a path, or an open binary file that can seek.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        OSError: if it cannot be opened.
+        UnknownImageError: if it is no image of a format that is read.
+        LargeImageError: if it has more than `MAX_PIXELS` pixels.
+        ValueError: if its beginning is damaged.
+    """
+    name, height, width, turn, frames = with_opened(
+        source,
+        None,
+        lambda image, *_: (image.format, image.height, image.width, orientation(image), getattr(image, "n_frames", 1)),
+    )
+    wanted = "JPEG" if name in ALSO_JPEG else name
+    form = next((form for form in FORMATS if form.name.upper() == wanted), None)
+    if form is None:
+        raise UnknownImageError(f"images of the format {name} are not read")
+    still = form.name == "TIFF" or name in ALSO_JPEG  # of whose pages the first is read
+    size = (width, height) if turn in TURNED else (height, width)
+    return Header(form.name, form.suffixes[0], size, 1 if still else frames)
