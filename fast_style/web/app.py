@@ -16,6 +16,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fast_style import images
+from fast_style.web.film_job import FilmJob
+from fast_style.web.films import Films, is_installed
 from fast_style.web.jobs import Jobs
 from fast_style.web.openapi import document
 from fast_style.web.pictures import Pictures
@@ -48,16 +50,19 @@ class Site:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.shelf = Shelf(settings)
-        self.jobs = Jobs(settings.folder / "jobs", {"training": Training(settings.training)}, settings.jobs)
+        kinds = {"training": Training(settings.training), "film": FilmJob(settings.engine.get("device", "auto"))}
+        self.jobs = Jobs(settings.folder / "jobs", kinds, settings.jobs)
         self.work = Work(self.jobs, self.shelf)
         self.styles = Styles(self.shelf, settings.networks, self.work.learned)
         self.studio = Studio(self.shelf, settings)
         self.pictures = Pictures(settings, self.shelf, self.styles, self.studio)
+        self.films = Films(settings, self.shelf, self.pictures, self.jobs)
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List everything that is answered beside the page's own files."""
         return (
             *self.pictures.endpoints(),
+            *self.films.endpoints(),
             *self.work.endpoints(),
             Endpoint("GET", "/api/info", self.info, "What this server takes", "version, formats, limits"),
             Endpoint("GET", "/api/openapi.json", self.describe, "This document", "OpenAPI 3.1"),
@@ -72,6 +77,8 @@ class Site:
                 "formats": sorted(images.SUFFIXES),
                 "image_bytes": self.settings.image_bytes,
                 "image_pixels": self.settings.image_pixels,
+                "film_bytes": self.settings.film_bytes,
+                "films": is_installed(),
                 "onnx": find_spec("onnxscript") is not None,
             }
         )

@@ -64,6 +64,10 @@ class Kind(Protocol):
         """Tell how it goes: `progress`, 0 to 1, `seconds_left`, and what else there is."""
         ...
 
+    def files(self, job: Job, folder: Path) -> dict[str, str]:
+        """List the files that may be downloaded, with their media types."""
+        ...
+
 
 class Jobs:
     """The queue.
@@ -166,6 +170,10 @@ class Jobs:
     def waiting(self) -> list[Job]:
         """List the jobs that wait, the next one first."""
         return sorted((job for job in self.jobs.values() if job.state == QUEUED), key=lambda job: job.since)
+
+    def tell(self, job: Job) -> dict[str, Any]:
+        """Tell about a job."""
+        return next(told for told in self.told() if told["id"] == job.id)
 
     def told(self) -> list[dict[str, Any]]:
         """Tell about all jobs, the newest first."""

@@ -24,6 +24,7 @@ FIELDS = (
     Field("crop", "object", "the part of the painting that is learned; null: all of it", None, fields=CROP),
 )
 PAINTING, NETWORK, SHEET, ONNX = "painting.png", "network.safetensors", "network.png", "network.onnx"
+FILES = {NETWORK: "application/octet-stream", SHEET: "image/png", ONNX: "application/octet-stream"}
 RUN = "run"
 NUMBERS, LIVE = "live.json", "live.jpg"  # as `training.callbacks.live` writes them, without what that brings with it
 
@@ -80,9 +81,13 @@ class Training:
         about = {key: told.get(key) for key in ("step", "progress", "seconds_left", "losses")}
         picture = folder / RUN / LIVE
         about["picture"] = picture.stat().st_mtime_ns // 1_000_000 if picture.is_file() else None
-        files = [name for name in (NETWORK, SHEET) if (folder / name).is_file()]
-        about["files"] = files + ([ONNX] if NETWORK in files else [])
-        return about | {"minutes": job.asked["minutes"]}
+        return about | {"files": list(self.files(job, folder)), "minutes": job.asked["minutes"]}
+
+    def files(self, job: Job, folder: Path) -> dict[str, str]:
+        """List network and contact sheet, once there are some; the ONNX file is made when it is asked for."""
+        del job
+        found = {name: kind for name, kind in FILES.items() if (folder / name).is_file() and name != ONNX}
+        return found | ({ONNX: FILES[ONNX]} if NETWORK in found else {})
 
 
 def _live(folder: Path) -> dict[str, Any]:

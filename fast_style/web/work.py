@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -16,12 +15,11 @@ from fast_style.web import trainings
 from fast_style.web.jobs import Job, Jobs
 from fast_style.web.refusal import RefusedError, of_disk
 from fast_style.web.table import Endpoint, read_json
-from fast_style.web.trainings import LIVE, NETWORK, ONNX, PAINTING, RUN, SHEET, Training
+from fast_style.web.trainings import LIVE, NETWORK, ONNX, PAINTING, RUN, Training
 from fast_style.web.uploads import Shelf, plain_name
 
 EVERY = 1.0  # seconds between two looks at the jobs
 HEARTBEAT = 15  # looks without news after which a word is sent all the same, so that nothing on the way hangs up
-FILES = {NETWORK: "application/octet-stream", ONNX: "application/octet-stream", SHEET: "image/png"}
 
 
 class Work:
@@ -60,7 +58,7 @@ class Work:
                      "image/png", refusals=(404,)),
             Endpoint("GET", "/api/jobs/{id}/picture", self.picture, "A photo, and how it is stylized by now",
                      "both side by side", "image/jpeg", refusals=(404,)),
-            Endpoint("GET", "/api/jobs/{id}/files/{file}", self.file, f"A file of a job: {', '.join(FILES)}",
+            Endpoint("GET", "/api/jobs/{id}/files/{file}", self.file, "A file of a job, one of its files",
                      "the file", "application/octet-stream", refusals=(404, 422)),
         )  # fmt: skip
 
@@ -80,7 +78,7 @@ class Work:
             if isinstance(error, OSError):
                 raise of_disk(error) from error
             raise
-        return JSONResponse(self._told(job), 201)
+        return JSONResponse(self.jobs.tell(job), 201)
 
     def learned(self) -> list[tuple[str, str, Path]]:
         """List the networks that were learned: id, name and file, the newest first."""
@@ -112,17 +110,17 @@ class Work:
 
     async def about(self, request: Request) -> Response:
         """Tell about a job."""
-        return JSONResponse(self._told(self._job(request)))
+        return JSONResponse(self.jobs.tell(self._job(request)))
 
     async def stop(self, request: Request) -> Response:
         """Stop a job."""
         self.jobs.stop(job := self._job(request))
-        return JSONResponse(self._told(job))
+        return JSONResponse(self.jobs.tell(job))
 
     async def go_on(self, request: Request) -> Response:
         """Go on with a job."""
         self.jobs.go_on(job := self._job(request))
-        return JSONResponse(self._told(job))
+        return JSONResponse(self.jobs.tell(job))
 
     async def delete(self, request: Request) -> Response:
         """Remove a job."""
@@ -141,20 +139,19 @@ class Work:
         """Send a file of a job; the ONNX file is made when it is first asked for."""
         job, name = self._job(request), request.path_params["file"]
         path = self.jobs.path(job) / name
-        if name not in FILES:
-            raise RefusedError(404, f"there is no such file: take one of {', '.join(FILES)}")
-        if name == ONNX and (network := path.with_name(NETWORK)).is_file():
+        files = self.jobs.kinds[job.kind].files(job, self.jobs.path(job))
+        if name not in files:
+            raise RefusedError(404, f"this file is not there: there are {', '.join(files) or 'none yet'}")
+        if name == ONNX:
+            network = path.with_name(NETWORK)
             async with self._exporting:
                 if not path.is_file() or path.stat().st_mtime < network.stat().st_mtime:
                     await _export(network, path)
         called = re.sub(r"[^\w .()-]", "_", job.name) + Path(name).suffix
-        return self._file(path, FILES[name], called)
+        return self._file(path, files[name], called)
 
     def _job(self, request: Request) -> Job:
         return self.jobs.get(request.path_params["id"])
-
-    def _told(self, job: Job) -> dict[str, Any]:
-        return next(told for told in self.jobs.told() if told["id"] == job.id)
 
     @staticmethod
     def _file(path: Path, kind: str, called: str | None = None) -> Response:

@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import pytest
 import uvicorn
@@ -221,7 +222,7 @@ def test_everything_that_can_be_used_has_a_name(visit):
     page = visit()
     page.click("#sample")
     page.wait_for_selector(MADE)
-    for place in ("#stylise", "#learn"):
+    for place in ("#stylise", "#learn", "#film"):
         page.evaluate(f"location.hash = '{place}'")
         nameless = page.evaluate("""() => [...document.querySelectorAll("button, a, input, select")].filter(element => {
             const words = [element.getAttribute("aria-label"), element.textContent, element.title, element.alt];
@@ -272,7 +273,7 @@ def test_nothing_is_cut_off(visit, size, locale):
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
     page.click("#sample")
     page.wait_for_selector(MADE)
-    for place in ("#stylise", "#learn"):
+    for place in ("#stylise", "#learn", "#film"):
         page.evaluate(f"location.hash = '{place}'")
         page.wait_for_selector(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -422,3 +423,27 @@ def test_a_part_of_a_painting_is_chosen(chromium, school, picture, monkeypatch):
     with PIL.Image.open(io.BytesIO((school.site.jobs.path(job) / "painting.png").read_bytes())) as painting:
         assert painting.size == (300, 200)
     context.close()
+
+
+def test_a_film_is_stylised(visit, server, tmp_path):
+    av = pytest.importorskip("av", reason="films need the package av")
+    with av.open(str(tmp_path / "clip.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 4 * number, np.uint8))
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    page = visit("#film")
+    page.set_input_files("#footage", tmp_path / "clip.mp4")
+    page.wait_for_selector("#about-film >> text=clip.mp4: 96 × 64, 2.0 s, 25 frames a second.")
+    until(page, "document.querySelectorAll('#frames img[src^=blob]').length == 3")
+    page.select_option("#film-style", "file:tiny")
+    page.fill("#film-end", "1")
+    page.click("#cut button.main")
+    page.wait_for_selector(".job:has-text('clip') >> text=Download the film", timeout=200_000)
+    with page.expect_download() as download:
+        page.click(".job >> text=Download the film")
+    download.value.save_as(tmp_path / "made.mp4")
+    with av.open(str(tmp_path / "made.mp4")) as made:
+        assert len(list(made.decode(video=0))) == 25

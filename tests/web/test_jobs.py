@@ -39,6 +39,9 @@ class Code:
     def look(self, job, folder):
         return {"progress": None}
 
+    def files(self, job, folder):
+        return {}
+
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):

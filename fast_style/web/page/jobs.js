@@ -125,7 +125,7 @@ export class Jobs {
     if (job.state === "stopping") buttons.push(does("end", "POST", "/stop", "sure_end"));
     if (job.state === "stopped") buttons.push(does("continue", "POST", "/continue"));
     for (const file of job.files ?? []) {
-      const suffix = file.split(".").at(-1);
+      const suffix = job.kind === "film" ? "film" : file.split(".").at(-1);
       const link = make("a", { className: "button", href: `api/jobs/${job.id}/files/${file}`, textContent: t(`file_${suffix}`) });
       link.setAttribute("download", "");
       if (file === "network.safetensors") {

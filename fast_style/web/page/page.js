@@ -1,4 +1,5 @@
 // The page: its sections, and the language.
+import { Film } from "./film.js";
 import { Jobs } from "./jobs.js";
 import { Learn } from "./learn.js";
 import { get, hush, tell } from "./server.js";
@@ -17,7 +18,7 @@ function translate() {
 }
 
 function open() {
-  const links = [...document.querySelectorAll("nav a")];
+  const links = [...document.querySelectorAll("nav a:not([hidden])")];
   const chosen = links.find((link) => link.hash === location.hash) ?? links[0];
   for (const link of links) {
     document.getElementById(link.hash.slice(1)).hidden = link !== chosen;
@@ -48,6 +49,12 @@ async function start() {
   jobs.changed = () => parts.stylise.refresh().catch(tell);
   jobs.use = (style) => parts.stylise.use(style);
   await parts.stylise.start();
+  if (info.films) {
+    document.querySelector('nav a[href="#film"]').hidden = false;
+    parts.film = new Film(info, jobs, () => parts.stylise.gallery.all);
+    jobs.list("film", by("films"), by("films-title"));
+    open();
+  }
   jobs.listen();
 }
 
