@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from fast_style import images
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
-from fast_style.web.jobs import Jobs
+from fast_style.web.jobs import Jobs, Kind
 from fast_style.web.openapi import document
 from fast_style.web.pictures import Pictures
 from fast_style.web.refusal import RefusedError, of_disk
@@ -50,7 +50,10 @@ class Site:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.shelf = Shelf(settings)
-        kinds = {"training": Training(settings.training), "film": FilmJob(settings.engine.get("device", "auto"))}
+        kinds: dict[str, Kind] = {
+            "training": Training(settings.training),
+            "film": FilmJob(settings.engine.get("device", "auto")),
+        }
         self.jobs = Jobs(settings.folder / "jobs", kinds, settings.jobs)
         self.work = Work(self.jobs, self.shelf)
         self.styles = Styles(self.shelf, settings.networks, self.work.learned)

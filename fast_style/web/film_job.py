@@ -101,10 +101,10 @@ class FilmJob:
         with suppress(OSError), (folder / LOG).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 5000))
             if told := TOLD.findall(log.read().decode("utf-8", "replace")):
-                done, count, rate = int(told[-1][0]), int(told[-1][1]), float(told[-1][2])
+                done, count, rate = map(float, told[-1])
                 since = max(0.0, time.time() - (folder / LOG).stat().st_mtime)
-                done = min(float(count), done + since * rate)
-                about = {"progress": done / max(1, count), "seconds_left": (count - done) / max(rate, 1e-6)}
+                done = min(count, done + since * rate)
+                about = {"progress": done / max(1.0, count), "seconds_left": (count - done) / max(rate, 1e-6)}
         return about | {"files": list(self.files(job, folder))}
 
     def files(self, job: Job, folder: Path) -> dict[str, str]:

@@ -87,7 +87,12 @@ class Films:
         height, width = film.size
         if height * width > self.settings.image_pixels:
             raise RefusedError(413, f"the pictures of {name} have too many pixels")
-        about = {"width": width, "height": height, "seconds": float(film.length), "rate": float(film.rate)}
+        about: dict[str, Any] = {
+            "width": width,
+            "height": height,
+            "seconds": float(film.length),
+            "rate": float(film.rate),
+        }
         about |= {"notes": [self.shelf.named(note, name) for note in film.notes]}
         return self.shelf.add(path, Kept(new_id(), "film", name, suffix, time.time(), about))
 

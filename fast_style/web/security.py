@@ -4,7 +4,8 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Iterable
-from http.cookies import SimpleCookie
+from contextlib import suppress
+from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -79,7 +80,8 @@ class Guard:
     def _knows(self, headers: Headers) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
         cookies: SimpleCookie = SimpleCookie()
-        cookies.load(headers.get("cookie", ""))
+        with suppress(CookieError):
+            cookies.load(headers.get("cookie", ""))
         tokens = [given] if kind.lower() == "bearer" else []
         tokens += [cookies[COOKIE].value] if COOKIE in cookies else []
         return any(self._is_token(token) for token in tokens)

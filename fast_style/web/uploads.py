@@ -18,6 +18,7 @@ from fast_style.web.refusal import RefusedError, of_disk
 from fast_style.web.settings import Settings
 
 ID = re.compile(r"[0-9a-f]{32}")
+SLOWEST = 10_000.0  # bytes a second, on average, after a while
 PART = ".part"  # of a file that is still arriving
 
 
@@ -105,7 +106,7 @@ class Shelf:
         return path
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes], limit: int) -> None:
-        size = 0
+        size, began = 0, time.monotonic()
         with path.open("xb") as file:
             while True:
                 try:
@@ -119,6 +120,9 @@ class Shelf:
                 size += len(chunk)
                 if size > limit:
                     raise RefusedError(413, too_large(limit))
+                took = time.monotonic() - began
+                if took > 4 * self.settings.patience and size < SLOWEST * took:
+                    raise RefusedError(408, "the file comes too slowly: send it again, or make it smaller first")
                 file.write(chunk)
         if not size:
             raise RefusedError(422, "the file is empty: send one with a picture in it")

@@ -50,8 +50,10 @@ class Server:
 
     def stop(self):
         self.server.should_exit = True
-        self.thread.join(20)
+        self.thread.join(60)
         self.listener.close()
+        for child in self.site.jobs._children.values():
+            child.wait(60)
 
     @property
     def url(self):
@@ -338,8 +340,6 @@ def school(settings, tiny):
     server = Server(replace(settings, port=0, training=tuple(quick)))
     yield server
     server.stop()
-    for child in server.site.jobs._children.values():
-        child.wait(60)
 
 
 def learn(page, picture, name="My wave"):
