@@ -20,7 +20,8 @@ FLOORS = [
     {"checkpoint"},
     {"inference"},
     {"training", "optimize", "evaluate"},
-    {"cli", "web"},
+    {"web"},
+    {"cli"},
     {"__init__", "__main__"},
 ]
 PLACES = {
@@ -32,6 +33,8 @@ PLACES = {
     "onnx": {"inference/backends/"},
     "onnxruntime": {"inference/backends/"},
     "openvino": {"inference/backends/"},
+    "starlette": {"web/"},
+    "uvicorn": {"web/"},
 }
 FORBIDDEN_NAMES = {"utils", "util", "helper", "helpers", "manager", "base", "common", "misc"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -127,6 +127,11 @@ def test_logger(option, tiny, train):
     assert train(tiny | {"logger": option, "trainer.max_steps": "1"}) == 0
 
 
+@pytest.mark.parametrize("option", options("callbacks"))
+def test_callbacks(option, tiny, train):
+    assert train(tiny | {"callbacks": option, "trainer.max_steps": "1"}) == 0
+
+
 @pytest.mark.parametrize("arguments", [["--cfg", "job"], ["style=monet", "--cfg", "job"], ["--help"]])
 def test_the_configuration_is_shown_without_data(arguments, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

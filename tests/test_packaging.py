@@ -17,6 +17,7 @@ def test_wheel_brings_configs_and_commands(root, tmp_path):
         names = archive.namelist()
     assert {"fast_style/configs/train.yaml", "fast_style/assets/styles/starry_night.jpg"} <= set(names)
     assert "fast_style/assets/pretrained/starry_night.safetensors" in names
+    assert {"fast_style/web/page/index.html", "fast_style/web/page/styles/starry_night.jpg"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "checkpoints/", "tools/"))]
     assert not [name for name in names if "distil" in name]
     (entries,) = site.glob("fast_style-*.dist-info/entry_points.txt")

@@ -132,11 +132,11 @@ class PairSource:
                 continue  # it is passed over when its turn comes
             for header in headers:
                 found += Counter({"with 16 bits": header.is_deep, "grey": header.is_grey and not header.is_deep})
-            sizes = [f"{header.width}×{header.height}" for header in headers]
+            sizes = ["{1}×{0}".format(*header.size) for header in headers]
             if len(set(sizes)) > 1:
                 raise ValueError(f"{a} has {sizes[0]} pixels and {b} has {sizes[1]}: a pair must be of one size")
-            if b is None and headers[0].width % 2:
-                raise ValueError(f"{a} is {headers[0].width} pixels wide: two halves side by side need an even width")
+            if b is None and headers[0].size[1] % 2:
+                raise ValueError(f"{a} is {headers[0].size[1]} pixels wide: two halves side by side need an even width")
         return converted(found)
 
 

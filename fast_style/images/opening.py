@@ -25,6 +25,14 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_REDUCED = 4 * MAX_PIXELS  # of a JPEG, which is decoded up to eight times smaller
 
 
+class UnknownImageError(ValueError):
+    """A file is no image of a format that is read."""
+
+
+class LargeImageError(ValueError):
+    """An image has too many pixels."""
+
+
 def with_opened(source: Source, min_side: int | None, use: Callable[[Image, BinaryIO, tuple[str, ...]], T]) -> T:
     """Open an image file and decode something of it.
 
@@ -80,10 +88,12 @@ def in_sentences(file: BinaryIO, name: str) -> Iterator[None]:
     try:
         yield
     except PIL.UnidentifiedImageError:
-        raise ValueError(f"cannot read image {name}: {_what_it_is_not(file)}") from None
+        raise UnknownImageError(f"cannot read image {name}: {_what_it_is_not(file)}") from None
     except PIL.Image.DecompressionBombError:
         sentence = f"it has more than {MAX_PIXELS} pixels, make it smaller first"
-        raise ValueError(f"cannot read image {name}: {sentence}") from None
+        raise LargeImageError(f"cannot read image {name}: {sentence}") from None
+    except LargeImageError as error:
+        raise LargeImageError(f"cannot read image {name}: {error}") from None
     except DECODER_ERRORS as error:
         raise ValueError(f"cannot read image {name}: {error}") from error
 
@@ -100,7 +110,7 @@ def identified(file: BinaryIO, min_side: int | None) -> Iterator[Image]:
         An image that is not loaded.
 
     Raises:
-        ValueError: if it has too many pixels.
+        LargeImageError: if it has too many pixels.
         OSError, SyntaxError: if Pillow does not know what it is.
     """
     file.seek(0)
@@ -119,7 +129,7 @@ def identified(file: BinaryIO, min_side: int | None) -> Iterator[Image]:
             image.draft(None, (min_side, min_side))
         if full > MAX_REDUCED or image.width * image.height > MAX_PIXELS:
             advice = "ask for a smaller size" if is_jpeg and min_side is None else "make it smaller first"
-            raise ValueError(f"{image.width}×{image.height} pixels are more than {MAX_PIXELS}, {advice}")
+            raise LargeImageError(f"{image.width}×{image.height} pixels are more than {MAX_PIXELS}, {advice}")
         yield image
 
 

@@ -111,7 +111,7 @@ def test_a_header_is_that_of_the_upright_image(tmp_path):
     exif[0x0112] = 6
     image.save(tmp_path / "a.jpg", exif=exif)
     header = read_header(tmp_path / "a.jpg")
-    assert (header.width, header.height, header.is_grey, header.is_deep) == (30, 40, True, False)
+    assert (header.size, header.is_grey, header.is_deep) == ((40, 30), True, False)
 
 
 def test_an_unreadable_image_is_left_for_its_turn(two_folders):

@@ -29,6 +29,7 @@ NOT_RUN = {
     "python3 -m venv": "makes an environment",
     ". .venv": "enters it",
     "tensorboard": "serves until it is stopped",
+    "fast-style serve": "serves until it is stopped",
     "python benchmarks/": "needs the photos, paintings and weights, and takes minutes",
     "python tools/": "takes minutes, or needs photos that are not part of the repository",
     "python train.py": "one of them is run below; tests/test_configs.py runs every file of configs/",
@@ -114,6 +115,8 @@ def single(settings: list[str]) -> list[str]:
 @pytest.mark.parametrize("command", [*commands(), *experiments()])
 def test_a_command_parses(command, monkeypatch, tmp_path):
     words = shlex.split(command)
+    if words[0] == "fast-style":
+        words[:1] = ["python", "-m", "fast_style"]
     monkeypatch.chdir(tmp_path)
     if words[0] == "pip":
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]

@@ -2,6 +2,7 @@
 
 from fast_style.training.callbacks.budget import Budget
 from fast_style.training.callbacks.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, find_checkpoint
+from fast_style.training.callbacks.live import Live
 from fast_style.training.callbacks.pictures import PictureLogger
 from fast_style.training.callbacks.processes import Processes
 from fast_style.training.callbacks.progress import ProgressBar
@@ -10,6 +11,7 @@ from fast_style.training.callbacks.throughput import Throughput
 __all__ = [
     "AtomicCheckpointIO",
     "Budget",
+    "Live",
     "PictureLogger",
     "Processes",
     "ProgressBar",

@@ -1,0 +1,126 @@
+// The section in which films are stylised.
+import { bring, hush, post, small, tell } from "./server.js";
+import { styleName, t } from "./text.js";
+
+const by = (id) => document.getElementById(id);
+const SMOOTH = 0.7; // of the picture before, where flicker is to be avoided
+
+export class Film {
+  constructor(info, jobs, styles) {
+    this.info = info;
+    this.jobs = jobs;
+    this.styles = styles; // tells those there are now
+    this.film = null;
+    by("footage").addEventListener("change", (event) => {
+      const [file] = event.target.files;
+      event.target.value = "";
+      if (file) this.take(file);
+    });
+    for (const name of ["dragover", "dragleave", "drop"])
+      document.addEventListener(name, (event) => {
+        if (by("film").hidden || !event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        by("reel").classList.toggle("over", name === "dragover");
+        if (name === "drop") this.take(event.dataTransfer.files[0]);
+      });
+    by("cut").addEventListener("input", () => this.label());
+    by("show-frames").addEventListener("click", () => this.frames().catch(tell));
+    by("cut").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.make().catch(tell);
+    });
+    this.name();
+  }
+
+  opened() {
+    this.name();
+  }
+
+  name() {
+    const select = by("film-style");
+    const kept = select.value;
+    select.replaceChildren(...this.styles().map((style) => new Option(styleName(style) + (style.quick ? ` (${t("quick")})` : ""), style.id)));
+    const quick = this.styles().find((style) => style.quick); // films have many frames
+    select.value = kept || (quick?.id ?? "");
+    if (select.selectedIndex < 0) select.selectedIndex = 0;
+    this.label();
+    this.tell();
+  }
+
+  label() {
+    const field = by("film-strength");
+    const output = by("cut").querySelector("output");
+    output.textContent = `${Math.round(100 * field.value)} %`;
+    field.setAttribute("aria-valuetext", output.textContent);
+  }
+
+  tell() {
+    const film = this.film;
+    if (!film) return;
+    const values = { ...film, seconds: film.seconds.toFixed(1), rate: Number(film.rate.toFixed(2)) };
+    by("about-film").textContent = [t("about_film", values), ...film.notes].join(" ");
+  }
+
+  async take(file) {
+    hush();
+    by("sending").textContent = t("bringing", { name: file.name });
+    try {
+      this.film = await bring("films", file, this.info.film_bytes);
+    } catch (error) {
+      tell(error);
+      return;
+    } finally {
+      by("sending").textContent = "";
+    }
+    by("film-start").value = 0;
+    by("film-end").value = this.film.seconds ? this.film.seconds.toFixed(1) : "";
+    by("film-start").max = by("film-end").max = this.film.seconds || "";
+    by("frames").replaceChildren();
+    by("cut").hidden = false;
+    this.tell();
+    this.frames().catch(tell);
+  }
+
+  range() {
+    const end = Number(by("film-end").value);
+    return { start: Number(by("film-start").value), end: end && end < this.film.seconds - 0.05 ? end : null };
+  }
+
+  look() {
+    const values = { style: by("film-style").value, strength: Number(by("film-strength").value) };
+    return { ...values, colours: by("film-colours").value || null };
+  }
+
+  // Three frames of the range, each in the style.
+  async frames() {
+    hush();
+    const button = by("show-frames");
+    button.disabled = true;
+    try {
+      const { images } = await (await post(`api/films/${this.film.id}/frames`, this.range())).json();
+      const shown = images.map((image) => Object.assign(new Image(), { src: small(image.id), alt: image.name }));
+      by("frames").replaceChildren(...shown);
+      for (const [number, image] of images.entries()) {
+        const blob = await (await post("api/stylize", { image: image.id, ...this.look(), preview: true })).blob();
+        shown[number].src = URL.createObjectURL(blob);
+      }
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  async make() {
+    hush();
+    const smooth = by("film-smooth").checked ? SMOOTH : null;
+    const asked = { film: this.film.id, ...this.look(), ...this.range(), smooth };
+    const button = by("cut").querySelector("button.main");
+    button.disabled = true;
+    try {
+      const job = await (await post("api/jobs/film", asked)).json();
+      await this.jobs.look();
+      this.jobs.reveal(job.id);
+    } finally {
+      button.disabled = false;
+    }
+  }
+}

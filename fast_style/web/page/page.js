@@ -1,0 +1,61 @@
+// The page: its sections, and the language.
+import { Film } from "./film.js";
+import { Jobs } from "./jobs.js";
+import { Learn } from "./learn.js";
+import { get, hush, tell } from "./server.js";
+import { Stylise } from "./stylise.js";
+import { choose, language, t } from "./text.js";
+
+const parts = {};
+
+function translate() {
+  document.documentElement.lang = language() === "zh" ? "zh-Hans" : "en";
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+  const button = document.getElementById("language");
+  [button.textContent, button.lang] = language() === "zh" ? ["English", "en"] : ["中文", "zh"];
+  for (const part of Object.values(parts)) part.name();
+}
+
+function open() {
+  const links = [...document.querySelectorAll("nav a:not([hidden])")];
+  const chosen = links.find((link) => link.hash === location.hash) ?? links[0];
+  for (const link of links) {
+    document.getElementById(link.hash.slice(1)).hidden = link !== chosen;
+    if (link === chosen) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${chosen.textContent} · fast_style`;
+  hush();
+  parts[chosen.hash.slice(1)]?.opened?.();
+}
+
+async function start() {
+  document.getElementById("language").addEventListener("click", () => {
+    choose(language() === "zh" ? "en" : "zh");
+    translate();
+    open();
+  });
+  document.querySelector("#alert button").addEventListener("click", hush);
+  addEventListener("hashchange", open);
+  translate();
+  open();
+  const info = await get("api/info");
+  parts.stylise = new Stylise(info);
+  const jobs = (parts.jobs = new Jobs());
+  const by = (id) => document.getElementById(id);
+  parts.learn = new Learn(info, jobs);
+  jobs.list("training", by("jobs"), by("jobs-title"));
+  jobs.changed = () => parts.stylise.refresh().catch(tell);
+  jobs.use = (style) => parts.stylise.use(style);
+  await parts.stylise.start();
+  if (info.films) {
+    document.querySelector('nav a[href="#film"]').hidden = false;
+    parts.film = new Film(info, jobs, () => parts.stylise.gallery.all);
+    jobs.list("film", by("films"), by("films-title"));
+    open();
+  }
+  jobs.listen();
+}
+
+start().catch(tell);

@@ -1,0 +1,258 @@
+// The section in which photos are stylised.
+import { Compare } from "./compare.js";
+import { Gallery } from "./gallery.js";
+import { ask, bring, hush, post, small, tell } from "./server.js";
+import { styleName, t } from "./text.js";
+
+const by = (id) => document.getElementById(id);
+
+export class Stylise {
+  constructor(info) {
+    this.info = info;
+    this.photos = []; // {id, name, width, height, result}
+    this.current = null;
+    this.compare = new Compare(by("compare"));
+    this.gallery = new Gallery(by("gallery"), () => this.changed(true));
+    this.side = 384; // of a preview, in pixels
+    this.turn = 0; // counts what was asked for
+    this.shown = 0; // the last of these whose whole picture is shown
+    this.listen();
+  }
+
+  listen() {
+    by("photos").addEventListener("change", (event) => this.take(event.target));
+    by("snap").addEventListener("change", (event) => this.take(event.target));
+    by("sample").addEventListener("click", () => this.sample().catch(tell));
+    by("painting").addEventListener("change", (event) => this.painting(event.target));
+    by("look").addEventListener("input", () => this.changed(false));
+    by("look").addEventListener("change", () => this.changed(true));
+    by("look").addEventListener("submit", (event) => event.preventDefault());
+    by("all").addEventListener("click", () => this.everything().catch(tell));
+    by("camera").hidden = !matchMedia("(pointer: coarse)").matches;
+    const drop = by("drop");
+    for (const name of ["dragover", "dragleave", "drop"])
+      document.addEventListener(name, (event) => {
+        if (by("stylise").hidden || !event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        drop.classList.toggle("over", name === "dragover");
+        if (name === "drop") this.add([...event.dataTransfer.files]);
+      });
+    document.addEventListener("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+      if (files.length && !by("stylise").hidden) this.add(files);
+    });
+  }
+
+  async start() {
+    await this.gallery.load();
+    by("styles").hidden = false;
+    this.name();
+  }
+
+  // A style was learned or removed.
+  async refresh() {
+    const before = this.gallery.value;
+    await this.gallery.load();
+    this.name();
+    if (this.gallery.value !== before) this.changed(true);
+  }
+
+  use(style) {
+    this.gallery.draw(style);
+    this.changed(true);
+  }
+
+  // Write everything in the language that was chosen.
+  name() {
+    this.compare.name();
+    this.gallery.draw();
+    const second = by("second");
+    const kept = second.value;
+    const options = this.gallery.all.map((style) => new Option(styleName(style) + (style.quick ? ` (${t("quick")})` : ""), style.id));
+    second.replaceChildren(new Option(t("nothing"), ""), ...options);
+    second.value = kept;
+    if (second.selectedIndex < 0) second.value = "";
+    this.label();
+  }
+
+  label() {
+    const values = { strength: (v) => `${Math.round(100 * v)} %`, mix: (v) => `${Math.round(100 * v)} %` };
+    values.strokes = (v) => (Number(v) ? `× ${(2 ** v).toFixed(2).replace(/\.?0+$/, "")}` : t("automatic"));
+    for (const output of by("look").querySelectorAll("output")) {
+      const field = by(output.htmlFor[0]);
+      output.textContent = values[field.id](field.value);
+      field.setAttribute("aria-valuetext", output.textContent);
+    }
+    by("mixing").hidden = !by("second").value;
+    by("all").hidden = this.photos.length < 2;
+    by("all").textContent = t("all_photos", { count: this.photos.length });
+  }
+
+  take(input) {
+    const files = [...input.files];
+    input.value = "";
+    this.add(files);
+  }
+
+  async sample() {
+    const blob = await (await ask("sample.jpg")).blob();
+    await this.add([new File([blob], "example.jpg", { type: blob.type })]);
+  }
+
+  async add(files) {
+    hush();
+    for (const file of files) {
+      this.say("bringing", { name: file.name });
+      try {
+        const photo = await bring("images", file, this.info.image_bytes);
+        this.photos.push(photo);
+        if (file === files[0] || !this.current) this.open(photo);
+        this.strip();
+      } catch (error) {
+        this.say("");
+        tell(error);
+      }
+    }
+    this.label();
+  }
+
+  strip() {
+    const buttons = this.photos.map((photo) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", title: photo.name });
+      button.setAttribute("aria-pressed", photo === this.current);
+      button.append(Object.assign(new Image(), { src: small(photo.id), alt: photo.name }));
+      button.addEventListener("click", () => this.open(photo));
+      return button;
+    });
+    by("strip").replaceChildren(...buttons);
+    by("strip").hidden = buttons.length < 2;
+  }
+
+  open(photo) {
+    this.current = photo;
+    by("desk").hidden = false;
+    this.compare.show(small(photo.id), photo.width, photo.height);
+    this.strip();
+    this.gallery.show(photo.id);
+    this.changed(true);
+  }
+
+  async painting(input) {
+    const [file] = input.files;
+    input.value = "";
+    if (!file) return;
+    hush();
+    try {
+      this.gallery.add(await bring("images", file, this.info.image_bytes));
+      this.name();
+      this.changed(true);
+    } catch (error) {
+      tell(error);
+    }
+  }
+
+  look(photo) {
+    const strokes = Number(by("strokes").value);
+    const automatic = Math.max(1, Math.max(photo.width, photo.height) / 1280);
+    const second = by("second").value || null;
+    return {
+      image: photo.id,
+      style: this.gallery.value,
+      strength: Number(by("strength").value),
+      stroke_size: strokes ? Math.min(8, Math.max(0.125, automatic * 2 ** strokes)) : null,
+      colours: by("colours").value || null,
+      ...(second ? { second, mix: Number(by("mix").value) } : {}),
+    };
+  }
+
+  // A quick picture at once, the latest that is asked for; the whole one once nothing moves.
+  changed(settled) {
+    this.label();
+    if (!this.current || !this.gallery.value) return;
+    this.turn += 1;
+    by("download").hidden = true;
+    by("notes").replaceChildren();
+    this.whole?.abort();
+    clearTimeout(this.timer);
+    this.wanted = true;
+    this.preview();
+    if (settled) this.timer = setTimeout(() => this.make(), 250);
+  }
+
+  async preview() {
+    if (this.previewing) return;
+    this.previewing = true;
+    while (this.wanted) {
+      this.wanted = false;
+      const [photo, turn] = [this.current, this.turn];
+      this.say("working");
+      try {
+        const began = performance.now();
+        const blob = await (await post("api/stylize", { ...this.look(photo), preview: true, side: this.side })).blob();
+        this.pace(performance.now() - began);
+        if (photo === this.current && this.shown < turn) await this.compare.paint(URL.createObjectURL(blob));
+      } catch (error) {
+        this.say("");
+        tell(error);
+      }
+    }
+    this.previewing = false;
+  }
+
+  // As large as this machine makes in about half a second.
+  pace(milliseconds) {
+    const factor = Math.min(1.5, Math.max(0.6, Math.sqrt(500 / milliseconds)));
+    this.side = Math.round(Math.min(768, Math.max(192, this.side * factor)));
+  }
+
+  async make() {
+    const [photo, turn] = [this.current, this.turn];
+    const whole = (this.whole = new AbortController());
+    try {
+      const result = await this.picture(photo, whole.signal);
+      if (turn !== this.turn) return;
+      this.shown = turn;
+      await this.compare.paint(`api/results/${result.id}/small`);
+      this.done(result);
+    } catch (error) {
+      if (error.name !== "AbortError") this.say("");
+      tell(error);
+    }
+  }
+
+  async picture(photo, signal) {
+    const answer = await post("api/stylize", this.look(photo), { signal, headers: { accept: "application/json" } });
+    return answer.json();
+  }
+
+  done(result) {
+    this.say("made", { width: result.width, height: result.height, format: result.format });
+    const download = by("download");
+    Object.assign(download, { href: `api/results/${result.id}`, download: result.name, hidden: false });
+    const notes = result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
+    by("notes").replaceChildren(...notes);
+  }
+
+  async everything() {
+    hush();
+    by("all").disabled = true;
+    const made = [];
+    try {
+      for (const photo of this.photos) {
+        this.say("making", { number: made.length + 1, count: this.photos.length });
+        made.push((await this.picture(photo)).id);
+      }
+      this.say("all_made", { count: made.length });
+      const link = document.createElement("a");
+      link.href = `api/zip?${made.map((id) => `result=${id}`).join("&")}`;
+      link.download = "fast_style.zip";
+      link.click();
+    } finally {
+      by("all").disabled = false;
+    }
+  }
+
+  say(key, values) {
+    by("state").textContent = key ? t(key, values) : "";
+  }
+}

@@ -1,0 +1,76 @@
+"""Programs that work on their own, outlive the server if they must, and are found again by it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+PROGRAM = (sys.executable, "-m", "fast_style")
+LOCK, LOG = "lock", "log.txt"
+POLITE = 5  # how much lower the priority of such a program is, so that the page stays quick
+
+
+def start(command: Sequence[str], folder: Path) -> "subprocess.Popen[Any]":
+    """Start a command of the project in a folder, where it writes `log.txt`, and holds `lock` as long as it lives.
+
+    Args:
+        command: the words after `fast-style`.
+        folder: its current folder.
+
+    Raises:
+        OSError: if it cannot be started, or the log not be written.
+    """
+    with (folder / LOG).open("ab") as log, (folder / LOCK).open("wb") as lock:
+        held = _lock(lock)
+        process = subprocess.Popen(
+            [*PROGRAM, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            start_new_session=True,  # Ctrl-C in the terminal of the server is not for it
+            pass_fds=(lock.fileno(),) if held else (),
+        )
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, POLITE)
+    return process
+
+
+def is_alive(folder: Path) -> bool:
+    """Tell whether the program that was started in a folder still lives, whoever started it."""
+    with suppress(OSError), (folder / LOCK).open("rb") as lock:
+        return not _lock(lock)
+    return False
+
+
+def tell(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a program by its id; nothing happens if it has ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def last_error(folder: Path) -> str:
+    """Read the last error that a program wrote, in one sentence without folders; empty if there is none."""
+    with suppress(OSError), (folder / LOG).open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - 20_000))
+        lines = log.read().decode("utf-8", "replace").splitlines()
+        found = next((line for line in reversed(lines) if line.startswith("error: ")), "")
+        return found.removeprefix("error: ").replace(f"{folder}{os.sep}", "")
+    return ""
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock a file for as long as it is open, here or in a program it was passed to; False if another holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where a program is not found again
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

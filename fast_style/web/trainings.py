@@ -1,0 +1,98 @@
+"""Paintings that are learned: what `train` is told, and what it tells."""
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from fast_style import images
+from fast_style.web.jobs import Job
+from fast_style.web.refusal import RefusedError
+from fast_style.web.table import Field
+
+MINUTES = (0.1, 600.0)
+LEAST = 64  # pixels on the short side of a painting
+MOST = 2048  # on the long side
+EDGE = "part of the painting, 0 to 1, at which what is learned begins or ends"
+CROP = tuple(Field(name, "number", EDGE, default, 0, 1) for name, default in
+             (("left", 0.0), ("top", 0.0), ("right", 1.0), ("bottom", 1.0)))  # fmt: skip
+FIELDS = (
+    Field("image", "string", "id of the painting"),
+    Field("name", "string", "what the style is to be called", "", most=60),
+    Field("minutes", "number", "how long it learns", 5, *MINUTES),
+    Field("crop", "object", "the part of the painting that is learned; null: all of it", None, fields=CROP),
+)
+PAINTING, NETWORK, SHEET, ONNX = "painting.png", "network.safetensors", "network.png", "network.onnx"
+FILES = {NETWORK: "application/octet-stream", SHEET: "image/png", ONNX: "application/octet-stream"}
+RUN = "run"
+NUMBERS, LIVE = "live.json", "live.jpg"  # as `training.callbacks.live` writes them, without what that brings with it
+
+
+class Training:
+    """The kind of job in which a network learns a painting.
+
+    Args:
+        settings: further ones, as `train` takes them.
+    """
+
+    stop = signal.SIGTERM
+
+    def __init__(self, settings: tuple[str, ...] = ()) -> None:
+        self.settings = settings
+
+    @staticmethod
+    def prepare(source: Path, crop: dict[str, float] | None, folder: Path) -> None:
+        """Put the painting, or a part of it, into the folder of a job.
+
+        Raises:
+            RefusedError: with 422 if the part is too small.
+            OSError: if it cannot be written.
+        """
+        painting = images.read(source)
+        h, w = painting.shape[-2:]
+        edges = crop or {"left": 0, "top": 0, "right": 1, "bottom": 1}
+        left, right = (round(edges[name] * w) for name in ("left", "right"))
+        top, bottom = (round(edges[name] * h) for name in ("top", "bottom"))
+        if min(right - left, bottom - top) < LEAST:
+            size = f"{max(0, right - left)}×{max(0, bottom - top)}"
+            raise RefusedError(422, f"a painting needs at least {LEAST} pixels on its short side, got {size}")
+        part = images.to_float(painting[:, top:bottom, left:right])[None]
+        if max(part.shape[-2:]) > MOST:
+            part = images.resize_long_side(part, MOST)
+        images.write(folder / PAINTING, part)
+
+    def command(self, job: Job, folder: Path) -> list[str]:
+        """Write the command that begins to learn, or goes on from the last checkpoint."""
+        name = re.sub(r"\W+", "_", job.name, flags=re.ASCII).strip("_") or "painting"
+        command = ["train", "style=custom", f"style.name={name}", f"style.image={folder / PAINTING}"]
+        command += [f"hydra.run.dir={folder / RUN}", f"output={folder / NETWORK}", "callbacks=watched"]
+        command += [f"trainer.max_time={round(60 * job.asked['minutes'], 1)}", *self.settings]
+        return command + (["ckpt_path=last"] if any((folder / RUN / "checkpoints").glob("*.ckpt")) else [])
+
+    def is_done(self, job: Job, folder: Path) -> bool:
+        """Tell whether it learned to the end and its network is there."""
+        del job
+        return bool(_live(folder).get("ended")) and (folder / NETWORK).is_file()
+
+    def look(self, job: Job, folder: Path) -> dict[str, Any]:
+        """Tell how far it is, its losses, and which files there are."""
+        told = _live(folder)
+        about = {key: told.get(key) for key in ("step", "progress", "seconds_left", "losses")}
+        picture = folder / RUN / LIVE
+        about["picture"] = picture.stat().st_mtime_ns // 1_000_000 if picture.is_file() else None
+        return about | {"files": list(self.files(job, folder)), "minutes": job.asked["minutes"]}
+
+    def files(self, job: Job, folder: Path) -> dict[str, str]:
+        """List network and contact sheet, once there are some; the ONNX file is made when it is asked for."""
+        del job
+        found = {name: kind for name, kind in FILES.items() if (folder / name).is_file() and name != ONNX}
+        return found | ({ONNX: FILES[ONNX]} if NETWORK in found else {})
+
+
+def _live(folder: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((folder / RUN / NUMBERS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

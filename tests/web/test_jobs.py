@@ -1,0 +1,210 @@
+"""The queue of programs."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from fast_style.web import jobs, processes
+from fast_style.web.jobs import Jobs
+from fast_style.web.refusal import RefusedError
+
+QUICK = "open('result', 'w')"
+ENDLESS = """
+import pathlib, signal, sys, time
+def stop(*_):
+    open('result', 'w')
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stop)
+open('ready', 'w')
+time.sleep(60)
+"""
+STUBBORN = ENDLESS.replace("signal.signal(signal.SIGTERM, stop)", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+FAILING = "import sys; sys.exit('error: the painting is damaged')"
+
+
+class Code:
+    """A kind of job that runs Python code; done once there is a file `result` and it was not stopped."""
+
+    stop = signal.SIGTERM
+
+    def command(self, job, folder):
+        return [job.asked["code"]]
+
+    def is_done(self, job, folder):
+        return (folder / "result").is_file() and job.state != "stopping"
+
+    def look(self, job, folder):
+        return {"progress": None}
+
+    def files(self, job, folder):
+        return {}
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Make a queue over the same folder, as a server does that is started again."""
+    monkeypatch.setattr(processes, "PROGRAM", (sys.executable, "-c"))
+    made = []
+
+    def make(room=10):
+        made.append(Jobs(tmp_path / "jobs", {"code": Code()}, room))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        for job in queue.jobs.values():
+            if processes.is_alive(queue.path(job)):
+                processes.tell(job.pid, signal.SIGKILL)
+        for child in queue._children.values():
+            child.wait(10)
+
+
+def add(queue, code=QUICK):
+    job, _ = queue.new("code", "a", {"code": code})
+    queue.add(job)
+    return job
+
+
+def until(condition, queue=None, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        if queue is not None:
+            queue.tick()
+        time.sleep(0.02)
+
+
+def test_one_after_another(make):
+    queue = make()
+    first, second = add(queue), add(queue)
+    assert [told["position"] for told in reversed(queue.told())] == [1, 2]
+    queue.tick()
+    assert (first.state, second.state) == ("running", "queued")
+    until(lambda: second.state == "done", queue)
+    assert first.state == "done"
+
+
+def test_what_fails_says_why(make):
+    queue = make()
+    job = add(queue, FAILING)
+    until(lambda: job.state == "stopped", queue)
+    assert job.message == "the painting is damaged"
+    job.asked["code"] = QUICK
+    queue.go_on(job)
+    until(lambda: job.state == "done", queue)
+    assert job.message == ""
+
+
+def test_stopped_and_gone_on(make):
+    queue = make()
+    job = add(queue, ENDLESS)
+    until((queue.path(job) / "ready").exists, queue)
+    with pytest.raises(RefusedError, match="stop it first"):
+        queue.delete(job)
+    with pytest.raises(RefusedError, match="only what has stopped"):
+        queue.go_on(job)
+    queue.stop(job)
+    assert job.state == "stopping"
+    until(lambda: job.state == "stopped", queue)
+    assert job.message == ""
+    with pytest.raises(RefusedError, match="not at work"):
+        queue.stop(job)
+    queue.delete(job)
+    assert not queue.path(job).exists()
+    with pytest.raises(RefusedError, match="no such job"):
+        queue.get(job.id)
+
+
+def test_what_waits_is_stopped_at_once(make):
+    queue = make()
+    _, job = add(queue, ENDLESS), add(queue)
+    queue.tick()
+    queue.stop(job)
+    assert job.state == "stopped"
+
+
+@pytest.mark.parametrize("how", ["twice", "late"])
+def test_what_does_not_stop_is_ended(make, monkeypatch, how):
+    queue = make()
+    job = add(queue, STUBBORN)
+    until((queue.path(job) / "ready").exists, queue)
+    queue.stop(job)
+    if how == "twice":
+        queue.stop(job)
+    else:
+        monkeypatch.setattr(jobs, "PATIENCE", 0.1)
+    until(lambda: job.state == "stopped", queue)
+
+
+def test_a_server_that_is_started_again_finds_what_works_on(make):
+    before = make()
+    running, waiting = add(before, ENDLESS), add(before)
+    until((before.path(running) / "ready").exists, before)
+    after = make()
+    found, next_one = after.get(running.id), after.get(waiting.id)
+    after.tick()
+    assert (found.state, next_one.state) == ("running", "queued")
+    os.kill(running.pid, signal.SIGKILL)
+    before._children[running.id].wait(10)
+    until(lambda: next_one.state == "done", after)
+    assert (found.state, found.message) == ("stopped", "its program was ended")
+
+
+def test_what_ended_while_no_server_was_there(make):
+    before = make()
+    job = add(before)
+    before.tick()
+    before._children[job.id].wait(10)
+    after = make()
+    after.tick()
+    assert after.get(job.id).state == "done"
+
+
+def test_a_server_that_ends_stops_what_is_at_work(make):
+    before = make()
+    job = add(before, ENDLESS)
+    until((before.path(job) / "ready").exists, before)
+    before.close()
+    before._children[job.id].wait(10)
+    after = make()
+    after.tick()
+    assert after.get(job.id).state == "stopped"
+
+
+def test_damaged_notes_are_passed_over(make, tmp_path):
+    queue = make()
+    job = add(queue)
+    (queue.path(job) / "job.json").write_text("{")
+    (tmp_path / "jobs" / "other").mkdir()
+    (tmp_path / "jobs" / "other" / "job.json").write_text("{}")
+    assert make().jobs == {}
+
+
+def test_only_so_many_wait(make):
+    queue = make(room=2)
+    job = add(queue)
+    add(queue)
+    with pytest.raises(RefusedError, match="2 jobs wait already") as refusal:
+        queue.check_room()
+    assert (refusal.value.status, refusal.value.retry) == (429, 60)
+    queue.stop(job)
+    queue.check_room()
+
+
+def test_a_full_disk(make, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    queue = make()
+    monkeypatch.setattr(jobs, "replacing", full)
+    with pytest.raises(RefusedError, match="the disk is full"):
+        add(queue)
+    monkeypatch.undo()
+    monkeypatch.setattr(processes, "PROGRAM", (sys.executable, "-c"))
+    job = add(queue)
+    monkeypatch.setattr(jobs.processes, "start", full)
+    queue.tick()
+    assert (job.state, job.message) == ("stopped", "the disk is full: make room on the machine that serves this page")

@@ -1,0 +1,78 @@
+"""Files that arrive, and what they are called."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fast_style.web.refusal import RefusedError, of_disk
+from fast_style.web.uploads import Kept, Shelf, new_id, plain_name
+
+
+def arriving(*chunks, pause=0.0):
+    async def stream():
+        for chunk in chunks:
+            await asyncio.sleep(pause)
+            yield chunk
+
+    return stream()
+
+
+def write(shelf, stream, limit=10**6):
+    asyncio.run(shelf._write(shelf.folder / "a.part", stream, limit))
+    return (shelf.folder / "a.part").read_bytes()
+
+
+@pytest.fixture
+def shelf(settings):
+    return Shelf(replace(settings, patience=0.05))
+
+
+def test_a_file_arrives(shelf):
+    assert write(shelf, arriving(b"ab", b"", b"c")) == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("stream", "status", "text"),
+    [
+        (lambda: arriving(b"a", pause=5), 408, "the file stopped on its way"),
+        (lambda: arriving(*[b"a"] * 100, pause=0.02), 408, "the file comes too slowly"),
+        (lambda: arriving(bytes(600), bytes(600)), 413, "larger than"),
+        (lambda: arriving(b""), 422, "the file is empty"),
+    ],
+)
+def test_a_file_that_does_not(shelf, stream, status, text):
+    with pytest.raises(RefusedError, match=text) as refusal:
+        write(shelf, stream(), 1000)
+    assert refusal.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\a\\b.png", "b.png"),
+        ("星夜 (1).jpg", "星夜 (1).jpg"),
+        ("a\0b\n\u202ec.jpg", "abc.jpg"),
+        ("", "photo"),
+        ("..", "photo"),
+        ("x" * 500, "x" * 100),
+    ],
+)
+def test_names_are_for_showing(given, shown):
+    assert plain_name(given, "photo") == shown
+
+
+def test_only_names_of_the_server_are_found(shelf):
+    kept = Kept(new_id(), "image", "a.jpg", ".jpg", 0)
+    shelf.path(kept).write_bytes(b"a")
+    shelf.note(kept)
+    assert shelf.get(kept.id, "image") == kept
+    for name, kind in ((kept.id, "film"), (kept.id.upper(), "image"), (f"../{kept.id}", "image"), (None, "image")):
+        with pytest.raises(RefusedError, match="there is no such"):
+            shelf.get(name, kind)
+
+
+def test_other_errors_of_the_disk_tell_no_path():
+    assert "/secret" not in of_disk(PermissionError(13, "Permission denied", "/secret")).sentence
