@@ -25,6 +25,7 @@ PATHS = [
     "data.root_b",
     "data.heldout",
     "data.style_root",
+    "data.clips",
     "init",
     "ckpt_path",
     "output",

@@ -1,5 +1,6 @@
 """Data: photos from folders and zip files, cropped the same way whoever reads them, or procedural scenes."""
 
+from fast_style.data.clips import ClipPair, ClipPairs
 from fast_style.data.coco import download_coco
 from fast_style.data.datamodule import PhotoDataModule
 from fast_style.data.paintings import StyleCrops, recolor
@@ -21,6 +22,8 @@ from fast_style.data.style import (
 from fast_style.data.translation import PairDataModule, UnpairedDataModule
 
 __all__ = [
+    "ClipPair",
+    "ClipPairs",
     "HeldOut",
     "HeldOutScenes",
     "ImageSource",

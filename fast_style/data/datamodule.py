@@ -5,8 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
+from fast_style.data.clips import ClipPairs
 from fast_style.data.coco import download_coco
 from fast_style.data.endless import EndlessDataModule, tell_left_out
 from fast_style.data.paintings import StyleCrops
@@ -58,6 +60,9 @@ class PhotoDataModule(EndlessDataModule):
             hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles, and
             scenes. No shards.
         recolored: share of the paintings in `style_root` that get other colours, in [0, 1].
+        clips: folder of films for a task that weighs `temporal_loss`: the first half of each batch are frames of them,
+            M, and batches then hold the next frames, `"after"` (M, 3, size, size), and how these came from them,
+            `"flow"` and `"seen"`, see `ClipPairs`. None: frames that could follow are made of the photos.
 
     Attributes:
         skipped: names of the photos found unreadable so far.
@@ -86,6 +91,7 @@ class PhotoDataModule(EndlessDataModule):
         coco: str | None = None,
         style_root: Roots | None = None,
         recolored: float = 0.5,
+        clips: str | Path | None = None,
     ) -> None:
         super().__init__(size, batch_size, num_workers, seed, heldout_count, heldout_size)
         if coco is not None and not isinstance(root, str | Path):
@@ -97,6 +103,7 @@ class PhotoDataModule(EndlessDataModule):
         if self.shards and heldout is None:
             raise ValueError("shards are read once each, so none is set aside: give data.heldout, photos to measure on")
         self._paintings = StyleCrops(style_root, size, seed, recolored) if style_root is not None else None
+        self._clips = ClipPairs(clips, size, seed) if clips is not None else None
         self._source = ImageSource(root) if coco is None and root is not None and not self.shards else None
         self._heldout_source = None if heldout is None else ImageSource(heldout)
         paintings = self._paintings.source if self._paintings is not None else None
@@ -125,6 +132,11 @@ class PhotoDataModule(EndlessDataModule):
                 "data.style_root is for a network that takes any style: give model=any_style, or leave it out; a "
                 "discriminator learns from it with model=adversarial model.crops=paintings"
             )
+        if self._clips is not None:
+            weights = getattr(self.trainer and self.trainer.lightning_module, "motion_weights", {})
+            if not weights.get("temporal_loss"):
+                raise ValueError("data.clips is for networks for films: give model=video, or model.temporal_weight=400")
+            self.report(self._clips.skipped, [])
         source, heldout = self._source, self._heldout_source
         if self.coco is not None:
             source = ImageSource(download_coco(str(self.root), self.coco))
@@ -148,7 +160,7 @@ class PhotoDataModule(EndlessDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Return an endless loader that begins at the sample after the last batch."""
-        gather = partial(_collate, paintings=self._paintings)
+        gather = partial(_collate, paintings=self._paintings, clips=self._clips)
         if self.shards:
             trainer = self.its_trainer
             return _ShardLoader(
@@ -163,10 +175,17 @@ class PhotoDataModule(EndlessDataModule):
         return self.endless(self.photos, gather)
 
 
-def _collate(samples: Sequence[Sample], paintings: StyleCrops | None) -> Sample:
+def _collate(samples: Sequence[Sample], paintings: StyleCrops | None, clips: ClipPairs | None) -> Sample:
     batch = collate(samples)
+    numbers = batch["index"].tolist()
     if paintings is not None:
-        styles = collate([paintings[index] for index in batch["index"].tolist()])
+        styles = collate([paintings[index] for index in numbers])
         batch["painting"] = styles["image"]
         batch["skipped"] += styles["skipped"]
+    if clips is not None:
+        pairs = [clips[index] for index in numbers[: (len(numbers) + 1) // 2]]
+        batch["image"][: len(pairs)] = torch.stack([pair["image"] for pair in pairs])
+        batch["after"] = torch.stack([pair["after"] for pair in pairs])
+        batch["flow"] = torch.stack([pair["flow"] for pair in pairs])
+        batch["seen"] = torch.stack([pair["seen"] for pair in pairs])
     return batch

@@ -29,6 +29,9 @@ class Sample(TypedDict):
         enlarged: names of those in `image` that were smaller than it.
         counts: number of photos in the shards they came from, by the shard's name; of photos in shards only.
         painting: style images, RGB of shape (N, 3, H, W) in [0, 1]; where a network for any style is trained only.
+        after: frames that follow the first M images, (M, 3, H, W); with films only, as are the next two.
+        flow: how they followed, see `ClipPair`, (M, 2, H, W).
+        seen: where, see `ClipPair`, (M, 1, H, W).
     """
 
     image: Tensor
@@ -37,6 +40,9 @@ class Sample(TypedDict):
     enlarged: list[str]
     counts: NotRequired[dict[str, int]]
     painting: NotRequired[Tensor]
+    after: NotRequired[Tensor]
+    flow: NotRequired[Tensor]
+    seen: NotRequired[Tensor]
 
 
 class PhotoDataset(torch.utils.data.Dataset[Sample]):

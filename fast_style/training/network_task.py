@@ -207,13 +207,17 @@ class NetworkTask(Task):
     def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Motion]:
         """Move the first photos of a batch: half of them as a film does, or a quarter by whole pixels, by the weights.
 
-        How they move depends on the number of the batch's first sample alone.
+        How they move depends on the number of the batch's first sample alone; where the batch has frames that follow
+        (`ClipPairs`), on these.
 
         Returns:
             The moved photos (M, 3, H, W), M = 0 if neither is weighed, and how they moved.
         """
         photos = batch["image"]
         count, first = len(photos), int(batch["index"][0]) if "index" in batch else 0
+        if self.motion_weights["temporal_loss"] and "after" in batch:
+            frames = Frames(batch["after"], batch["flow"], batch["seen"], torch.zeros_like(batch["seen"]))
+            return frames.photos, frames
         if self.motion_weights["temporal_loss"]:
             frames = following(photos[: (count + 1) // 2], torch.Generator().manual_seed(first))
             return frames.photos, frames

@@ -1,0 +1,106 @@
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+av = pytest.importorskip("av", reason="films need the package av")
+pytest.importorskip("cv2", reason="flow needs the package opencv")
+
+from fast_style.data import ClipPairs, PhotoDataModule  # noqa: E402
+from fast_style.data.datamodule import _collate  # noqa: E402
+from fast_style.losses import temporal_loss, warped  # noqa: E402
+from fast_style.losses.temporal import Frames  # noqa: E402
+
+MOVED = 3  # pixels a frame
+
+
+def film(path: Path, count: int = 8, height: int = 96, width: int = 128) -> Path:
+    """A texture that moves to the right."""
+    noise = np.random.default_rng(0).random((height // 8, (width + 64) // 8, 3), np.float32)
+    wide = torch.nn.functional.interpolate(
+        torch.from_numpy(noise).permute(2, 0, 1)[None], (height, width + 64), mode="bicubic"
+    ).clamp(0, 1)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "4"})
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv444p"
+        for number in range(count):
+            left = 64 - MOVED * number
+            pixels = (wide[0, :, :, left : left + width] * 255).byte().permute(1, 2, 0).contiguous().numpy()
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def films(tmp_path):
+    folder = tmp_path / "films"
+    (folder / "deep").mkdir(parents=True)
+    film(folder / "deep" / "a.mp4")
+    return folder
+
+
+def test_the_next_frame_is_where_the_flow_says(films):
+    pairs = ClipPairs(films, 80)
+    ways = set()
+    for index in range(6):
+        pair = pairs[index]
+        assert pair["image"].shape == pair["after"].shape == (3, 80, 80)
+        assert pair["seen"].shape == (1, 80, 80)
+        seen = pair["seen"][0].bool()
+        assert seen.float().mean() > 0.5
+        right, down = pair["flow"][:, seen].median(1).values.tolist()
+        assert abs(right) == pytest.approx(MOVED, abs=0.3)
+        assert down == pytest.approx(0, abs=0.3)
+        ways.add(right > 0)  # as it is, and mirrored
+        again = warped(pair["image"][None], pair["flow"][None])[0]
+        apart = (again - pair["after"])[:, 24:-24, 24:-24].abs().mean()
+        assert apart < 0.5 * (pair["image"] - pair["after"])[:, 24:-24, 24:-24].abs().mean()
+    assert len(ways) == 2
+
+
+def test_a_pair_depends_on_seed_and_index_alone(films):
+    first, again = ClipPairs(films, 64, seed=1), ClipPairs(films, 64, seed=1)
+    assert torch.equal(first[3]["after"], again[3]["after"])
+    assert not torch.equal(first[3]["after"], ClipPairs(films, 64, seed=2)[3]["after"])
+
+
+@pytest.mark.parametrize(("size", "shape"), [(128, (128, 128)), (32, (32, 32))])
+def test_frames_are_resized(films, size, shape):
+    assert ClipPairs(films, size)[0]["image"].shape[1:] == shape
+
+
+def test_bad_folders(films, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder of films at"):
+        ClipPairs(tmp_path / "nowhere", 64)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"holds no film: looked for \.mp4"):
+        ClipPairs(tmp_path / "empty", 64)
+    with pytest.raises(ValueError, match="at least 16 pixels, got 8"):
+        ClipPairs(films, 8)
+    (films / "b.mp4").write_bytes(b"no")
+    assert ClipPairs(films, 64).skipped == ["b.mp4"]
+    shutil.rmtree(films / "deep")
+    with pytest.raises(ValueError, match="none of the 1 films"):
+        ClipPairs(films, 64)
+    film(films / "c.mp4", count=1)
+    with pytest.raises(ValueError, match="has a single frame"):
+        ClipPairs(films, 64)[0]
+
+
+def test_half_of_a_batch_are_frames(films, photo_folder):
+    data = PhotoDataModule(photo_folder, size=64, batch_size=3, num_workers=0, clips=films)
+    task = SimpleNamespace(wants=("image",), motion_weights={"temporal_loss": 0.0})
+    data.trainer = SimpleNamespace(lightning_module=task)
+    with pytest.raises(ValueError, match=r"data\.clips is for networks for films: give model=video"):
+        data.setup()
+    task.motion_weights["temporal_loss"] = 1.0
+    data.setup()
+    batch = _collate([data.photos[index] for index in (4, 5, 6)], None, data._clips)
+    assert batch["image"].shape == (3, 3, 64, 64)
+    assert batch["after"].shape == (2, 3, 64, 64)
+    assert torch.equal(batch["image"][0], data._clips[4]["image"])
+    frames = Frames(batch["after"], batch["flow"], batch["seen"], torch.zeros_like(batch["seen"]))
+    assert temporal_loss(batch["image"][:2], batch["after"], frames) < 0.01
