@@ -16,7 +16,7 @@ from fast_style.images import resize_short_side, to_float
 from fast_style.video import FILMS, Film, Wanted, is_film
 from fast_style.video.flow import at_edges, flow_between, hidden
 
-DRAW = 3  # lest clips, paintings and photos are drawn alike
+DRAW = 7  # lest clips are drawn like anything else of a sample
 
 
 class ClipPair(TypedDict):

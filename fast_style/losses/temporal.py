@@ -95,7 +95,8 @@ def following(photos: Tensor, generator: torch.Generator) -> Frames:
     Of four kinds of motion each frame has one: half are shifts by whole pixels, up to ten in each direction, which
     need no interpolation; three tenths bend, a shift of 3 pixels of standard deviation in each of 4 × 4 places; a fifth
     zoom, turn and shift by parts of pixels. Half of the frames have a light that is up to a tenth stronger or weaker
-    from place to place, and all have noise.
+    from place to place, and all have noise. Frames that bend, zoom or turn are interpolated from the photo, a little
+    softer than it; so are the pictures that theirs are compared with.
 
     Args:
         photos: RGB of shape (N, 3, H, W) in [0, 1].

@@ -21,6 +21,7 @@ from fast_style.training.network_task import laid_out, name_of
 
 DRAW = 6  # lest crops of photos and of the painting are drawn alike
 BALANCE_EVERY = 16  # steps between two measurements of the gradients
+LEAP = 10  # the adversarial weight grows at most so many times from one measurement to the next
 BLUR = 9  # taps of the blur
 NEARLY_GREY = 0.01  # mean difference from grey
 
@@ -172,9 +173,11 @@ class AdversarialStyle(AdversarialTask):
         both = torch.stack(squares)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(both)
-        ratio = (both[0] / both[1].clamp_min(torch.finfo(torch.float32).tiny)).sqrt()
-        if ratio.isfinite():
-            self.adversarial_weight.copy_(float(self.balance or 0) * ratio)
+        wanted = float(self.balance or 0) * (both[0] / both[1]).sqrt()
+        if wanted.isfinite():  # else there is nothing to weigh
+            # A discriminator that is fooled has hardly a gradient: the weight must not leap.
+            most = LEAP * self.adversarial_weight if self.global_step else wanted
+            self.adversarial_weight.copy_(wanted.minimum(most))
 
     def _crops(self, batch: Mapping[str, Any]) -> Tensor:
         """Cut a crop of the photos' size out of the painting for each of them, mirrored half the time."""

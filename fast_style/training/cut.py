@@ -55,7 +55,7 @@ class CUT(AdversarialTask):
         nce_weight: weight of `patch_nce_loss`, of which images of B, which are to stay as they are, have half.
         identity: whether images of B are to stay as they are; without it a step is cheaper.
         adversarial_weight: of the generator's side.
-        discriminator_weight: of the discriminator's side; the paper halves it.
+        discriminator_weight: of the discriminator's side; the half of the paper is in `lsgan`.
         patches: places of each image that are compared.
         temperature: see `patch_nce_loss`.
         head_width: length of the projections.
@@ -82,7 +82,7 @@ class CUT(AdversarialTask):
         nce_weight: float = 1.0,
         identity: bool = True,
         adversarial_weight: float = 1.0,
-        discriminator_weight: float = 0.5,
+        discriminator_weight: float = 1.0,
         patches: int = 256,
         temperature: float = 0.07,
         head_width: int = 256,
@@ -152,14 +152,19 @@ class CUT(AdversarialTask):
             fake_b, idt_b = self(real_a), self(real_b)
             losses = {}
             for name, picture, image in (("nce_loss", fake_b, real_a), ("identity_nce_loss", idt_b, real_b)):
-                losses[name] = self._nce(self._encode(picture)[0], self._encode(image)[0], samples)
+                seen, found = (self._encode(each, self.use())[0] for each in (picture, image))
+                losses[name] = self._nce(seen, found, samples)
             self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
         return {"grids": {"": [real_a, fake_b, real_b]}}
 
-    def _encode(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the padded images (N, 3, H, W) and what the places make of them, and the last of these."""
-        x = self.network.pad(images)
-        features, chain = [x], self.network.chain
+    def _encode(self, images: Tensor, network: Any = None) -> tuple[list[Tensor], Tensor]:
+        """Return the padded images (N, 3, H, W) and what the places make of them, and the last of these.
+
+        The places are those of the generator, or of another network of its architecture, such as its average.
+        """
+        network = self.network if network is None else network
+        x = network.pad(images)
+        features, chain = [x], network.chain
         for position in range(max(self.places, default=-1) + 1):
             x = apply([chain[position]], x)
             if position in self.places:

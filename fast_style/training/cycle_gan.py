@@ -37,7 +37,7 @@ class CycleGAN(AdversarialTask):
         cycle_weight: weight of `cycle_loss`.
         identity_weight: weight of `identity_loss`; 0 leaves it out, which saves two passes of six.
         adversarial_weight: of the generators' sides.
-        discriminator_weight: of the discriminators' sides; the paper halves them.
+        discriminator_weight: of the discriminators' sides; the half of the paper is in `lsgan`.
         terms: further terms by name, functions of pictures and of what they were made of, such as a `FeatureLoss`.
         term_weights: of these by name.
         export: which direction is written: `AtoB`, `BtoA`, or `both`, in two files.
@@ -62,7 +62,7 @@ class CycleGAN(AdversarialTask):
         cycle_weight: float = 20.0,
         identity_weight: float = 10.0,
         adversarial_weight: float = 1.0,
-        discriminator_weight: float = 0.5,
+        discriminator_weight: float = 1.0,
         terms: Mapping[str, Term] | None = None,
         term_weights: Mapping[str, float] | None = None,
         export: Literal["AtoB", "BtoA", "both"] = "AtoB",

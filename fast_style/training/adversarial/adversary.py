@@ -23,7 +23,8 @@ class Adversary(nn.Module):
         loss: a name of `losses.ADVERSARIAL_LOSSES`: `lsgan`, `vanilla`, `hinge` or `relativistic`.
         augment: policies of `DiffAugment`, worth it from about a hundred images downwards.
         pool: number of made images that are remembered, see `ImagePool`; 0 for none.
-        r1_weight: weight γ of `r1_penalty`; 0 leaves it out.
+        r1_weight: weight γ of `r1_penalty`; 0 leaves it out. Images are in [0, 1] here and in [−1, 1] in the papers, so
+            that a quarter of theirs is the same.
         r1_every: steps between two of these penalties, which then weigh as many times more (Karras et al. 2020,
             "Analyzing and Improving the Image Quality of StyleGAN", section 4.1, https://arxiv.org/abs/1912.04958).
         seed: decides all draws.

@@ -62,6 +62,8 @@ class ImagePool:
 
     def _exchange(self, fake: Tensor, sample: int) -> Tensor:
         kept = (fake.float().clamp(0, 1) * 255).round().to(torch.uint8)
+        if self.images is not None and self.images.device != fake.device:  # it was read from a checkpoint
+            self.images = self.images.to(fake.device)
         if self.images is None:
             self.images = kept[None]
             return fake
@@ -72,8 +74,6 @@ class ImagePool:
         if torch.rand((), generator=draws) < 0.5:
             return fake
         place = int(torch.randint(self.size, (), generator=draws))
-        if self.images.device != fake.device:  # it was read from a checkpoint
-            self.images = self.images.to(fake.device)
         earlier = to_float(self.images[place]).to(fake)
         self.images[place] = kept
         return earlier

@@ -123,8 +123,11 @@ class AdversarialTask(NetworkTask):
         }
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take a step, and take it into the averages."""
+        """Take a step, and take it into the averages unless it was skipped."""
+        skipped = self.skipped_steps
         super().optimizer_step(*args, **kwargs)
+        if self.skipped_steps > skipped:
+            return
         for name, average in self.averages.items():
             average.update(self.generators[name])  # type: ignore[operator]
 

@@ -29,7 +29,7 @@ def test_the_losses_by_hand(make, batch, logged):
         "discriminator_loss/AtoB": LSGAN.discriminator(judges[0](b), judges[0](there(a))),
         "discriminator_loss/BtoA": LSGAN.discriminator(judges[1](a), judges[1](back(b))),
     }
-    weights = {"cycle_loss": 20, "identity_loss": 10, "adversarial_loss": 1, "discriminator_loss": 0.5}
+    weights = {"cycle_loss": 20, "identity_loss": 10, "adversarial_loss": 1, "discriminator_loss": 1}
     for name, value in expected.items():
         assert found[name] == pytest.approx(value.item(), rel=1e-4), name
     total = sum(weights[name.partition("/")[0]] * value.item() for name, value in expected.items())
