@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from fast_style.checkpoint import find_network, load_styled, read_metadata
+from fast_style.checkpoint import find_network, load_network, load_styled, read_metadata
 from fast_style.inference.backends import export_onnx
+from fast_style.networks import AnyStyleNetwork
 
 
 def export(
@@ -17,7 +19,8 @@ def export(
         output: a file that ends in `.onnx`; what is there is replaced.
         precision: `fp32` or `fp16`, of the weights and of what lies between layers.
         style: of a network of several styles the weights of one or some, by name; of a network for any style the names
-            are files, URLs or names of shipped styles. None: the network has a single style.
+            are files, URLs or names of shipped styles. None: the network has a single style, or it is an
+            `AnyStyleNetwork`, whose file then takes the style image as a second input.
 
     Returns:
         The largest mean absolute difference between PyTorch in float32 and ONNX Runtime that was found, in [0, 1].
@@ -35,7 +38,10 @@ def export(
     path = find_network(source)
     if path.suffix.lower() == ".onnx":
         raise ValueError(f"{path} is an ONNX file already: give the checkpoint it was made of")
-    network, metadata = load_styled(path, style), read_metadata(path)
+    network: Any = load_network(path)
+    if style is not None or not isinstance(network, AnyStyleNetwork):
+        network = load_styled(path, style)
+    metadata = read_metadata(path)
     if style is not None:
         metadata |= {"style": ",".join(f"{name}:{weight:g}" for name, weight in style.items())}
     return export_onnx(output, network, metadata | {"arguments": network.arguments}, precision)

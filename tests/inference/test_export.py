@@ -8,8 +8,10 @@ import torch
 
 from fast_style.checkpoint import load_network, read_metadata, save_network
 from fast_style.inference.backends import read_onnx_metadata
+from fast_style.inference.backends.onnx_file import run, session_of
+from fast_style.inference.backends.onnx_runtime import OnnxRuntime
 from fast_style.inference.export import export
-from fast_style.networks import TransformerNetwork
+from fast_style.networks import AnyStyleNetwork, TransformerNetwork
 
 CLIENT = """
 const fs = require("fs"), ort = require("onnxruntime-node");
@@ -79,3 +81,32 @@ def test_another_client(root, tmp_path, photo, node, precision):
             expected = network(photos).clamp(0, 1)
         if precision == "fp32" or stylized.numel() > 3:  # of one pixel a normalisation sees nothing but rounding
             assert (stylized - expected).abs().mean() <= (0.5 if precision == "fp32" else 1.5) / 255
+
+
+@pytest.fixture
+def any_checkpoint(tmp_path) -> Path:
+    path = tmp_path / "any.safetensors"
+    torch.manual_seed(0)
+    arguments = {"width": 8, "blocks": 1, "antialias": True}
+    save_network(path, AnyStyleNetwork("slim", arguments, 4, 8, 0.2), {"style": "any"})
+    return path
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_network_for_any_style_takes_it_as_a_second_input(any_checkpoint, tmp_path, precision):
+    export(any_checkpoint, tmp_path / "any.onnx", precision)
+    session = session_of(tmp_path / "any.onnx")
+    assert [each.name for each in session.get_inputs()] == ["photos", "style"]
+    network = load_network(any_checkpoint).eval()
+    for size, style in (((1, 3, 50, 70), (1, 3, 384, 400)), ((2, 3, 33, 8), (1, 3, 500, 384))):
+        photos, painting = torch.rand(size), torch.rand(style)
+        with torch.inference_mode():
+            expected = network.of_images({"a": painting}).of_style({"a": 1.0})(photos).clamp(0, 1)
+        assert (run(session, photos, painting) - expected).abs().mean() < (0.5 if precision == "fp32" else 2) / 255
+    with pytest.raises(ValueError, match="takes the style as a second input: give the checkpoint"):
+        OnnxRuntime(tmp_path / "any.onnx", precision)
+
+
+def test_a_style_of_a_network_for_any_is_exported_alone(any_checkpoint, tmp_path):
+    export(any_checkpoint, tmp_path / "mosaic.onnx", style={"mosaic": 1.0})
+    assert [each.name for each in session_of(tmp_path / "mosaic.onnx").get_inputs()] == ["photos"]

@@ -23,7 +23,10 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     parser.add_argument("checkpoint", type=path, metavar="CKPT", help="network that training exported")
     parser.add_argument("output", type=path, metavar="OUT.onnx", help="the file to write")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="of weights and activations")
-    choice = "of a network of several styles or for any the one to export, or a mixture: NAME:0.6,NAME:0.4"
+    choice = (
+        "of a network of several styles or for any the one to export, or a mixture: NAME:0.6,NAME:0.4; without it the "
+    )
+    choice += "file of a network for any style takes the image as a second input"
     parser.add_argument("--style", metavar="NAME", help=choice)
     add_overwrite(parser)
     return parser.parse_args(arguments)

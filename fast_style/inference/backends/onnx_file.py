@@ -5,29 +5,73 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fast_style.checkpoint import ONNX_FORMAT
 from fast_style.errors import first_line
 from fast_style.files import replacing
 from fast_style.inference.backends.interface import Clamped
 from fast_style.inference.backends.precision import PRECISIONS, float32_norm, lowered
-from fast_style.layers import frozen
+from fast_style.layers import ConditionalInstanceNorm, frozen
+from fast_style.networks import AnyStyleNetwork
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # as old as the exporter writes, for old runtimes
-INPUT, OUTPUT = "photos", "stylized"
-DOC = (
-    "photos: float32 RGB of shape (n, 3, h, w) in [0, 1], of any size; "
-    "stylized: float32 RGB of the same shape, clamped to [0, 1]"
-)
+INPUT, STYLE, OUTPUT = "photos", "style", "stylized"
+LEAST = 65  # pixels of a side of a style image: two remain of it at the encoder's last scale
 TRACED = (2, 3, 67, 79)  # odd, so that the padding is part of what is traced
 CHECKED = ((1, 3, 37, 53), (2, 3, 64, 48), (1, 3, 5, 9), (1, 3, 1, 1))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network takes.
+
+    Attributes:
+        names: of the inputs.
+        axes: for each the names of its dimensions that are open, by their places.
+        traced: shapes that it is traced with.
+        checked: shapes that it is checked with.
+        doc: what the file says of inputs and output.
+    """
+
+    names: tuple[str, ...]
+    axes: tuple[Mapping[int, str], ...]
+    traced: tuple[tuple[int, ...], ...]
+    checked: tuple[tuple[tuple[int, ...], ...], ...]
+    doc: str
+
+
+PHOTOS = Inputs(
+    (INPUT,),
+    ({0: "n", 2: "h", 3: "w"},),
+    (TRACED,),
+    tuple((shape,) for shape in CHECKED),
+    "photos: float32 RGB of shape (n, 3, h, w) in [0, 1], of any size; "
+    "stylized: float32 RGB of the same shape, clamped to [0, 1]",
+)
+PHOTOS_AND_STYLE = Inputs(
+    (INPUT, STYLE),
+    (*PHOTOS.axes, {2: "style_h", 3: "style_w"}),
+    (TRACED, (1, 3, 201, 215)),
+    tuple((shape, (1, 3, side, 97)) for shape, side in zip(CHECKED, (65, 128, 150, 384), strict=True)),
+    PHOTOS.doc + "; style: float32 RGB of shape (1, 3, style_h, style_w) in [0, 1], the painting with a short side of "
+    "384 pixels",
+)
+
+
+def inputs_of(network: nn.Module) -> Inputs:
+    """Tell what a network takes: photos, and with an `AnyStyleNetwork` a style image."""
+    return PHOTOS_AND_STYLE if isinstance(network, AnyStyleNetwork) else PHOTOS
+
+
 TOLERANCE = {"fp32": 0.5 / 255, "fp16": 1.5 / 255}  # mean absolute difference
 
 
@@ -41,7 +85,8 @@ def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any
 
     Args:
         path: the `.onnx` file.
-        network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape.
+        network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; an `AnyStyleNetwork` takes a style image
+            (1, 3, h, w) as well, the second input of the file.
         metadata: values by name, each kept as JSON in `metadata_props`; `format`, `precision` and `torch` are set here.
         precision: `fp32` or `fp16`.
 
@@ -57,11 +102,11 @@ def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any
         raise ValueError(f"the precision of an ONNX file must be one of {', '.join(TOLERANCE)}, got {precision!r}")
     require_onnx()
     described = {**metadata, "format": ONNX_FORMAT, "precision": precision, "torch": torch.__version__}
-    network = Clamped(frozen(network)).cpu().eval()
+    inputs, network = inputs_of(network), _exportable(network).cpu().eval()
     try:
         with _quiet():
-            content = _build(network, precision, {key: json.dumps(value) for key, value in described.items()})
-            difference = _difference(content, network, precision)
+            content = _build(network, inputs, precision, {key: json.dumps(value) for key, value in described.items()})
+            difference = _difference(content, network, inputs, precision)
     except Exception as error:  # the exporter's, the checker's and the runtime's have no common class
         raise RuntimeError(f"cannot export {path}: {first_line(error)}") from error
     if not difference <= TOLERANCE[precision]:  # nor NaN
@@ -74,6 +119,33 @@ def export_onnx(path: str | Path, network: nn.Module, metadata: Mapping[str, Any
     return difference
 
 
+class _PredictedNorm(ConditionalInstanceNorm):
+    """One row of scales and shifts, (1, C), which are predicted: in operators that stand for any size."""
+
+    def forward(self, x: Tensor, styles: Tensor | None) -> Tensor:
+        """Normalise (N, C, H, W), whatever the shares are."""
+        return F.instance_norm(x, eps=self.eps) * self.weight[..., None, None] + self.bias[..., None, None]
+
+
+class _ClampedInStyle(Clamped):
+    """The same of a network that takes a style image as well."""
+
+    def forward(self, photos: Tensor, style: Tensor) -> Tensor:  # type: ignore[override]
+        """Map photos (N, 3, H, W) and a style image (1, 3, h, w), in [0, 1], to pictures of the photos' shape."""
+        return self.network(photos, style).float().clamp(0, 1)
+
+
+def _exportable(network: nn.Module) -> nn.Module:
+    """Copy a network for use, its pictures clamped; where scales and shifts are predicted, norms take these."""
+    network = frozen(network)
+    if not isinstance(network, AnyStyleNetwork):
+        return Clamped(network)
+    for module in network.modules():
+        if isinstance(module, ConditionalInstanceNorm):
+            module.__class__ = _PredictedNorm
+    return _ClampedInStyle(network)
+
+
 def require_onnx() -> None:
     """Raise ValueError if a package that writes or checks ONNX files is missing."""
     for package in PACKAGES:
@@ -81,18 +153,21 @@ def require_onnx() -> None:
             raise ValueError(f"{package} is not installed, which writing ONNX takes: pip install 'fast-style[onnx]'")
 
 
-def _build(network: nn.Module, precision: str, texts: Mapping[str, str]) -> bytes:
+def _build(network: nn.Module, inputs: Inputs, precision: str, texts: Mapping[str, str]) -> bytes:
     import onnx
 
     if precision != "fp32":
         network = lowered(network, PRECISIONS[precision], float32_norm)
-    n, h, w = (torch.export.Dim(name) for name in "nhw")
+    shapes = [
+        {place: torch.export.Dim(name, min=LEAST if name.startswith(STYLE) else None) for place, name in axes.items()}
+        for axes in inputs.axes
+    ]
     program = torch.onnx.export(
         network,
-        (torch.rand(TRACED),),
-        input_names=[INPUT],
+        tuple(torch.rand(shape) for shape in inputs.traced),
+        input_names=inputs.names,
         output_names=[OUTPUT],
-        dynamic_shapes=({0: n, 2: h, 3: w},),
+        dynamic_shapes=tuple(shapes),
         opset_version=OPSET,
         dynamo=True,
         verbose=False,
@@ -107,14 +182,14 @@ def _build(network: nn.Module, precision: str, texts: Mapping[str, str]) -> byte
             dimension.dim_value = name
         else:
             dimension.dim_param = name
-    model.producer_name, model.producer_version, model.doc_string = "fast_style", "", DOC
+    model.producer_name, model.producer_version, model.doc_string = "fast_style", "", inputs.doc
     onnx.helper.set_model_props(model, dict(texts))
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
 
 @torch.inference_mode()
-def _difference(content: bytes, network: nn.Module, precision: str) -> float:
+def _difference(content: bytes, network: nn.Module, inputs: Inputs, precision: str) -> float:
     """Run it beside PyTorch in float32; the largest mean absolute difference.
 
     In half precision that of one pixel does not count: a normalisation sees nothing but rounding there.
@@ -122,9 +197,9 @@ def _difference(content: bytes, network: nn.Module, precision: str) -> float:
     session = session_of(content)
     generator = torch.Generator().manual_seed(0)
     differences = []
-    for shape in CHECKED:
-        photos = torch.rand(shape, generator=generator)
-        difference = (run(session, photos) - network(photos)).abs().mean()
+    for shapes in inputs.checked:
+        photos, *style = (torch.rand(shape, generator=generator) for shape in shapes)
+        difference = (run(session, photos, *style) - network(photos, *style)).abs().mean()
         if precision == "fp32" or photos[0, 0].numel() > 1 or not difference.isfinite():
             differences.append(difference)
     return torch.stack(differences).max().item()
@@ -141,11 +216,12 @@ def session_of(model: bytes | Path) -> Any:
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def run(session: Any, photos: Tensor) -> Tensor:
-    """Run a session on photos (N, 3, H, W); RuntimeError if it fails."""
-    array = photos.detach().cpu().contiguous().numpy()
+def run(session: Any, *images: Tensor) -> Tensor:
+    """Run a session on photos (N, 3, H, W), and a style image if it takes one; RuntimeError if it fails."""
+    names = (INPUT, STYLE)
+    arrays = {name: each.detach().cpu().contiguous().numpy() for name, each in zip(names, images, strict=False)}
     try:
-        return torch.from_numpy(session.run([OUTPUT], {INPUT: array})[0])
+        return torch.from_numpy(session.run([OUTPUT], arrays)[0])
     except Exception as error:  # ONNX Runtime's have no common class
         raise RuntimeError(f"ONNX Runtime cannot run the network ({first_line(error)})") from error
 

@@ -45,6 +45,8 @@ class OnnxRuntime(Backend):
             raise ValueError("backend onnx is not installed: pip install 'fast-style[onnx]'") from error
         except Exception as error:  # ONNX Runtime's have no common class
             raise ValueError(f"{model} cannot be run by ONNX Runtime ({first_line(error)})") from error
+        if len(self._session.get_inputs()) > 1:
+            raise ValueError(f"{model} takes the style as a second input: give the checkpoint that it was made of")
         self.compile_seconds = time.perf_counter() - started
 
     def __call__(self, photos: Tensor) -> Tensor:
