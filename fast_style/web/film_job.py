@@ -45,6 +45,7 @@ class FilmJob:
     """
 
     stop = signal.SIGINT
+    inside = True
 
     def __init__(self, device: str = "auto") -> None:
         self.device = device

@@ -48,9 +48,15 @@ class Job:
 
 
 class Kind(Protocol):
-    """A kind of job."""
+    """A kind of job.
+
+    Attributes:
+        stop: the signal after which its program keeps what it has done, and ends.
+        inside: whether its program is run in the folder of the job; else in the one in which the server was started.
+    """
 
     stop: signal.Signals
+    inside: bool
 
     def command(self, job: Job, folder: Path) -> list[str]:
         """Write the command that begins it, or goes on with what is in its folder."""
@@ -198,19 +204,20 @@ class Jobs:
                 self.stop(job)
 
     def _begin(self, job: Job) -> None:
-        job.message = ""
-        try:
-            child = processes.start(self.kinds[job.kind].command(job, self.path(job)), self.path(job))
-        except OSError as error:
-            self._become(job, STOPPED, of_disk(error).sentence)
-            return
-        self._children[job.id] = child
-        job.pid = child.pid
+        job.message, folder, kind = "", self.path(job), self.kinds[job.kind]
+        if not processes.is_alive(folder):  # it is where a server was ended just after it had begun the job
+            try:
+                child = processes.start(kind.command(job, folder), folder, kind.inside)
+            except OSError as error:
+                self._become(job, STOPPED, of_disk(error).sentence)
+                return
+            self._children[job.id] = child
+            job.pid = child.pid
         self._become(job, RUNNING)
 
     def _settle(self, job: Job) -> None:
         """Find out by its folder what has become of a job whose program has ended."""
-        folder = self.path(job)
+        folder, job.pid = self.path(job), 0
         if self.kinds[job.kind].is_done(job, folder):
             self._become(job, DONE)
         else:

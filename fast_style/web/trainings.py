@@ -37,6 +37,7 @@ class Training:
     """
 
     stop = signal.SIGTERM
+    inside = False  # paths among the settings are those of the user
 
     def __init__(self, settings: tuple[str, ...] = ()) -> None:
         self.settings = settings

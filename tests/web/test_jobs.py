@@ -29,6 +29,7 @@ class Code:
     """A kind of job that runs Python code; done once there is a file `result` and it was not stopped."""
 
     stop = signal.SIGTERM
+    inside = True
 
     def command(self, job, folder):
         return [job.asked["code"]]
@@ -172,6 +173,28 @@ def test_a_server_that_ends_stops_what_is_at_work(make):
     after = make()
     after.tick()
     assert after.get(job.id).state == "stopped"
+
+
+def test_what_works_already_is_not_begun_again(make):
+    before = make()
+    job = add(before, ENDLESS)
+    until((before.path(job) / "ready").exists, before)
+    after = make()
+    found = after.get(job.id)
+    found.state = "queued"  # as after a server that was ended before it wrote down more
+    after.tick()
+    assert (found.state, after._children) == ("running", {})
+
+
+def test_where_a_program_runs(make, tmp_path, monkeypatch):
+    queue = make()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(queue.kinds["code"], "inside", False)
+    job = add(queue)
+    until((tmp_path / "result").exists, queue)
+    assert (queue.path(job) / "log.txt").is_file()
+    assert not (queue.path(job) / "result").exists()
+    until(lambda: job.state == "stopped", queue)
 
 
 def test_damaged_notes_are_passed_over(make, tmp_path):
