@@ -100,7 +100,7 @@ class Site:
             exception_handlers=handlers,
             lifespan=self._living,
         )
-        return Guard(app, self.settings.port, self.settings.token)
+        return Guard(app, self.settings.port, self.settings.token, self.settings.host)
 
     @asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:
