@@ -19,6 +19,7 @@ from fast_style import images
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
 from fast_style.web.jobs import Jobs, Kind
+from fast_style.web.lanes import Lane
 from fast_style.web.openapi import document
 from fast_style.web.pictures import Pictures
 from fast_style.web.refusal import RefusedError, of_disk
@@ -55,10 +56,11 @@ class Site:
             "film": FilmJob(settings.engine.get("device", "auto")),
         }
         self.jobs = Jobs(settings.folder / "jobs", kinds, settings.jobs)
-        self.work = Work(self.jobs, self.shelf)
+        decoding = Lane(settings.waiting["preview"])
+        self.work = Work(self.jobs, self.shelf, decoding)
         self.styles = Styles(self.shelf, settings.networks, self.work.learned)
         self.studio = Studio(self.shelf, settings)
-        self.pictures = Pictures(settings, self.shelf, self.styles, self.studio)
+        self.pictures = Pictures(settings, self.shelf, self.styles, self.studio, decoding)
         self.films = Films(settings, self.shelf, self.pictures, self.jobs)
 
     def endpoints(self) -> Sequence[Endpoint]:

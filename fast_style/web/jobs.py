@@ -53,10 +53,12 @@ class Kind(Protocol):
     Attributes:
         stop: the signal after which its program keeps what it has done, and ends.
         inside: whether its program is run in the folder of the job; else in the one in which the server was started.
+        sources: files in the folder, as patterns, that are not needed once it is done.
     """
 
     stop: signal.Signals
     inside: bool
+    sources: tuple[str, ...]
 
     def command(self, job: Job, folder: Path) -> list[str]:
         """Write the command that begins it, or goes on with what is in its folder."""
@@ -97,6 +99,9 @@ class Jobs:
                 job = Job(**json.loads(path.read_text(encoding="utf-8")))
                 if job.kind in kinds and ID.fullmatch(job.id):
                     self.jobs[job.id] = job
+        for path in folder.iterdir():
+            if ID.fullmatch(path.name) and not (path / "job.json").exists():  # a server was ended while it made it
+                shutil.rmtree(path, ignore_errors=True)
 
     def path(self, job: Job) -> Path:
         """The folder of a job."""
@@ -218,8 +223,11 @@ class Jobs:
     def _settle(self, job: Job) -> None:
         """Find out by its folder what has become of a job whose program has ended."""
         folder, job.pid = self.path(job), 0
-        if self.kinds[job.kind].is_done(job, folder):
+        kind = self.kinds[job.kind]
+        if kind.is_done(job, folder):
             self._become(job, DONE)
+            for path in [path for pattern in kind.sources for path in folder.glob(pattern)]:
+                path.unlink(missing_ok=True)
         else:
             reason = processes.last_error(folder) or "its program was ended"
             self._become(job, STOPPED, "" if job.state == STOPPING else reason)

@@ -30,6 +30,7 @@ class Code:
 
     stop = signal.SIGTERM
     inside = True
+    sources = ("source.*",)
 
     def command(self, job, folder):
         return [job.asked["code"]]
@@ -184,6 +185,21 @@ def test_what_works_already_is_not_begun_again(make):
     found.state = "queued"  # as after a server that was ended before it wrote down more
     after.tick()
     assert (found.state, after._children) == ("running", {})
+
+
+def test_what_is_not_needed_is_removed(make, tmp_path):
+    queue = make()
+    done, failed = add(queue), add(queue, FAILING)
+    for job in (done, failed):
+        (queue.path(job) / "source.mp4").touch()
+    until(lambda: failed.state == "stopped", queue)
+    assert not (queue.path(done) / "source.mp4").exists()
+    assert (queue.path(failed) / "source.mp4").exists()
+    half, _ = queue.new("code", "a", {})
+    (tmp_path / "jobs" / "mine").mkdir()
+    assert make().jobs.keys() == {done.id, failed.id}
+    assert not queue.path(half).exists()
+    assert (tmp_path / "jobs" / "mine").exists()
 
 
 def test_where_a_program_runs(make, tmp_path, monkeypatch):

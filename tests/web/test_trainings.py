@@ -98,6 +98,19 @@ def test_a_part_of_a_painting_is_learned(tmp_path):
     assert (part - painting[:, :80, 100:]).abs().max() < 1 / 250
 
 
+def test_a_large_painting_is_made_smaller(tmp_path):
+    images.write(tmp_path / "a.png", torch.rand(3, 70, 2100))
+    Training.prepare(tmp_path / "a.png", None, tmp_path)
+    assert images.read_header(tmp_path / trainings.PAINTING).size == (68, trainings.MOST)
+
+
+def test_paintings_are_decoded_where_photos_are(idle, painting, site):
+    site.pictures.decoding.held = site.pictures.decoding.room
+    answer = learn(idle, painting)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    assert not list(site.jobs.folder.iterdir())
+
+
 def test_the_command(tmp_path):
     job = Job("0" * 32, "training", "a=b, 星夜 ${x}", {"minutes": 5})
     training = Training(("trainer.max_steps=3",))
