@@ -93,7 +93,8 @@ class Training:
 
 def _live(folder: Path) -> dict[str, Any]:
     try:
-        told = json.loads((folder / RUN / NUMBERS).read_text(encoding="utf-8"))
+        text = (folder / RUN / NUMBERS).read_text(encoding="utf-8")
+        told = json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}

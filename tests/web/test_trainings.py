@@ -125,6 +125,14 @@ def test_the_command(tmp_path):
     assert "style.name=painting" in training.command(job, tmp_path)
 
 
+def test_losses_that_are_no_numbers(idle, painting, site):
+    job = learn(idle, painting).json()["id"]
+    run = site.jobs.folder / job / "run"
+    run.mkdir()
+    (run / trainings.NUMBERS).write_text('{"step": 1, "losses": {"total": [[0, 1.0], [1, NaN]]}}')
+    assert idle.get("/api/jobs").json()["jobs"][0]["losses"] == {"total": [[0, 1], [1, None]]}
+
+
 def settings_of(tiny) -> tuple[str, ...]:
     own = ("style", "hydra", "output", "overwrite", "callbacks")
     return tuple(f"{key}={value}" for key, value in tiny.items() if not key.startswith(own))

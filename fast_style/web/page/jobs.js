@@ -155,7 +155,8 @@ function chart(losses) {
   const svg = document.createElementNS(ns, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height + 4}`);
   svg.setAttribute("role", "img");
-  const shown = Object.entries(losses).filter(([, points]) => points.length > 1 && points[0][1] > 0).slice(0, 4);
+  const finite = Object.entries(losses).map(([name, points]) => [name, points.filter(([, value]) => value != null)]);
+  const shown = finite.filter(([, points]) => points.length > 1 && points[0][1] > 0).slice(0, 4);
   const values = shown.flatMap(([, points]) => points.map(([, value]) => Math.log(Math.max(1e-6, value / points[0][1]))));
   const [low, high] = [Math.min(...values, -0.1), Math.max(...values, 0.1)];
   const last = Math.max(...shown.map(([, points]) => points.at(-1)[0]), 1);
