@@ -111,23 +111,28 @@ class Site:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            self.jobs.close()
+            try:
+                for task in tasks:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+            finally:
+                self.jobs.close()
 
     async def _clean(self) -> None:
         while True:
-            await asyncio.to_thread(self.shelf.remove_old)
+            try:
+                await asyncio.to_thread(self.shelf.remove_old)
+            except Exception as error:  # whatever it is, the next time may be better
+                log.warning("%r", error)
             await asyncio.sleep(CLEANING)
 
     async def _look_after(self) -> None:
         while True:
             try:
                 self.jobs.tick()
-            except OSError as error:  # of the disk, which may have room again
-                log.warning("%s", error)
+            except Exception as error:  # such as of the disk, which may have room again
+                log.warning("%r", error)
             await asyncio.sleep(LOOKING)
 
 

@@ -49,9 +49,13 @@ def is_alive(folder: Path) -> bool:
 
 
 def tell(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a program by its id; nothing happens if it has ended."""
+    """Send a signal to a program by its id, SIGKILL to all that it started as well; nothing happens if it has ended."""
+    if pid <= 0:  # would be this program
+        return
     with suppress(ProcessLookupError):
-        if pid > 0:  # 0 would be this program and all that belong to it
+        if number == signal.SIGKILL:
+            os.killpg(pid, number)
+        else:
             os.kill(pid, number)
 
 

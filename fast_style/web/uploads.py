@@ -198,6 +198,10 @@ def too_large(limit: int) -> str:
 
 def plain_name(text: str, otherwise: str) -> str:
     """Make of what a client calls its file a name to show: no folders, nothing invisible, at most 100 letters."""
-    last = re.split(r"[/\\]", text)[-1]
-    shown = "".join(letter for letter in last if letter.isprintable()).strip(". ")
+    return plain_title(re.split(r"[/\\]", text)[-1], otherwise)
+
+
+def plain_title(text: str, otherwise: str) -> str:
+    """Make of what a client calls its work a name to show: nothing invisible, at most 100 letters."""
+    shown = "".join(letter for letter in text if letter.isprintable()).strip(". ")
     return shown[:100] or otherwise

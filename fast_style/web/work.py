@@ -17,7 +17,7 @@ from fast_style.web.lanes import Lane
 from fast_style.web.refusal import RefusedError, of_disk
 from fast_style.web.table import Endpoint, read_json
 from fast_style.web.trainings import LIVE, NETWORK, ONNX, PAINTING, RUN, Training
-from fast_style.web.uploads import Shelf, plain_name
+from fast_style.web.uploads import Shelf, plain_title
 
 EVERY = 1.0  # seconds between two looks at the jobs
 HEARTBEAT = 15  # looks without news after which a word is sent all the same, so that nothing on the way hangs up
@@ -70,7 +70,7 @@ class Work:
         image = self.shelf.get(asked.pop("image"), "image")
         self.shelf.check_room()
         self.jobs.check_room()
-        name = plain_name(asked.pop("name"), image.stem)
+        name = plain_title(asked.pop("name"), image.stem)
         job, folder = self.jobs.new("training", name, {"minutes": asked["minutes"]})
         try:
             await self.decoding.run(partial(Training.prepare, self.shelf.path(image), asked["crop"], folder))

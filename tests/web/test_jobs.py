@@ -141,6 +141,15 @@ def test_what_does_not_stop_is_ended(make, monkeypatch, how):
     until(lambda: job.state == "stopped", queue)
 
 
+def test_what_is_ended_takes_its_own_programs_along(make):
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], close_fds=False).wait()"
+    queue = make()
+    job = add(queue, code.replace("sys.argv[1]", repr(STUBBORN)))
+    until((queue.path(job) / "ready").exists, queue)
+    processes.tell(job.pid, signal.SIGKILL)
+    until(lambda: not processes.is_alive(queue.path(job)))
+
+
 def test_a_server_that_is_started_again_finds_what_works_on(make):
     before = make()
     running, waiting = add(before, ENDLESS), add(before)

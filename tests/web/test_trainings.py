@@ -43,13 +43,13 @@ def test_names_are_those_of_the_callback():
 
 
 def test_a_training_waits_its_turn(idle, painting):
-    first, second = learn(idle, painting), learn(idle, painting, name="../../Wave", minutes=10)
+    first, second = learn(idle, painting), learn(idle, painting, name="Monet / Paris", minutes=10)
     assert first.status_code == 201, first.text
     told = {job["id"]: job for job in idle.get("/api/jobs").json()["jobs"]}
     assert told[first.json()["id"]] == first.json()
     assert [told[each.json()["id"]]["position"] for each in (first, second)] == [1, 2]
     assert first.json()["name"] == "Große Welle"
-    assert (second.json()["name"], second.json()["minutes"]) == ("Wave", 10)
+    assert (second.json()["name"], second.json()["minutes"]) == ("Monet / Paris", 10)
     job = first.json()["id"]
     assert idle.get(f"/api/jobs/{job}").json()["state"] == "queued"
     assert PIL.Image.open(io.BytesIO(idle.get(f"/api/jobs/{job}/painting").content)).size == (300, 200)

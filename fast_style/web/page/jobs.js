@@ -21,7 +21,21 @@ export class Jobs {
     this.lists.push({ kind, place, title });
   }
 
+  // While the page is hidden nothing is asked: a browser has few connections to one server, and each of its tabs holds one.
   listen() {
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+    if (!document.hidden) this.open();
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+    clearTimeout(this.again);
+    clearInterval(this.polling);
+    this.polling = null;
+  }
+
+  open() {
     this.source = new EventSource("api/jobs/events");
     this.source.onmessage = (event) => {
       clearInterval(this.polling);
@@ -30,7 +44,9 @@ export class Jobs {
     };
     this.source.onerror = () => {
       this.polling ??= setInterval(() => this.look().catch(() => {}), 2000);
-      if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.listen(), 5000);
+      if (this.source.readyState !== EventSource.CLOSED) return;
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.open(), 5000);
     };
   }
 
