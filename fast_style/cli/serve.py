@@ -13,7 +13,8 @@ def run(options: argparse.Namespace) -> None:
         options: see `fast_style.cli.parsers.serve`.
 
     Raises:
-        SystemExit: with 2 if the port is taken, the folder cannot be written, or the extra `web` is not installed.
+        SystemExit: with 2 if the port is taken, the folder cannot be written, or the extra `web` is not installed; with
+            1 if another server has the folder.
     """
     with telling_errors("stopped"):
         for package in ("starlette", "uvicorn"):

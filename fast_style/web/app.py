@@ -19,6 +19,7 @@ from fast_style import images
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
 from fast_style.web.jobs import Jobs, Kind
+from fast_style.web.lanes import Lane
 from fast_style.web.openapi import document
 from fast_style.web.pictures import Pictures
 from fast_style.web.refusal import RefusedError, of_disk
@@ -55,10 +56,11 @@ class Site:
             "film": FilmJob(settings.engine.get("device", "auto")),
         }
         self.jobs = Jobs(settings.folder / "jobs", kinds, settings.jobs)
-        self.work = Work(self.jobs, self.shelf)
+        decoding = Lane(settings.waiting["preview"])
+        self.work = Work(self.jobs, self.shelf, decoding)
         self.styles = Styles(self.shelf, settings.networks, self.work.learned)
         self.studio = Studio(self.shelf, settings)
-        self.pictures = Pictures(settings, self.shelf, self.styles, self.studio)
+        self.pictures = Pictures(settings, self.shelf, self.styles, self.studio, decoding)
         self.films = Films(settings, self.shelf, self.pictures, self.jobs)
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -100,7 +102,7 @@ class Site:
             exception_handlers=handlers,
             lifespan=self._living,
         )
-        return Guard(app, self.settings.port, self.settings.token)
+        return Guard(app, self.settings.port, self.settings.token, self.settings.host)
 
     @asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:
@@ -109,23 +111,28 @@ class Site:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            self.jobs.close()
+            try:
+                for task in tasks:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+            finally:
+                self.jobs.close()
 
     async def _clean(self) -> None:
         while True:
-            await asyncio.to_thread(self.shelf.remove_old)
+            try:
+                await asyncio.to_thread(self.shelf.remove_old)
+            except Exception as error:  # whatever it is, the next time may be better
+                log.warning("%r", error)
             await asyncio.sleep(CLEANING)
 
     async def _look_after(self) -> None:
         while True:
             try:
                 self.jobs.tick()
-            except OSError as error:  # of the disk, which may have room again
-                log.warning("%s", error)
+            except Exception as error:  # such as of the disk, which may have room again
+                log.warning("%r", error)
             await asyncio.sleep(LOOKING)
 
 

@@ -45,6 +45,8 @@ class FilmJob:
     """
 
     stop = signal.SIGINT
+    inside = True
+    sources: tuple[str, ...] = ("source.*",)
 
     def __init__(self, device: str = "auto") -> None:
         self.device = device

@@ -133,6 +133,7 @@ class Films:
         film, wish = self.shelf.get(asked["film"], "film"), self.pictures.wish(asked)
         options = {name: asked[name] for name in ("start", "end", "smooth")}
         self._range(film, asked)
+        self.shelf.check_room()
         self.jobs.check_room()
         job, folder = self.jobs.new("film", film.stem, {})
         side = max(film.about["width"], film.about["height"])

@@ -48,9 +48,17 @@ class Job:
 
 
 class Kind(Protocol):
-    """A kind of job."""
+    """A kind of job.
+
+    Attributes:
+        stop: the signal after which its program keeps what it has done, and ends.
+        inside: whether its program is run in the folder of the job; else in the one in which the server was started.
+        sources: files in the folder, as patterns, that are not needed once it is done.
+    """
 
     stop: signal.Signals
+    inside: bool
+    sources: tuple[str, ...]
 
     def command(self, job: Job, folder: Path) -> list[str]:
         """Write the command that begins it, or goes on with what is in its folder."""
@@ -91,6 +99,9 @@ class Jobs:
                 job = Job(**json.loads(path.read_text(encoding="utf-8")))
                 if job.kind in kinds and ID.fullmatch(job.id):
                     self.jobs[job.id] = job
+        for path in folder.iterdir():
+            if ID.fullmatch(path.name) and not (path / "job.json").exists():  # a server was ended while it made it
+                shutil.rmtree(path, ignore_errors=True)
 
     def path(self, job: Job) -> Path:
         """The folder of a job."""
@@ -198,21 +209,25 @@ class Jobs:
                 self.stop(job)
 
     def _begin(self, job: Job) -> None:
-        job.message = ""
-        try:
-            child = processes.start(self.kinds[job.kind].command(job, self.path(job)), self.path(job))
-        except OSError as error:
-            self._become(job, STOPPED, of_disk(error).sentence)
-            return
-        self._children[job.id] = child
-        job.pid = child.pid
+        job.message, folder, kind = "", self.path(job), self.kinds[job.kind]
+        if not processes.is_alive(folder):  # it is where a server was ended just after it had begun the job
+            try:
+                child = processes.start(kind.command(job, folder), folder, kind.inside)
+            except OSError as error:
+                self._become(job, STOPPED, of_disk(error).sentence)
+                return
+            self._children[job.id] = child
+            job.pid = child.pid
         self._become(job, RUNNING)
 
     def _settle(self, job: Job) -> None:
         """Find out by its folder what has become of a job whose program has ended."""
-        folder = self.path(job)
-        if self.kinds[job.kind].is_done(job, folder):
+        folder, job.pid = self.path(job), 0
+        kind = self.kinds[job.kind]
+        if kind.is_done(job, folder):
             self._become(job, DONE)
+            for path in [path for pattern in kind.sources for path in folder.glob(pattern)]:
+                path.unlink(missing_ok=True)
         else:
             reason = processes.last_error(folder) or "its program was ended"
             self._become(job, STOPPED, "" if job.state == STOPPING else reason)

@@ -7,9 +7,9 @@ from typing import Any
 from fast_style.web.table import MUST, Endpoint, object_schema
 
 REASONS = {
-    400: "the file broke off on its way",
+    400: "the request broke off on its way",
     404: "there is nothing of this name, or no longer",
-    408: "the file stopped on its way",
+    408: "the request stopped on its way",
     409: "it is not in a state for that",
     413: "too large",
     415: "of a kind that is not read",
@@ -53,6 +53,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": content}
     answer = {"description": endpoint.answer, "content": {endpoint.kind: {}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    refusals = {str(status): {"description": REASONS[status], "content": error} for status in endpoint.refusals}
+    statuses = sorted({*endpoint.refusals, *((400, 408) if endpoint.fields else ())})
+    refusals = {str(status): {"description": REASONS[status], "content": error} for status in statuses}
     operation["responses"] = {str(endpoint.status): answer, **refusals}
     return operation

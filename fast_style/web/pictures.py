@@ -48,14 +48,14 @@ class Pictures:
         shelf: where files are kept.
         styles: those that are offered.
         studio: makes pictures.
+        decoding: the lane in which files that were brought are decoded.
     """
 
-    def __init__(self, settings: Settings, shelf: Shelf, styles: Styles, studio: Studio) -> None:
-        self.settings, self.shelf, self.styles, self.studio = settings, shelf, styles, studio
+    def __init__(self, settings: Settings, shelf: Shelf, styles: Styles, studio: Studio, decoding: Lane) -> None:
+        self.settings, self.shelf, self.styles, self.studio, self.decoding = settings, shelf, styles, studio, decoding
         rooms = settings.waiting
         self.lanes = {name: Lane(rooms[name]) for name in ("preview", "picture")}
         self.lanes["thumbnail"] = Lane(rooms["thumbnail"], after=tuple(self.lanes.values()))
-        self.decoding = Lane(settings.waiting["preview"])
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List what is answered."""
@@ -94,7 +94,7 @@ class Pictures:
             Endpoint("GET", "/api/zip", self.archive, "Several pictures that were made", "an archive",
                      "application/zip",
                      query=(Field("result", "string", f"id of a picture; given up to {MOST_RESULTS} times"),),
-                     refusals=(404, 422)),
+                     refusals=(404, 422, 429, 507)),
         )  # fmt: skip
 
     async def bring(self, request: Request) -> Response:
@@ -210,10 +210,11 @@ class Pictures:
 
     async def archive(self, request: Request) -> Response:
         """Send several pictures in one file."""
-        names = request.query_params.getlist("result")
+        names = list(dict.fromkeys(request.query_params.getlist("result")))
         if not 1 <= len(names) <= MOST_RESULTS:
             raise RefusedError(422, f"an archive holds 1 to {MOST_RESULTS} pictures, got {len(names)}")
         results = [self.shelf.get(name, "result") for name in names]
+        self.shelf.check_room(sum(self.shelf.path(result).stat().st_size for result in results))
         target = self.shelf.folder / f"{new_id()}.zip"
         await self.decoding.run(partial(self._pack, results, target))
         removal = BackgroundTask(target.unlink, missing_ok=True)
@@ -222,11 +223,16 @@ class Pictures:
     def _pack(self, results: Sequence[Kept], target: Path) -> None:
         """Write an archive in which no two pictures have one name."""
         taken: Counter[str] = Counter()
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for result in results:
-                taken[result.name] += 1
-                name, number = PurePath(result.name), taken[result.name]
-                archive.write(self.shelf.path(result), name if number == 1 else f"{name.stem} ({number}){name.suffix}")
+        try:
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+                for result in results:
+                    taken[result.name] += 1
+                    name, number = PurePath(result.name), taken[result.name]
+                    called = name if number == 1 else f"{name.stem} ({number}){name.suffix}"
+                    archive.write(self.shelf.path(result), called)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
     @staticmethod
     def _picture(path: Path) -> Response:

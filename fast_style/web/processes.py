@@ -14,24 +14,25 @@ LOCK, LOG = "lock", "log.txt"
 POLITE = 5  # how much lower the priority of such a program is, so that the page stays quick
 
 
-def start(command: Sequence[str], folder: Path) -> "subprocess.Popen[Any]":
-    """Start a command of the project in a folder, where it writes `log.txt`, and holds `lock` as long as it lives.
+def start(command: Sequence[str], folder: Path, inside: bool) -> "subprocess.Popen[Any]":
+    """Start a command of the project, which writes `log.txt` in a folder, and holds `lock` there as long as it lives.
 
     Args:
         command: the words after `fast-style`.
-        folder: its current folder.
+        folder: for its log and its lock.
+        inside: whether that is its current folder as well; else it has the one of the server.
 
     Raises:
         OSError: if it cannot be started, or the log not be written.
     """
     with (folder / LOG).open("ab") as log, (folder / LOCK).open("wb") as lock:
-        held = _lock(lock)
+        held = take(lock)
         process = subprocess.Popen(
             [*PROGRAM, *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=folder,
+            cwd=folder if inside else None,
             start_new_session=True,  # Ctrl-C in the terminal of the server is not for it
             pass_fds=(lock.fileno(),) if held else (),
         )
@@ -43,14 +44,19 @@ def start(command: Sequence[str], folder: Path) -> "subprocess.Popen[Any]":
 def is_alive(folder: Path) -> bool:
     """Tell whether the program that was started in a folder still lives, whoever started it."""
     with suppress(OSError), (folder / LOCK).open("rb") as lock:
-        return not _lock(lock)
+        return not take(lock)
     return False
 
 
 def tell(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a program by its id; nothing happens if it has ended."""
+    """Send a signal to a program by its id, SIGKILL to all that it started as well; nothing happens if it has ended."""
+    if pid <= 0:  # would be this program
+        return
     with suppress(ProcessLookupError):
-        os.kill(pid, number)
+        if number == signal.SIGKILL:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
 
 
 def last_error(folder: Path) -> str:
@@ -63,7 +69,7 @@ def last_error(folder: Path) -> str:
     return ""
 
 
-def _lock(file: IO[bytes]) -> bool:
+def take(file: IO[bytes]) -> bool:
     """Lock a file for as long as it is open, here or in a program it was passed to; False if another holds it."""
     try:
         import fcntl

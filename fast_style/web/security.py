@@ -3,12 +3,11 @@
 import ipaddress
 import secrets
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Collection
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,17 +29,23 @@ class Guard:
     """Lets requests through that come from the page itself, or from no browser, and adds `HEADERS` to every answer.
 
     Refused with 403 are: a `Host` that is not this server (a name that was led here, DNS rebinding), an `Origin` or
-    `Sec-Fetch-Site` of another page (cross-site requests). With a token, refused with 401 is who does not know it: it
-    comes as `Authorization: Bearer TOKEN`, or once as `?token=TOKEN`, after which the browser keeps it as a cookie.
+    `Sec-Fetch-Site` of another page (cross-site requests), unless it is a link to the page itself. With
+    a token, refused with 401 is who does not know it: it comes as `Authorization: Bearer TOKEN`, or once as
+    `?token=TOKEN`, after which the browser keeps it as a cookie.
 
     Args:
         app: what answers.
         port: of this server.
         token: None: nobody needs one, and only names of this machine itself are let through.
+        name: one more name of this server, with a token.
     """
 
-    def __init__(self, app: ASGIApp, port: int, token: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, port: int, token: str | None = None, name: str = LOOPBACK[0]) -> None:
         self.app, self.port, self.token = app, port, token
+        self.names = set(LOOPBACK)
+        if token is not None:
+            own = socket.gethostname().lower()
+            self.names |= {own, f"{own}.local", socket.getfqdn().lower(), name.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -58,7 +63,7 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._refusal(headers)
+        refusal = self._refusal(scope, headers)
         if refusal is None and self.token is not None and not self._knows(headers):
             await self._ask(scope, receive, guarded)
         elif refusal is not None:
@@ -66,24 +71,25 @@ class Guard:
         else:
             await self.app(scope, receive, guarded)
 
-    def _refusal(self, headers: Headers) -> str | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         host = headers.get("host", "")
-        if not is_own(host, self.port, LOOPBACK if self.token is None else None):
+        if not is_own(host, self.port, self.names, addresses=self.token is not None):
             return "this server is not called that: open the address that it printed"
         origin = headers.get("origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return "the request comes from another page"
+        visit = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+        if visit and scope["method"] == "GET" and scope["path"] == "/":
+            return None  # a link to the page
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return "the request comes from another page"
         return None
 
     def _knows(self, headers: Headers) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
-        cookies: SimpleCookie = SimpleCookie()
-        with suppress(CookieError):
-            cookies.load(headers.get("cookie", ""))
+        cookies = cookie_parser(headers.get("cookie", ""))
         tokens = [given] if kind.lower() == "bearer" else []
-        tokens += [cookies[COOKIE].value] if COOKIE in cookies else []
+        tokens += [cookies[COOKIE]] if COOKIE in cookies else []
         return any(self._is_token(token) for token in tokens)
 
     def _is_token(self, text: str) -> bool:
@@ -102,23 +108,20 @@ class Guard:
         await answer(scope, receive, send)
 
 
-def is_own(host: str, port: int, names: Iterable[str] | None) -> bool:
+def is_own(host: str, port: int, names: Collection[str], addresses: bool) -> bool:
     """Tell whether the `Host` of a request is this server.
 
     Args:
         host: such as `127.0.0.1:8000` or `[::1]:8000`.
         port: of this server; behind a port of its own, 80 and 443 may be left out.
-        names: those that are this server; None: its own name, and every address, since a name that was led here from
-            elsewhere is never an address.
+        names: those that are this server.
+        addresses: whether every address is as well; a name that was led here from elsewhere is never an address.
     """
     name, _, number = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
     if number != str(port) and not (number == "" and port in (80, 443)):
         return False
     name = name.strip("[]").lower()
-    if names is not None:
-        return name in names
-    own = {*LOOPBACK, socket.gethostname().lower(), socket.getfqdn().lower(), f"{socket.gethostname().lower()}.local"}
-    return name in own or _is_address(name)
+    return name in names or (addresses and _is_address(name))
 
 
 def _is_address(name: str) -> bool:

@@ -2,10 +2,14 @@
 
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 
+from fast_style.web import processes
 from fast_style.web.app import Site
 from fast_style.web.settings import Settings
 
@@ -36,8 +40,9 @@ def serve(settings: Settings) -> None:
 
     Raises:
         OSError: if the address or the port cannot be had, or the folder cannot be written.
+        RuntimeError: if another server has the folder.
     """
-    with _listening(settings.host, settings.port) as listener:
+    with _listening(settings.host, settings.port) as listener, _alone(settings.folder):
         settings = replace(settings, port=listener.getsockname()[1])
         site = Site(settings)
         config = uvicorn.Config(
@@ -62,6 +67,16 @@ def address(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     host = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)  # noqa: S104 - is recognised
     return f"http://{host}:{settings.port}/" + ("" if settings.token is None else f"?token={settings.token}")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other servers from a folder, which would begin the same jobs; RuntimeError if one has it already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / processes.LOCK).open("wb") as lock:
+        if not processes.take(lock):
+            raise RuntimeError(f"another server keeps its files in {folder}: end it first, or give another --folder")
+        yield
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -3,13 +3,14 @@
 Requests are checked against it, routes are made of it, and the document at /api/openapi.json is written from it.
 """
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from fast_style.web.refusal import RefusedError
@@ -17,6 +18,7 @@ from fast_style.web.refusal import RefusedError
 Handler = Callable[[Request], Awaitable[Response]]
 MUST = object()  # stands for a value that has to be given
 MAX_JSON = 64_000  # bytes
+SLOWEST = 30.0  # seconds in which they arrive
 TYPES = {"string": str, "number": (int, float), "boolean": bool, "object": dict}
 
 
@@ -58,7 +60,7 @@ class Field:
         if not isinstance(value, TYPES[self.kind]) or (self.kind == "number" and isinstance(value, bool)):  # type: ignore[arg-type]
             raise RefusedError(422, f"{self.name} must be {self._wanted}, got {json.dumps(value)[:60]}")
         if self.kind == "number" and not self._has(value):
-            raise RefusedError(422, f"{self.name} must be {self._wanted}, got {value}")
+            raise RefusedError(422, f"{self.name} must be {self._wanted}, got {str(value)[:60]}")
         if self.kind == "string" and ((self.choices and value not in self.choices) or len(value) > (self.most or 1000)):
             raise RefusedError(422, f"{self.name} must be {self._wanted}, got {json.dumps(value)[:60]}")
         return read_fields(value, self.fields) if self.kind == "object" else value
@@ -66,7 +68,7 @@ class Field:
     def _has(self, value: float) -> bool:
         least = -math.inf if self.least is None else self.least
         most = math.inf if self.most is None else self.most
-        return math.isfinite(value) and least <= value <= most
+        return -math.inf < value < math.inf and least <= value <= most
 
     @property
     def _wanted(self) -> str:
@@ -141,15 +143,22 @@ async def read_json(request: Request, fields: Sequence[Field]) -> dict[str, Any]
     """Take the values of the JSON object that a request consists of.
 
     Raises:
-        RefusedError: with 413 if it is long, 415 if it is not called JSON, else as `read_fields`.
+        RefusedError: with 413 if it is long, 415 if it is not called JSON, 408 if it does not arrive in time, 400 if it
+            breaks off, else as `read_fields`.
     """
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise RefusedError(415, "the request must be JSON: send content-type application/json")
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_JSON:
-            raise RefusedError(413, f"the request has more than {MAX_JSON} bytes")
+    try:
+        async with asyncio.timeout(SLOWEST):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_JSON:
+                    raise RefusedError(413, f"the request has more than {MAX_JSON} bytes")
+    except TimeoutError:
+        raise RefusedError(408, "the request stopped on its way: send it again") from None
+    except ClientDisconnect:
+        raise RefusedError(400, "the request broke off on its way: send it again") from None
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):

@@ -37,6 +37,8 @@ class Training:
     """
 
     stop = signal.SIGTERM
+    inside = False  # paths among the settings are those of the user
+    sources: tuple[str, ...] = ()
 
     def __init__(self, settings: tuple[str, ...] = ()) -> None:
         self.settings = settings
@@ -57,10 +59,9 @@ class Training:
         if min(right - left, bottom - top) < LEAST:
             size = f"{max(0, right - left)}×{max(0, bottom - top)}"
             raise RefusedError(422, f"a painting needs at least {LEAST} pixels on its short side, got {size}")
-        part = images.to_float(painting[:, top:bottom, left:right])[None]
-        if max(part.shape[-2:]) > MOST:
-            part = images.resize_long_side(part, MOST)
-        images.write(folder / PAINTING, part)
+        part = painting[None, :, top:bottom, left:right]
+        large = max(part.shape[-2:]) > MOST
+        images.write(folder / PAINTING, images.resize_long_side(part, MOST) if large else images.to_float(part))
 
     def command(self, job: Job, folder: Path) -> list[str]:
         """Write the command that begins to learn, or goes on from the last checkpoint."""
@@ -92,7 +93,8 @@ class Training:
 
 def _live(folder: Path) -> dict[str, Any]:
     try:
-        told = json.loads((folder / RUN / NUMBERS).read_text(encoding="utf-8"))
+        text = (folder / RUN / NUMBERS).read_text(encoding="utf-8")
+        told = json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import time
@@ -129,7 +130,14 @@ class Shelf:
 
     def check_room(self, more: int = 0) -> None:
         """Tell whether more bytes may be kept; RefusedError with 507 if not."""
-        used = sum(path.stat().st_size for path in self._files(self.folder.iterdir()))
+        sizes = {}  # by file, since jobs share films with the uploads
+        for top in (self.folder, self.settings.folder / "jobs"):
+            for folder, _, names in os.walk(top):
+                for name in names:
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        status = Path(folder, name).stat()
+                        sizes[status.st_dev, status.st_ino] = status.st_size
+        used = sum(sizes.values())
         if used + more > self.settings.stored_bytes:
             raise RefusedError(507, "no room is left for more files on this server: wait until older ones are removed")
 
@@ -190,6 +198,10 @@ def too_large(limit: int) -> str:
 
 def plain_name(text: str, otherwise: str) -> str:
     """Make of what a client calls its file a name to show: no folders, nothing invisible, at most 100 letters."""
-    last = re.split(r"[/\\]", text)[-1]
-    shown = "".join(letter for letter in last if letter.isprintable()).strip(". ")
+    return plain_title(re.split(r"[/\\]", text)[-1], otherwise)
+
+
+def plain_title(text: str, otherwise: str) -> str:
+    """Make of what a client calls its work a name to show: nothing invisible, at most 100 letters."""
+    shown = "".join(letter for letter in text if letter.isprintable()).strip(". ")
     return shown[:100] or otherwise

@@ -13,10 +13,11 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 
 from fast_style.web import trainings
 from fast_style.web.jobs import Job, Jobs
+from fast_style.web.lanes import Lane
 from fast_style.web.refusal import RefusedError, of_disk
 from fast_style.web.table import Endpoint, read_json
 from fast_style.web.trainings import LIVE, NETWORK, ONNX, PAINTING, RUN, Training
-from fast_style.web.uploads import Shelf, plain_name
+from fast_style.web.uploads import Shelf, plain_title
 
 EVERY = 1.0  # seconds between two looks at the jobs
 HEARTBEAT = 15  # looks without news after which a word is sent all the same, so that nothing on the way hangs up
@@ -28,13 +29,14 @@ class Work:
     Args:
         jobs: the queue.
         shelf: where paintings were brought.
+        decoding: the lane in which they are decoded.
 
     Attributes:
         closing: set when the server ends, so that nobody is told more.
     """
 
-    def __init__(self, jobs: Jobs, shelf: Shelf) -> None:
-        self.jobs, self.shelf = jobs, shelf
+    def __init__(self, jobs: Jobs, shelf: Shelf, decoding: Lane) -> None:
+        self.jobs, self.shelf, self.decoding = jobs, shelf, decoding
         self.closing = False
         self._exporting = asyncio.Lock()
 
@@ -66,11 +68,12 @@ class Work:
         """Ask for a training."""
         asked = await read_json(request, trainings.FIELDS)
         image = self.shelf.get(asked.pop("image"), "image")
+        self.shelf.check_room()
         self.jobs.check_room()
-        name = plain_name(asked.pop("name"), image.stem)
+        name = plain_title(asked.pop("name"), image.stem)
         job, folder = self.jobs.new("training", name, {"minutes": asked["minutes"]})
         try:
-            await asyncio.to_thread(partial(Training.prepare, self.shelf.path(image), asked["crop"], folder))
+            await self.decoding.run(partial(Training.prepare, self.shelf.path(image), asked["crop"], folder))
             self.jobs.check_room()  # others may have come meanwhile
             self.jobs.add(job)
         except BaseException as error:

@@ -16,6 +16,7 @@ pytest.importorskip("uvicorn", reason="the page needs the package uvicorn")
     [
         (["--host", "0.0.0.0"], "give --token WORD as well"),
         (["--host", "0.0.0.0", "--token", "short"], "--token must be at least 12 letters and digits"),
+        (["--token", "correcthorsebätter"], "--token must be at least 12 letters and digits"),
         (["--port", "99999"], "--port must be 0 to 65535, got 99999"),
         (["--train", "nonsense"], "--train takes settings"),
         (["--folder", ""], "is empty"),
@@ -40,6 +41,14 @@ def test_a_port_that_is_taken(command, is_misuse, tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written(command, is_misuse, tmp_path):
     (tmp_path / "file").write_text("")
     assert is_misuse(command("serve", "--port", "0", "--folder", tmp_path / "file"), "file")
+
+
+def test_a_folder_of_another_server(command, tmp_path):
+    from fast_style.web.server import _alone
+
+    with _alone(tmp_path):
+        result = command("serve", "--port", "0", "--folder", tmp_path)
+    assert (result.code, "another server keeps its files in" in result.err, result.out) == (1, True, "")
 
 
 def test_without_the_extra(command, is_misuse, monkeypatch):

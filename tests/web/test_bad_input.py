@@ -1,5 +1,6 @@
 """What is wrong gets one sentence: the table of what can be wrong, line by line."""
 
+import asyncio
 import io
 import struct
 import zlib
@@ -7,9 +8,12 @@ from dataclasses import replace
 
 import PIL.Image
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from fast_style.web import table
 from fast_style.web.app import Site
+from fast_style.web.refusal import RefusedError
 
 HOST = "http://127.0.0.1:8000"
 
@@ -120,7 +124,7 @@ def test_wrong_values(client, bring, values, status, text):
 
 
 def test_what_is_no_number(client, bring):
-    for value in ("NaN", "Infinity", "1e999"):
+    for value in ("NaN", "Infinity", "1e999", "1" * 400):
         body = f'{{"image": "{bring()["id"]}", "style": "file:tiny", "strength": {value}}}'
         answer = client.post("/api/stylize", content=body, headers={"content-type": "application/json"})
         refused(answer, 422, "strength must be a number from 0 to 1")
@@ -140,6 +144,20 @@ def test_what_is_no_number(client, bring):
 )
 def test_what_is_no_request(client, body, kind, status):
     refused(client.post("/api/stylize", content=body, headers={"content-type": kind}), status, "")
+
+
+@pytest.mark.parametrize(("how", "status"), [("slow", 408), ("gone", 400)])
+def test_a_request_that_does_not_arrive(monkeypatch, how, status):
+    async def receive():
+        if how == "slow":
+            await asyncio.sleep(5)
+        return {"type": "http.disconnect"}
+
+    monkeypatch.setattr(table, "SLOWEST", 0.05)
+    request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, receive)
+    with pytest.raises(RefusedError, match="on its way") as refusal:
+        asyncio.run(table.read_json(request, ()))
+    assert refusal.value.status == status
 
 
 def test_an_animation_as_a_painting(client, bring, networks, monkeypatch):

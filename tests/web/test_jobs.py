@@ -29,6 +29,8 @@ class Code:
     """A kind of job that runs Python code; done once there is a file `result` and it was not stopped."""
 
     stop = signal.SIGTERM
+    inside = True
+    sources = ("source.*",)
 
     def command(self, job, folder):
         return [job.asked["code"]]
@@ -139,6 +141,15 @@ def test_what_does_not_stop_is_ended(make, monkeypatch, how):
     until(lambda: job.state == "stopped", queue)
 
 
+def test_what_is_ended_takes_its_own_programs_along(make):
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], close_fds=False).wait()"
+    queue = make()
+    job = add(queue, code.replace("sys.argv[1]", repr(STUBBORN)))
+    until((queue.path(job) / "ready").exists, queue)
+    processes.tell(job.pid, signal.SIGKILL)
+    until(lambda: not processes.is_alive(queue.path(job)))
+
+
 def test_a_server_that_is_started_again_finds_what_works_on(make):
     before = make()
     running, waiting = add(before, ENDLESS), add(before)
@@ -172,6 +183,43 @@ def test_a_server_that_ends_stops_what_is_at_work(make):
     after = make()
     after.tick()
     assert after.get(job.id).state == "stopped"
+
+
+def test_what_works_already_is_not_begun_again(make):
+    before = make()
+    job = add(before, ENDLESS)
+    until((before.path(job) / "ready").exists, before)
+    after = make()
+    found = after.get(job.id)
+    found.state = "queued"  # as after a server that was ended before it wrote down more
+    after.tick()
+    assert (found.state, after._children) == ("running", {})
+
+
+def test_what_is_not_needed_is_removed(make, tmp_path):
+    queue = make()
+    done, failed = add(queue), add(queue, FAILING)
+    for job in (done, failed):
+        (queue.path(job) / "source.mp4").touch()
+    until(lambda: failed.state == "stopped", queue)
+    assert not (queue.path(done) / "source.mp4").exists()
+    assert (queue.path(failed) / "source.mp4").exists()
+    half, _ = queue.new("code", "a", {})
+    (tmp_path / "jobs" / "mine").mkdir()
+    assert make().jobs.keys() == {done.id, failed.id}
+    assert not queue.path(half).exists()
+    assert (tmp_path / "jobs" / "mine").exists()
+
+
+def test_where_a_program_runs(make, tmp_path, monkeypatch):
+    queue = make()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(queue.kinds["code"], "inside", False)
+    job = add(queue)
+    until((tmp_path / "result").exists, queue)
+    assert (queue.path(job) / "log.txt").is_file()
+    assert not (queue.path(job) / "result").exists()
+    until(lambda: job.state == "stopped", queue)
 
 
 def test_damaged_notes_are_passed_over(make, tmp_path):

@@ -139,11 +139,26 @@ def test_damaged_networks_and_pickles_are_no_styles(client, networks):
 def test_several_pictures_come_in_an_archive(client, bring):
     photo = bring()
     ids = [stylize(client, photo["id"]).headers["x-result"] for _ in range(2)]
-    answer = client.get("/api/zip", params={"result": ids})
+    answer = client.get("/api/zip", params={"result": [*ids, ids[0]]})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.namelist() == ["photo-tiny.jpg", "photo-tiny (2).jpg"]
     assert client.get("/api/zip").status_code == 422
     assert client.get("/api/zip", params={"result": "0" * 32}).status_code == 404
+
+
+def test_an_archive_that_fails_leaves_nothing(client, bring, site, monkeypatch):
+    result = stylize(client, bring()["id"]).headers["x-result"]
+    before = set(site.shelf.folder.iterdir())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", full)
+    assert client.get("/api/zip", params={"result": result}).status_code == 507
+    monkeypatch.undo()
+    monkeypatch.setattr(site.shelf, "settings", replace(site.settings, stored_bytes=10))
+    assert "no room is left" in client.get("/api/zip", params={"result": result}).json()["error"]
+    assert set(site.shelf.folder.iterdir()) == before
 
 
 def test_files_are_removed_after_a_day(client, bring, site):

@@ -34,6 +34,22 @@ def test_only_the_page_itself_is_answered(client, headers, status):
         assert answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "more", "status"),
+    [
+        ("GET", "/", {}, 200),
+        ("GET", "/", {"sec-fetch-dest": "iframe"}, 403),
+        ("GET", "/", {"sec-fetch-mode": "no-cors"}, 403),
+        ("GET", "/", {"host": "evil.example:8000"}, 403),
+        ("GET", "/api/styles", {}, 403),
+        ("POST", "/", {}, 403),
+    ],
+)
+def test_other_pages_may_link_to_the_page(client, method, path, more, status):
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert client.request(method, path, headers=headers | more).status_code == status
+
+
 @pytest.mark.parametrize("path", ["/", "/api/styles", "/api/nothing", "/nothing"])
 def test_every_answer_is_fenced_in(client, path):
     answer = client.get(path)
@@ -60,6 +76,16 @@ def test_a_token_is_asked_for(settings):
         assert client.get("/api/styles").status_code == 200  # the cookie
 
 
+def test_the_name_that_was_given_is_its_own(settings):
+    from dataclasses import replace
+
+    app = Site(replace(settings, host="Page.example", token="correcthorsebattery")).app()
+    headers = {"authorization": "Bearer correcthorsebattery", "cookie": 'a="b; fast_style_token=x'}
+    with TestClient(app, "http://page.example:8000", headers=headers) as client:
+        assert client.get("/api/styles").status_code == 200
+        assert client.get("/api/styles", headers={"host": "other.example:8000"}).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("host", "port", "own"),
     [
@@ -72,7 +98,7 @@ def test_a_token_is_asked_for(settings):
     ],
 )
 def test_an_address_is_this_server_and_a_strange_name_is_not(host, port, own):
-    assert is_own(host, port, None) is own
+    assert is_own(host, port, ("localhost",), addresses=True) is own
 
 
 @pytest.mark.parametrize("path", ["/../settings.py", "/%2e%2e/app.py", "/..%2fapp.py", "//etc/passwd"])

@@ -43,13 +43,13 @@ def test_names_are_those_of_the_callback():
 
 
 def test_a_training_waits_its_turn(idle, painting):
-    first, second = learn(idle, painting), learn(idle, painting, name="../../Wave", minutes=10)
+    first, second = learn(idle, painting), learn(idle, painting, name="Monet / Paris", minutes=10)
     assert first.status_code == 201, first.text
     told = {job["id"]: job for job in idle.get("/api/jobs").json()["jobs"]}
     assert told[first.json()["id"]] == first.json()
     assert [told[each.json()["id"]]["position"] for each in (first, second)] == [1, 2]
     assert first.json()["name"] == "Große Welle"
-    assert (second.json()["name"], second.json()["minutes"]) == ("Wave", 10)
+    assert (second.json()["name"], second.json()["minutes"]) == ("Monet / Paris", 10)
     job = first.json()["id"]
     assert idle.get(f"/api/jobs/{job}").json()["state"] == "queued"
     assert PIL.Image.open(io.BytesIO(idle.get(f"/api/jobs/{job}/painting").content)).size == (300, 200)
@@ -98,6 +98,19 @@ def test_a_part_of_a_painting_is_learned(tmp_path):
     assert (part - painting[:, :80, 100:]).abs().max() < 1 / 250
 
 
+def test_a_large_painting_is_made_smaller(tmp_path):
+    images.write(tmp_path / "a.png", torch.rand(3, 70, 2100))
+    Training.prepare(tmp_path / "a.png", None, tmp_path)
+    assert images.read_header(tmp_path / trainings.PAINTING).size == (68, trainings.MOST)
+
+
+def test_paintings_are_decoded_where_photos_are(idle, painting, site):
+    site.pictures.decoding.held = site.pictures.decoding.room
+    answer = learn(idle, painting)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    assert not list(site.jobs.folder.iterdir())
+
+
 def test_the_command(tmp_path):
     job = Job("0" * 32, "training", "a=b, 星夜 ${x}", {"minutes": 5})
     training = Training(("trainer.max_steps=3",))
@@ -110,6 +123,14 @@ def test_the_command(tmp_path):
     assert "ckpt_path=last" in training.command(job, tmp_path)
     job.name = "星夜"
     assert "style.name=painting" in training.command(job, tmp_path)
+
+
+def test_losses_that_are_no_numbers(idle, painting, site):
+    job = learn(idle, painting).json()["id"]
+    run = site.jobs.folder / job / "run"
+    run.mkdir()
+    (run / trainings.NUMBERS).write_text('{"step": 1, "losses": {"total": [[0, 1.0], [1, NaN]]}}')
+    assert idle.get("/api/jobs").json()["jobs"][0]["losses"] == {"total": [[0, 1], [1, None]]}
 
 
 def settings_of(tiny) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Files that arrive, and what they are called."""
 
 import asyncio
+import os
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,19 @@ def test_only_names_of_the_server_are_found(shelf):
     for name, kind in ((kept.id, "film"), (kept.id.upper(), "image"), (f"../{kept.id}", "image"), (None, "image")):
         with pytest.raises(RefusedError, match="there is no such"):
             shelf.get(name, kind)
+
+
+def test_jobs_take_room(settings):
+    shelf = Shelf(replace(settings, stored_bytes=100))
+    job = settings.folder / "jobs" / new_id()
+    job.mkdir(parents=True)
+    film = shelf.folder / "film.mp4"
+    film.write_bytes(bytes(60))
+    os.link(film, job / "source.mp4")  # counts once
+    shelf.check_room(40)
+    (job / "film.mp4").write_bytes(bytes(50))
+    with pytest.raises(RefusedError, match="no room is left"):
+        shelf.check_room()
 
 
 def test_other_errors_of_the_disk_tell_no_path():

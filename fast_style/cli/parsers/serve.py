@@ -27,8 +27,8 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="port (8000); 0: one that is free")
     host = "address at which other machines reach the page, such as 0.0.0.0; default: this machine alone"
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=host)
-    token = f"word of at least {SHORTEST} letters without which nobody is let in; demanded with --host"
-    parser.add_argument("--token", metavar="WORD", help=token)
+    word = f"word of at least {SHORTEST} letters without which nobody is let in; demanded with --host"
+    parser.add_argument("--token", metavar="WORD", help=word)
     folder = "where uploads, pictures and trainings are kept (runs/page)"
     parser.add_argument("--folder", type=path, default=Path("runs/page"), metavar="PATH", help=folder)
     networks = "folder of networks of your own, which are offered as styles (checkpoints)"
@@ -41,7 +41,8 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
         parser.error(f"--port must be 0 to 65535, got {options.port}")
     if options.host not in LOOPBACK and options.token is None:
         parser.error("--host lets other machines in: give --token WORD as well, without which nobody is let in")
-    if options.token is not None and (len(options.token) < SHORTEST or not options.token.isalnum()):
+    token = options.token
+    if token is not None and (len(token) < SHORTEST or not (token.isascii() and token.isalnum())):
         parser.error(f"--token must be at least {SHORTEST} letters and digits, such as a long random word")
     for setting in options.train:
         if "=" not in setting:

@@ -1,6 +1,7 @@
 """What another program can watch of a run: its numbers and a picture, in two small files."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +23,9 @@ class Live(L.Callback):
     """Write every few seconds how far a run is, with its losses so far, and a held-out photo as it is stylized now.
 
     `live.json` holds `step`; `progress`, 0 to 1; `seconds_left`; `ended`, whether the training came to its end; and
-    `losses`, for each name a list of [step, value]. `live.jpg` is the picture, or missing where the task shows no
-    style. Both are replaced whole; a run that goes on goes on with them. Nothing of the training depends on it.
+    `losses`, for each name a list of [step, value] where the value is finite. `live.jpg` is the picture, or missing
+    where the task shows no style. Both are replaced whole; a run that goes on goes on with them. Nothing of the
+    training depends on it.
 
     Args:
         folder: where the files lie.
@@ -56,7 +58,7 @@ class Live(L.Callback):
         self._next_numbers = now + self.every / 2
         for name, value in trainer.progress_bar_metrics.items():
             told = self.losses.setdefault(name.rpartition("/")[2].removesuffix("_loss"), [])
-            if not told or told[-1][0] < trainer.global_step:
+            if (not told or told[-1][0] < trainer.global_step) and math.isfinite(value):
                 told.append([trainer.global_step, float(value)])
             if len(told) > MOST:
                 del told[1::2]

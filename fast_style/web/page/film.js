@@ -74,7 +74,7 @@ export class Film {
     }
     by("film-start").value = 0;
     by("film-end").value = this.film.seconds ? this.film.seconds.toFixed(1) : "";
-    by("film-start").max = by("film-end").max = this.film.seconds || "";
+    by("film-start").max = by("film-end").max = Math.ceil(10 * this.film.seconds) / 10 || ""; // as it is shown
     by("frames").replaceChildren();
     by("cut").hidden = false;
     this.tell();

@@ -21,7 +21,21 @@ export class Jobs {
     this.lists.push({ kind, place, title });
   }
 
+  // While the page is hidden nothing is asked: a browser has few connections to one server, and each of its tabs holds one.
   listen() {
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+    if (!document.hidden) this.open();
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+    clearTimeout(this.again);
+    clearInterval(this.polling);
+    this.polling = null;
+  }
+
+  open() {
     this.source = new EventSource("api/jobs/events");
     this.source.onmessage = (event) => {
       clearInterval(this.polling);
@@ -30,7 +44,9 @@ export class Jobs {
     };
     this.source.onerror = () => {
       this.polling ??= setInterval(() => this.look().catch(() => {}), 2000);
-      if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.listen(), 5000);
+      if (this.source.readyState !== EventSource.CLOSED) return;
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.open(), 5000);
     };
   }
 
@@ -155,7 +171,8 @@ function chart(losses) {
   const svg = document.createElementNS(ns, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height + 4}`);
   svg.setAttribute("role", "img");
-  const shown = Object.entries(losses).filter(([, points]) => points.length > 1 && points[0][1] > 0).slice(0, 4);
+  const finite = Object.entries(losses).map(([name, points]) => [name, points.filter(([, value]) => value != null)]);
+  const shown = finite.filter(([, points]) => points.length > 1 && points[0][1] > 0).slice(0, 4);
   const values = shown.flatMap(([, points]) => points.map(([, value]) => Math.log(Math.max(1e-6, value / points[0][1]))));
   const [low, high] = [Math.min(...values, -0.1), Math.max(...values, 0.1)];
   const last = Math.max(...shown.map(([, points]) => points.at(-1)[0]), 1);

@@ -19,7 +19,8 @@ function translate() {
 
 function open() {
   const links = [...document.querySelectorAll("nav a:not([hidden])")];
-  const chosen = links.find((link) => link.hash === location.hash) ?? links[0];
+  const shown = location.hash ? links.find((link) => link.hasAttribute("aria-current")) : null; // #main is no section
+  const chosen = links.find((link) => link.hash === location.hash) ?? shown ?? links[0];
   for (const link of links) {
     document.getElementById(link.hash.slice(1)).hidden = link !== chosen;
     if (link === chosen) link.setAttribute("aria-current", "page");

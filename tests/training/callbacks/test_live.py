@@ -3,6 +3,7 @@
 import json
 
 import PIL.Image
+import torch
 
 from fast_style.training.callbacks import Live
 from fast_style.training.callbacks.live import MOST, NUMBERS, PICTURE
@@ -40,6 +41,20 @@ def test_a_run_that_goes_on_goes_on_with_its_numbers(tiny, train, tmp_path):
     assert train(tiny | watched | {"trainer.max_steps": "4", "ckpt_path": "last"}) == 0
     told = json.loads((tmp_path / "run" / NUMBERS).read_text())
     assert [step for step, _ in told["losses"]["total"]] == [1, 2, 3, 4]
+
+
+def test_what_is_no_number_is_left_out(tmp_path):
+    class Trainer:
+        is_global_zero = True
+        max_steps = -1
+        callbacks = ()
+        progress_bar_metrics = {"train/total_loss": float("nan"), "train/style_loss": torch.tensor(1.0)}  # noqa: RUF012
+        global_step = 1
+
+    callback = Live(tmp_path, every=0)
+    callback._next_picture = float("inf")
+    callback.on_train_batch_end(Trainer(), None, None, {}, 0)
+    assert json.loads((tmp_path / NUMBERS).read_text())["losses"] == {"total": [], "style": [[1, 1.0]]}
 
 
 def test_of_many_numbers_some_are_forgotten(tmp_path):
