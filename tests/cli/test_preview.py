@@ -7,7 +7,6 @@ import time
 import urllib.request
 
 import pytest
-import torch
 
 pytest.importorskip("av", reason="films need the package av")
 
