@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style.functional import luma
+from fast_style.losses.equivariance import MARGIN
 
-MARGIN = 24  # pixels at each side that see the border differently and are not compared
 REACH = 10  # pixels of whole shifts, at most
 BENT = 3.0  # pixels, standard deviation of local motion
 ZOOM, TURN = 0.1, 3.0  # at most so much larger or smaller, and degrees to either side

@@ -15,9 +15,9 @@ from fast_style.functional import luma
 from fast_style.images import resize_short_side
 from fast_style.layers.antialias import binomial
 from fast_style.losses import PerceptualLoss, summarize
-from fast_style.networks import TakesImages
 from fast_style.training.adversarial import AdversarialTask, Adversary
-from fast_style.training.network_task import laid_out, name_of
+from fast_style.training.network_task import laid_out
+from fast_style.training.one_painting import OnePainting
 
 DRAW = 6  # lest crops of photos and of the painting are drawn alike
 BALANCE_EVERY = 16  # steps between two measurements of the gradients
@@ -26,7 +26,7 @@ BLUR = 9  # taps of the blur
 NEARLY_GREY = 0.01  # mean difference from grey
 
 
-class AdversarialStyle(AdversarialTask):
+class AdversarialStyle(OnePainting, AdversarialTask):
     """Feed-forward style transfer whose pictures are also to pass for crops of the painting.
 
     The perceptual loss of Johnson et al. 2016 says what to keep and which statistics to take on, the discriminator what
@@ -108,25 +108,6 @@ class AdversarialStyle(AdversarialTask):
         self.negatives = [NEGATIVES[name] for name in negatives]
         self.seed = seed
         self.wants = ("image", "painting") if crops == "paintings" else ("image",)
-
-    @property
-    def shown(self) -> dict[str, Tensor]:
-        """The painting, which needs no name."""
-        return {"": self.loss.image}
-
-    def identity(self) -> dict[str, Any]:
-        """Describe the painting, the loss network and the discriminator."""
-        return super().identity() | {"loss network": name_of(self.loss.loss_network)}
-
-    def start_from(self, start: nn.Module) -> None:
-        """Take over the weights of another network; of one for any style, those that it predicts for the painting.
-
-        Raises:
-            ValueError: if it has another architecture.
-        """
-        if isinstance(start, TakesImages) and start.takes_images:
-            start = start.of_images({"painting": self.loss.image}).of_style({"painting": 1})
-        super().start_from(start)
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""

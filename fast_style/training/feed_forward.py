@@ -11,13 +11,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss, summarize
-from fast_style.networks import TakesImages
-from fast_style.training.network_task import NetworkTask, laid_out, name_of
+from fast_style.training.network_task import laid_out
+from fast_style.training.one_painting import OnePainting
 
 log = logging.getLogger(__name__)
 
 
-class FeedForward(NetworkTask):
+class FeedForward(OnePainting):
     """Feed-forward style transfer: minimise the perceptual loss of network(photo) (Johnson et al. 2016).
 
     Args:
@@ -53,25 +53,6 @@ class FeedForward(NetworkTask):
         self.weights = loss.weights | self.motion_weights
         self._losses: Callable[[Tensor, Tensor], tuple[dict[str, Tensor], Tensor, Tensor]]
         self._losses = Compiled(self._pass, log.warning) if compile else self._pass
-
-    @property
-    def shown(self) -> dict[str, Tensor]:
-        """The painting, which needs no name."""
-        return {"": self.loss.image}
-
-    def identity(self) -> dict[str, Any]:
-        """Describe the painting and the loss network."""
-        return super().identity() | {"loss network": name_of(self.loss.loss_network)}
-
-    def start_from(self, start: nn.Module) -> None:
-        """Take over the weights of another network; of one for any style, those that it predicts for the painting.
-
-        Raises:
-            ValueError: if it has another architecture.
-        """
-        if isinstance(start, TakesImages) and start.takes_images:
-            start = start.of_images({"painting": self.loss.image}).of_style({"painting": 1})
-        super().start_from(start)
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""

@@ -16,7 +16,7 @@ from fast_style import images, video
 from fast_style.web.film_job import FilmJob, suffix_of
 from fast_style.web.jobs import Jobs
 from fast_style.web.pictures import LOOK, NAME, Pictures, told
-from fast_style.web.refusal import RefusedError, of_disk
+from fast_style.web.refusal import RefusedError
 from fast_style.web.settings import Settings
 from fast_style.web.table import Endpoint, Field, read_fields, read_json
 from fast_style.web.uploads import Kept, Shelf, new_id, plain_name
@@ -134,19 +134,10 @@ class Films:
         options = {name: asked[name] for name in ("start", "end", "smooth")}
         self._range(film, asked)
         self.shelf.check_room()
-        self.jobs.check_room()
-        job, folder = self.jobs.new("film", film.stem, {})
         side = max(film.about["width"], film.about["height"])
-        try:
+        with self.jobs.preparing("film", film.stem, {}) as (job, folder):
             prepare = partial(FilmJob.prepare, self.shelf.path(film), wish, side, options, folder)
             job.asked["command"] = await asyncio.to_thread(prepare)
-            self.jobs.check_room()
-            self.jobs.add(job)
-        except BaseException as error:
-            self.jobs.discard(job)
-            if isinstance(error, OSError):
-                raise of_disk(error) from error
-            raise
         return JSONResponse(self.jobs.tell(job), 201)
 
     @staticmethod

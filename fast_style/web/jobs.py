@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -117,6 +117,25 @@ class Jobs:
         """Tell whether one more may be asked; RefusedError with 429 if not."""
         if sum(job.state in (QUEUED, RUNNING, STOPPING) for job in self.jobs.values()) >= self.room:
             raise RefusedError(429, f"{self.room} jobs wait already: try again when one is done, or stop one", retry=60)
+
+    @contextmanager
+    def preparing(self, kind: str, name: str, asked: dict[str, Any]) -> Iterator[tuple[Job, Path]]:
+        """Make a job and its folder, which what is within fills; then it is queued. If that fails nothing is left.
+
+        Raises:
+            RefusedError: if there is no room for another job, before or after, or the disk is full.
+        """
+        self.check_room()
+        job, folder = self.new(kind, name, asked)
+        try:
+            yield job, folder
+            self.check_room()  # others may have come meanwhile
+            self.add(job)
+        except BaseException as error:
+            self.discard(job)
+            if isinstance(error, OSError):
+                raise of_disk(error) from error
+            raise
 
     def new(self, kind: str, name: str, asked: dict[str, Any]) -> tuple[Job, Path]:
         """Make a job and its folder, in which its files are to be put before it is added."""

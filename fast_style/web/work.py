@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from fast_style.web import trainings
 from fast_style.web.jobs import Job, Jobs
 from fast_style.web.lanes import Lane
-from fast_style.web.refusal import RefusedError, of_disk
+from fast_style.web.refusal import RefusedError
 from fast_style.web.table import Endpoint, read_json
 from fast_style.web.trainings import LIVE, NETWORK, ONNX, PAINTING, RUN, Training
 from fast_style.web.uploads import Shelf, plain_title
@@ -69,18 +69,9 @@ class Work:
         asked = await read_json(request, trainings.FIELDS)
         image = self.shelf.get(asked.pop("image"), "image")
         self.shelf.check_room()
-        self.jobs.check_room()
         name = plain_title(asked.pop("name"), image.stem)
-        job, folder = self.jobs.new("training", name, {"minutes": asked["minutes"]})
-        try:
+        with self.jobs.preparing("training", name, {"minutes": asked["minutes"]}) as (job, folder):
             await self.decoding.run(partial(Training.prepare, self.shelf.path(image), asked["crop"], folder))
-            self.jobs.check_room()  # others may have come meanwhile
-            self.jobs.add(job)
-        except BaseException as error:
-            self.jobs.discard(job)
-            if isinstance(error, OSError):
-                raise of_disk(error) from error
-            raise
         return JSONResponse(self.jobs.tell(job), 201)
 
     def learned(self) -> list[tuple[str, str, Path]]:
