@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import torch
 
@@ -45,7 +46,7 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def opened(
-    job: Job, wanted: video.Wanted, encoding: images.Encoding, options: argparse.Namespace
+    job: Job[Path], wanted: video.Wanted, encoding: images.Encoding, options: argparse.Namespace
 ) -> video.Film | video.FrameFolder:
     """Open a film, and tell what would fail later.
 
@@ -70,7 +71,7 @@ def opened(
     return film
 
 
-def look_of(job: Job, film: video.Film | video.FrameFolder, options: argparse.Namespace) -> video.Look:
+def look_of(job: Job[Path], film: video.Film | video.FrameFolder, options: argparse.Namespace) -> video.Look:
     """Choose how a film is encoded.
 
     Raises:
@@ -103,7 +104,7 @@ def _size(film: video.Film | video.FrameFolder, options: argparse.Namespace) -> 
     return size
 
 
-def _check_pictures(job: Job, film: video.Film | video.FrameFolder, encoding: images.Encoding) -> None:
+def _check_pictures(job: Job[Path], film: video.Film | video.FrameFolder, encoding: images.Encoding) -> None:
     """Tell whether the format of the frames, or of the animation, holds them."""
     black = images.Frame(torch.zeros((3, 1, 1), dtype=torch.uint8).expand(3, *film.size))
     if video.is_pattern(job.target):

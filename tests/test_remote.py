@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from fast_style.data import remote
+from fast_style import remote
 from fast_style.data.photos import PhotoDataset
-from fast_style.data.remote import RemoteFolder, is_address
 from fast_style.data.sources import ImageSource
+from fast_style.remote import RemoteFolder, is_address
 
 moto_server = pytest.importorskip("moto.server")
 s3fs = pytest.importorskip("s3fs")
@@ -110,6 +110,6 @@ def test_a_package_that_is_missing(monkeypatch):
     def missing(_address):
         raise ImportError("Install s3fs to access S3")
 
-    monkeypatch.setattr(remote.fsspec.core, "url_to_fs", missing)
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
     with pytest.raises(ValueError, match="Install s3fs to access S3; pip install s3fs"):
         RemoteFolder("s3://bucket/photos")
