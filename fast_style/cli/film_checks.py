@@ -11,10 +11,13 @@ from fast_style.cli.arguments import check_new
 from fast_style.inference.jobs import Job
 
 THREADS = max(1, min(8, (os.cpu_count() or 1) // 2))  # of the encoder, beside the network
+ONE_PROCESS = "a film is made by one process"
 # Options of pictures, and what is done instead.
 OF_PICTURES = {
     "profile": "films keep what their colours mean",
     "batch_size": "frames of films are stylized one by one",
+    "workers": ONE_PROCESS,
+    "ray_address": ONE_PROCESS,
 }
 OF_WRITTEN_PICTURES = {
     "quality": "the quality of films is --crf",
@@ -35,6 +38,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--still is of animations: leave it out, or name a picture")
     if options.smooth is not None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
+    if options.engine != "plain":
+        raise ValueError(f"{ONE_PROCESS}: leave out --engine {options.engine}")
     _refuse(options, OF_PICTURES)
     if options.preview is None:
         return
