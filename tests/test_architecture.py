@@ -35,6 +35,7 @@ PLACES = {
     "onnx": {"inference/backends/"},
     "onnxruntime": {"inference/backends/"},
     "openvino": {"inference/backends/"},
+    "ray": {"inference/cluster/"},
     "starlette": {"web/"},
     "uvicorn": {"web/"},
 }

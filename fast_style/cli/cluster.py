@@ -9,6 +9,7 @@ from fast_style.cli.recipe import place_of
 from fast_style.inference import cluster
 from fast_style.inference.jobs import undone
 from fast_style.inference.pipeline import Tally
+from fast_style.layers import frozen
 from fast_style.terminal import Stop, progress_bar
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -51,9 +52,14 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
         ValueError, OSError, RuntimeError: if a network cannot be loaded.
     """
     assert job.manifest is not None  # noqa: S101 - as `check` has seen
-    networks = [load_styled(layer.model, layer.style, layer.style_map) for layer in job.layers]
+    networks = [frozen(load_styled(layer.model, layer.style, layer.style_map)) for layer in job.layers]
     recipe = cluster.Recipe(networks, job.control, job.masks, engine_of(options))
     due = list(job.plan.jobs) if job.settings.overwrite else undone(job.plan.jobs)
+    done = len(job.plan.jobs) - len(due)
+    if not due:
+        job.begin([])
+        job.end(Tally(skipped=done))
+        return Tally(skipped=done), []
     stop = Stop()
     with (
         cluster.joined(options.ray_address, options.workers, options.device) as workers,
@@ -65,6 +71,6 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
         tally, backends = cluster.run(
             due, recipe, job.settings, workers, job.manifest.place, progress, lambda: stop.asked
         )
-    tally.skipped = len(job.plan.jobs) - len(due)
+    tally.skipped = done
     job.end(tally)
     return tally, backends
