@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 SLOW = re.compile(
     r"compiled|resum|tests/(?:docs/test_develop|test_packaging|test_configs|test_pretrained)"
     r"|tools/test_(?:styles|distillation)"
-    r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate\.py|adversarial)"
+    r"|inference/cluster/test_cluster|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate\.py|adversarial)"
     r"|inference/(?:test_export|backends/.*onnx)"
     r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
     r"|training/(?:test_(?:any_style|multi_style)|adversarial/test_task)"
