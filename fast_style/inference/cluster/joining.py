@@ -54,6 +54,7 @@ def joined(address: str | None, workers: int | None, device: Literal["auto", "cp
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is None:
+            os.environ.setdefault("RAY_worker_niceness", "0")  # this command's own work, not somebody's beside it
             ray.init(address="local", **alone, **quiet)
         else:
             _probe(address)
