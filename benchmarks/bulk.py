@@ -31,8 +31,8 @@ from fast_style import images
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# Of the model: what an object store answers a second under one prefix, and asks for a thousand requests, in dollars; and
-# what a core costs an hour.
+# Of the model: what an object store answers a second under one prefix, and asks for a thousand requests, in dollars; what
+# a core costs an hour.
 READS, WRITES = 5500, 3500
 READ_PRICE, WRITE_PRICE, LIST_PRICE = 0.0004, 0.005, 0.005
 CORE_PRICE = 0.04
@@ -139,7 +139,7 @@ def resident(root: int) -> float:
 def model(rate: float) -> list[dict[str, Any]]:
     """Compute what 10^8 pictures take, in a store under one prefix, at this rate of each worker of one core.
 
-    A picture is asked for, read and written: two reads and a write. A listing, of the inputs and of the outputs, brings a
+    A picture is asked for, read and written: two reads and a write. Each listing, of inputs and outputs, brings a
     thousand names.
     """
     store = min(READS / 2, WRITES)

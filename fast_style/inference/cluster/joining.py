@@ -50,7 +50,12 @@ def joined(address: str | None, workers: int | None, device: Literal["auto", "cp
         raise ValueError(f"--workers must be at least 1, got {workers}")
     ray = import_ray()
     cores = os.cpu_count() or 1
-    alone = {"num_cpus": max(cores, workers or 1), "object_store_memory": STORE, "include_dashboard": False}
+    alone: dict[str, Any] = {
+        "num_cpus": max(cores, workers or 1),
+        "object_store_memory": STORE,
+        "include_dashboard": False,
+    }
+    alone |= {"_node_ip_address": "127.0.0.1"}  # no other machine reaches it
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is None:

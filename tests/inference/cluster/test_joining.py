@@ -65,7 +65,7 @@ def test_no_workers():
         pass
 
 
-def test_ray_tells_nobody(monkeypatch):
+def test_a_cluster_of_this_machine_alone(monkeypatch):
     settings = {}
     ray = SimpleNamespace(
         init=lambda **given: settings.update(given), shutdown=lambda: None, nodes=lambda: [node({"CPU": 2.0})]
@@ -76,6 +76,7 @@ def test_ray_tells_nobody(monkeypatch):
         assert cluster == Cluster(1, 2, 0)
     assert settings["address"] == "local"
     assert settings["include_dashboard"] is False
+    assert settings["_node_ip_address"] == "127.0.0.1"
 
 
 def node(resources: dict[str, float]) -> dict[str, object]:
