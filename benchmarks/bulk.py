@@ -31,8 +31,8 @@ from fast_style import images
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# Of the model: what an object store answers a second under one prefix, and asks for a thousand requests, in dollars; what
-# a core costs an hour.
+# Of the model: what an object store answers a second under one prefix, and what it asks for a thousand requests, in
+# dollars; what a core costs an hour.
 READS, WRITES = 5500, 3500
 READ_PRICE, WRITE_PRICE, LIST_PRICE = 0.0004, 0.005, 0.005
 CORE_PRICE = 0.04

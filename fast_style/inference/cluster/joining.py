@@ -49,13 +49,8 @@ def joined(address: str | None, workers: int | None, device: Literal["auto", "cp
     if workers is not None and workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
     ray = import_ray()
-    cores = os.cpu_count() or 1
-    alone: dict[str, Any] = {
-        "num_cpus": max(cores, workers or 1),
-        "object_store_memory": STORE,
-        "include_dashboard": False,
-    }
-    alone |= {"_node_ip_address": "127.0.0.1"}  # no other machine reaches it
+    alone: dict[str, Any] = {"num_cpus": max(os.cpu_count() or 1, workers or 1), "object_store_memory": STORE}
+    alone |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}  # no other machine reaches it
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is None:
@@ -84,6 +79,7 @@ def import_ray() -> Any:
         import ray.exceptions
     except ImportError as error:
         raise ValueError("engine ray is not installed: pip install 'fast-style[ray]'") from error
+    ray._private.worker._worker_logs_enabled = False  # it would speak of dead workers on stdout
     return ray
 
 

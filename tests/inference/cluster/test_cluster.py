@@ -85,11 +85,12 @@ def test_the_same_pictures_as_without_a_cluster(workers, jobs, witness, tmp_path
         assert not job.target.exists() or job.target.read_bytes() == other.target.read_bytes()
 
 
-def test_a_worker_that_is_killed(workers, jobs, witness, tmp_path):
+def test_a_worker_that_is_killed(workers, jobs, witness, tmp_path, capfd):
     (tmp_path / "fuses" / "30").mkdir(parents=True)
     (tmp_path / "fuses" / "30" / "fuse").touch()
     tally, _ = run(jobs, recipe(Inverts(tmp_path / "fuses")), Settings(), workers, witness)
     assert (tally.stylized, len(tally.failures)) == (69, 1)
+    assert capfd.readouterr() == ("", "")
     assert not list((tmp_path / "fuses").rglob("fuse"))
     assert len(list((tmp_path / "out").glob("*.png"))) == 69
 
