@@ -1,11 +1,13 @@
 """Fixtures shared by all tests."""
 
 import functools
+import gc
 import http.server
 import os
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -256,6 +258,14 @@ def server(tmp_path: Path, monkeypatch) -> Iterator[Server]:
         yield running
         running.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """Ray, which does not wait for the processes that it ends; nothing is said of these once the tests are through."""
+    yield pytest.importorskip("ray")
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -35,9 +35,8 @@ def written(store):
 
 
 @pytest.mark.slow
-def test_a_driver_that_is_killed_and_started_anew(many, model, command):
+def test_a_driver_that_is_killed_and_started_anew(ray, many, model, command):
     """What was done before is not done again, and nothing is lost."""
-    pytest.importorskip("ray")
     words = ("--model", str(model), *ON_CPU, "--input", "s3://photos/in", "--output", "s3://photos/out", *RAY)
     process = subprocess.Popen([sys.executable, "-m", "fast_style", "stylize", *words], start_new_session=True)
     deadline = time.monotonic() + LIMIT
@@ -103,8 +102,7 @@ def test_ray_is_missing(stylize, photos, tmp_path, is_misuse, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_no_cluster_at_an_address(stylize, photos, tmp_path):
-    pytest.importorskip("ray")
+def test_no_cluster_at_an_address(ray, stylize, photos, tmp_path):
     result = stylize("--input", photos, "--output", tmp_path / "out", *RAY, "--ray-address", "127.0.0.1:1")
     assert result.code == 1
     assert result.err.startswith("error: no Ray cluster is at 127.0.0.1:1: ")

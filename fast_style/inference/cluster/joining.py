@@ -2,7 +2,9 @@
 
 import logging
 import os
+import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,13 +50,17 @@ def joined(address: str | None, workers: int | None, device: Literal["auto", "cp
     """
     if workers is not None and workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
+    if address is None:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # this command's own work, not somebody's beside it
+        if "ray" not in sys.modules:  # which reads this once
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # nobody else runs what he likes on it
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = import_ray()
-    alone: dict[str, Any] = {"num_cpus": max(os.cpu_count() or 1, workers or 1), "object_store_memory": STORE}
-    alone |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}  # no other machine reaches it
+    cores = max(os.cpu_count() or 1, workers or 1)
+    alone = {"num_cpus": cores, "object_store_memory": STORE, "include_dashboard": False}
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is None:
-            os.environ.setdefault("RAY_worker_niceness", "0")  # this command's own work, not somebody's beside it
             ray.init(address="local", **alone, **quiet)
         else:
             _probe(address)

@@ -38,9 +38,8 @@ class Inverts(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Cluster]:
+def workers(ray) -> Iterator[Cluster]:
     """A cluster of this machine with two workers."""
-    ray = pytest.importorskip("ray")
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with joined(None, 2, "cpu") as shared:
         yield shared

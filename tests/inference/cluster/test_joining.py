@@ -1,11 +1,18 @@
 """How a cluster is found and shared out."""
 
+import os
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from fast_style.inference.cluster import Cluster, joined, joining
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    """What is set for Ray does not outlive the test."""
+    monkeypatch.setattr(os, "environ", {name: text for name, text in os.environ.items() if "RAY" not in name})
 
 
 def test_ray_is_not_installed(monkeypatch):
@@ -71,12 +78,14 @@ def test_a_cluster_of_this_machine_alone(monkeypatch):
         init=lambda **given: settings.update(given), shutdown=lambda: None, nodes=lambda: [node({"CPU": 2.0})]
     )
     monkeypatch.setattr(joining, "import_ray", lambda: ray)
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    os.environ["RAY_ADDRESS"] = "127.0.0.1:1"
     with joined(None, None, "auto") as cluster:
         assert cluster == Cluster(1, 2, 0)
     assert settings["address"] == "local"
     assert settings["include_dashboard"] is False
-    assert settings["_node_ip_address"] == "127.0.0.1"
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 
 
 def node(resources: dict[str, float]) -> dict[str, object]:
