@@ -1,11 +1,16 @@
 """Where text becomes a path, files that are written whole or not at all, and a place for those nobody asked for."""
 
+import io
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from fast_style.remote import RemoteFile
+
+Place = Path | RemoteFile  # where a file lies: on this machine, or behind an address
 
 
 def as_path(text: str | Path, name: str = "the path") -> Path:
@@ -23,6 +28,11 @@ def as_path(text: str | Path, name: str = "the path") -> Path:
     return Path(text).expanduser() if str(text).startswith("~") else Path(text)
 
 
+def as_place(path: str | Place) -> Place:
+    """Return what is named by a program: a path unless it is a file behind an address."""
+    return path if isinstance(path, RemoteFile) else Path(path)
+
+
 def is_file(text: str | Path) -> bool:
     """Tell whether there is a file at a path; False for whatever is no path, such as a text that is too long."""
     try:
@@ -32,11 +42,11 @@ def is_file(text: str | Path) -> bool:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
+def replacing(path: str | Place) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` which takes its place once the body is through and all is on disk.
 
     Missing folders are made. After a failure, what was at `path` is as before and the temporary file is gone; a
-    process that is killed leaves `.NAME.….tmp` behind.
+    process that is killed leaves `.NAME.….tmp` behind. What goes to an address is held in memory meanwhile.
 
     Args:
         path: the file to write or to replace.
@@ -46,7 +56,13 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: if the file cannot be written.
+        ValueError: if it is behind an address that can only be read.
     """
+    if isinstance(path, RemoteFile):
+        held = io.BytesIO()
+        yield held
+        path.write(held.getvalue())
+        return
     path = Path(path)
     # Part of the name tells whose remains these are; the whole of it might leave no room for the rest.
     temporary = path.with_name(f".{path.name[:20]}.{uuid.uuid4().hex}.tmp")

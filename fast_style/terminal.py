@@ -78,14 +78,14 @@ def telling_errors(interrupted: str = "interrupted") -> Iterator[None]:
         interrupted: what is said after Ctrl-C.
 
     Raises:
-        SystemExit: with 2 after a ValueError or an OSError, with 1 after a RuntimeError or a MemoryError, with 130
-            after Ctrl-C.
+        SystemExit: with 2 after a ValueError or an OSError, with 1 after a RuntimeError, a MemoryError or a
+            ConnectionError, with 130 after Ctrl-C.
     """
     try:
         yield
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, RuntimeError | MemoryError) else 2)
+        sys.exit(1 if isinstance(error, RuntimeError | MemoryError | ConnectionError) else 2)
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)

@@ -1,16 +1,23 @@
 """Fixtures shared by all tests."""
 
+import functools
+import gc
+import http.server
 import os
 import re
 import sys
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from fast_style import remote
 from fast_style.cli.train import main
 from fast_style.networks import VGG
 
@@ -32,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 SLOW = re.compile(
     r"compiled|resum|tests/(?:docs/test_develop|test_packaging|test_configs|test_pretrained)"
     r"|tools/test_(?:styles|distillation)"
-    r"|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate\.py|adversarial)"
+    r"|inference/cluster/test_cluster|cli/test_(?:processes|memory|multirun|any_style|styles|evaluate\.py|adversarial)"
     r"|inference/(?:test_export|backends/.*onnx)"
     r"|cli/test_train\.py::test_command_line_from_elsewhere|cli/.*test_ctrl_c|tiling/test_stylize\.py::test_memory"
     r"|training/(?:test_(?:any_style|multi_style)|adversarial/test_task)"
@@ -208,6 +215,83 @@ def tiny_adversarial(tiny: dict[str, str]) -> dict[str, str]:
     """Overrides by key of a training with a discriminator of the painting that takes a second."""
     small = {"model.adversary.discriminator.width": "4", "model.adversary.discriminator.layers": "1"}
     return tiny | small | {"model": "adversarial"}
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, apart from paths with an answer of their own."""
+
+    server: "Server"
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, self.headers["User-Agent"]))
+        self.server.answers.get(self.path, http.server.SimpleHTTPRequestHandler.do_GET)(self)
+
+    def answer(self, status: int, body: bytes = b"", **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.requests: list[tuple[str, str]] = []
+        self.answers: dict[str, Callable[[Handler], object]] = {}
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch) -> Iterator[Server]:
+    """Serves the folder `server.folder` under `server.url`, and what `server.answers` says."""
+    monkeypatch.setenv("no_proxy", "*")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with Server(folder) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """Ray, which does not wait for the processes that it ends; nothing is said of these once the tests are through."""
+    yield pytest.importorskip("ray")
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[str]:
+    """The address of an object store on this machine."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The empty bucket `photos` of the store, in which the process is logged in, as an fsspec file system."""
+    s3fs = pytest.importorskip("s3fs")
+    for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(remote, "WAIT", 0.001)
+    s3fs.S3FileSystem.clear_instance_cache()  # of other tests, with what they have changed in it
+    files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    files.mkdir("photos")
+    yield files
+    files.rm("photos", recursive=True)
 
 
 def arguments(overrides: dict[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
+    {"remote"},
     {"assets", "files", "errors", "processor"},
     {"terminal"},
     {"compiled"},
@@ -27,12 +28,14 @@ FLOORS = [
 PLACES = {
     "PIL": {"images/"},
     "av": {"video/"},
+    "fsspec": {"remote.py"},
     "lightning": {"training/", "data/endless.py", "cli/"},
     "hydra": {"cli/"},
     "omegaconf": {"cli/"},
     "onnx": {"inference/backends/"},
     "onnxruntime": {"inference/backends/"},
     "openvino": {"inference/backends/"},
+    "ray": {"inference/cluster/"},
     "starlette": {"web/"},
     "uvicorn": {"web/"},
 }

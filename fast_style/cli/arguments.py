@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fast_style.files import as_path
+from fast_style.remote import is_address
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +23,11 @@ def path(text: str) -> Path:
         return as_path(text)
     except (ValueError, RuntimeError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def place(text: str) -> Path | str:
+    """Read an argument that is a path or an address, as `type=place` of argparse; an address stays a text."""
+    return text if is_address(text) else path(text)
 
 
 def filled(text: str) -> str:

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _recipe(
-    job: Job, wanted: video.Wanted, networks: Networks, control: Control, options: argparse.Namespace
+    job: Job[Path], wanted: video.Wanted, networks: Networks, control: Control, options: argparse.Namespace
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
     files = [find_network(model) for model in options.model] + networks.style_files
@@ -94,7 +94,7 @@ def _stamp(path: Path) -> list[str | int]:
 
 
 def _target(
-    job: Job,
+    job: Job[Path],
     film: video.Film | video.FrameFolder,
     recipe: Mapping[str, Any],
     encoding: images.Encoding,
@@ -113,7 +113,7 @@ def _target(
 
 
 def _make(
-    job: Job,
+    job: Job[Path],
     film: video.Film | video.FrameFolder,
     composition: MovingComposition,
     target: video.Target,
@@ -153,7 +153,7 @@ def _make(
     return True
 
 
-def _interrupted(job: Job, target: video.Target, count: int, already: int) -> NoReturn:
+def _interrupted(job: Job[Path], target: video.Target, count: int, already: int) -> NoReturn:
     """Tell what Ctrl-C has left, and exit."""
     further = ", and the same command goes on from there" if target.goes_on else ""
     if count == already and video.is_partial(job.target):

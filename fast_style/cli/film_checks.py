@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import torch
 
@@ -10,10 +11,13 @@ from fast_style.cli.arguments import check_new
 from fast_style.inference.jobs import Job
 
 THREADS = max(1, min(8, (os.cpu_count() or 1) // 2))  # of the encoder, beside the network
+ONE_PROCESS = "a film is made by one process"
 # Options of pictures, and what is done instead.
 OF_PICTURES = {
     "profile": "films keep what their colours mean",
     "batch_size": "frames of films are stylized one by one",
+    "workers": ONE_PROCESS,
+    "ray_address": ONE_PROCESS,
 }
 OF_WRITTEN_PICTURES = {
     "quality": "the quality of films is --crf",
@@ -34,6 +38,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--still is of animations: leave it out, or name a picture")
     if options.smooth is not None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
+    if options.engine != "plain":
+        raise ValueError(f"{ONE_PROCESS}: leave out --engine {options.engine}")
     _refuse(options, OF_PICTURES)
     if options.preview is None:
         return
@@ -45,7 +51,7 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def opened(
-    job: Job, wanted: video.Wanted, encoding: images.Encoding, options: argparse.Namespace
+    job: Job[Path], wanted: video.Wanted, encoding: images.Encoding, options: argparse.Namespace
 ) -> video.Film | video.FrameFolder:
     """Open a film, and tell what would fail later.
 
@@ -70,7 +76,7 @@ def opened(
     return film
 
 
-def look_of(job: Job, film: video.Film | video.FrameFolder, options: argparse.Namespace) -> video.Look:
+def look_of(job: Job[Path], film: video.Film | video.FrameFolder, options: argparse.Namespace) -> video.Look:
     """Choose how a film is encoded.
 
     Raises:
@@ -103,7 +109,7 @@ def _size(film: video.Film | video.FrameFolder, options: argparse.Namespace) -> 
     return size
 
 
-def _check_pictures(job: Job, film: video.Film | video.FrameFolder, encoding: images.Encoding) -> None:
+def _check_pictures(job: Job[Path], film: video.Film | video.FrameFolder, encoding: images.Encoding) -> None:
     """Tell whether the format of the frames, or of the animation, holds them."""
     black = images.Frame(torch.zeros((3, 1, 1), dtype=torch.uint8).expand(3, *film.size))
     if video.is_pattern(job.target):

@@ -7,6 +7,7 @@ from pathlib import Path
 from fast_style import images
 from fast_style.files import as_path
 from fast_style.inference.jobs import Job
+from fast_style.remote import is_address
 from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern, stands_for_frames
 
 ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview", "work_size")
@@ -17,9 +18,12 @@ def is_asked_for(options: argparse.Namespace) -> bool:
     """Tell whether a film is read or written: by a suffix, or by a pattern such as `frames/%05d.png`.
 
     Raises:
-        ValueError: if options of films are given without one.
+        ValueError: if options of films are given without one, or a film lies behind an address.
     """
     output = options.output
+    for place in (*options.input, output):
+        if place is not None and is_address(place) and is_film(Path(place)):
+            raise ValueError(f"{place} is a film, which is read and written on this machine: copy it")
     cameras = [text for text in options.input if is_camera(text) and not as_path(text).exists()]
     if cameras and options.preview is None:
         raise ValueError(f"{cameras[0]} is shown, not written: give --preview")
@@ -36,7 +40,7 @@ def is_asked_for(options: argparse.Namespace) -> bool:
     return False
 
 
-def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job], int]:
+def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job[Path]], int]:
     """Pair every film with its output.
 
     Args:

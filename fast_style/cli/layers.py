@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -83,15 +84,12 @@ def _mapped(models: Sequence[Path], styles: Sequence[Mapping[str, float]], style
 
 def load(layer: Layer, options: argparse.Namespace) -> Stylizer:
     """Load the network of a layer."""
-    return Stylizer.from_checkpoint(
-        layer.model,
-        device=options.device,
-        precision=options.precision,
-        backend=options.backend,
-        tile=options.tile,
-        style=layer.style,
-        style_map=layer.style_map,
-    )
+    return Stylizer.from_checkpoint(layer.model, **engine_of(options), style=layer.style, style_map=layer.style_map)
+
+
+def engine_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Gather how networks are computed, as `Stylizer` takes it."""
+    return {name: getattr(options, name) for name in ("device", "precision", "backend", "tile")}
 
 
 def _stem(model: Path) -> str:

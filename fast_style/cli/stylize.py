@@ -1,24 +1,17 @@
-"""The stylizing command: files, globs and folders in, stylized images out."""
+"""The stylizing command: files, globs, folders and addresses in, stylized images out."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
-
 from fast_style.checkpoint import describe, keep_styles
-from fast_style.cli import film
-from fast_style.cli.arguments import check_new, note_of
-from fast_style.cli.encoding import encoding_of
-from fast_style.cli.layers import Layer, layers_of, load, notes_of
+from fast_style.cli import cluster, film
+from fast_style.cli.arguments import check_new
+from fast_style.cli.layers import Layer, notes_of
+from fast_style.cli.pictures import do, read_job
 from fast_style.data import parse_styles, shipped_styles
-from fast_style.inference.composition import Composition, read_masks
-from fast_style.inference.control import Control
-from fast_style.inference.jobs import Job, plan
-from fast_style.inference.pipeline import Settings, Tally
-from fast_style.inference.pipeline import run as run_jobs
-from fast_style.terminal import Stop, progress_bar, telling_errors
+from fast_style.terminal import telling_errors
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,46 +34,17 @@ def run(options: argparse.Namespace) -> None:
         if film.is_asked_for(options):
             film.run(options)
             return
-        settings = _settings(options)
-        control = Control(options.strength, options.preserve_color, options.stroke_size, options.effort)
-        layers = layers_of(options)
-        planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
-        masks = read_masks(options.mask, len(layers))
-        stylizers = [load(layer, options) for layer in layers]
-        notes = [*planned.left_out, *notes_of(layers), *(note for text in options.style if (note := note_of(text)))]
-        for note in dict.fromkeys([*notes, *(note for stylizer in stylizers for note in stylizer.backend.notes)]):
-            print(note, file=sys.stderr)
-        composition = Composition([stylizer.stylize for stylizer in stylizers], control, masks)
-        tally = _work(planned.jobs, composition, settings)
-    if composition.resized:
-        print("masks of another size than the picture are resized to it", file=sys.stderr)
-    for note in tally.notes:
-        print(note, file=sys.stderr)
-    for failure in tally.failures:
-        print(failure, file=sys.stderr)
+        cluster.check(options)
+        job = read_job(options)
+        tally, backends = (cluster.do if options.engine == "ray" else do)(job, options)
+    for sentence in (*tally.notes, *tally.failures):
+        print(sentence, file=sys.stderr)
     if tally.stopped:
-        print(f"interrupted: {tally}, of {len(planned.jobs)} images", file=sys.stderr)
+        print(f"interrupted: {tally}, of {len(job.plan.jobs)} images", file=sys.stderr)
         sys.exit(130)
-    print(f"{tally}, with {', '.join(dict.fromkeys(str(stylizer.backend) for stylizer in stylizers))}")
+    print(f"{tally}, with {', '.join(dict.fromkeys(backends)) or 'no worker'}")
     if tally.failures:
         sys.exit(1)
-
-
-def _work(jobs: Sequence[Job], composition: Composition, settings: Settings) -> Tally:
-    """Do the jobs with progress on the terminal; Ctrl-C stops once the images at hand are written, twice at once."""
-    stop = Stop()
-
-    def stylize(photos: Tensor) -> Tensor:
-        with stop.interruptible():
-            return composition(photos)
-
-    with stop.listening(), progress_bar("stylizing") as progress:
-        return run_jobs(jobs, stylize, settings, progress, lambda: stop.asked)
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    given = {name: getattr(options, name) for name in ("profile", "batch_size") if getattr(options, name) is not None}
-    return Settings(encoding_of(options), size=options.size, still=options.still, overwrite=options.overwrite, **given)
 
 
 def _keep_styles(options: argparse.Namespace) -> None:

@@ -15,9 +15,9 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
-from fast_style.data.remote import RemoteFolder, is_address
 from fast_style.data.sources import Roots, decode
 from fast_style.images import is_image
+from fast_style.remote import RemoteFolder, is_address
 
 Member = tuple[str, int, int]  # of a shard: name, offset, size
 

@@ -1,10 +1,11 @@
 """What the file formats can hold, and what is read and written at all."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from PIL import features
+
+from fast_style.files import Place
 
 # Larger images are taken for decompression bombs; the limit beyond which Pillow refuses too.
 MAX_PIXELS = 178_956_970
@@ -45,7 +46,7 @@ SUFFIXES = tuple(suffix for form in FORMATS for suffix in form.suffixes)
 NAMES = f"{', '.join(form.name for form in FORMATS[:-1])} or {FORMATS[-1].name}"
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Place) -> Format:
     """Find the format that the suffix stands for.
 
     Raises:

@@ -1,5 +1,6 @@
 """Opening image files, and sentences for what is wrong with them."""
 
+import io
 import os
 import struct
 import warnings
@@ -13,10 +14,12 @@ import PIL.Image
 from PIL.Image import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from fast_style.files import Place
 from fast_style.images.formats import FORMATS, MAX_PIXELS, NAMES
 from fast_style.images.mending import mended
+from fast_style.remote import RemoteFile
 
-Source = str | Path | BinaryIO
+Source = str | Place | BinaryIO
 T = TypeVar("T")
 # What Pillow's decoders raise on damaged files; most are no OSError.
 DECODER_ERRORS: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError)
@@ -37,7 +40,7 @@ def with_opened(source: Source, min_side: int | None, use: Callable[[Image, Bina
     """Open an image file and decode something of it.
 
     Args:
-        source: a path, or an open binary file that can seek.
+        source: a path, a file behind an address, or an open binary file that can seek.
         min_side: how long the short side must stay where a smaller decode is possible; None: as it is.
         use: given the image, not loaded, the file it lies in, and sentences about what was wrong with it. It is called
             once more, without what is damaged in the file, if it fails for that and the pixels are whole.
@@ -69,6 +72,9 @@ def with_opened(source: Source, min_side: int | None, use: Callable[[Image, Bina
 @contextmanager
 def opened_file(source: Source) -> Iterator[tuple[BinaryIO, str]]:
     """Open a source; yields it with its name."""
+    if isinstance(source, RemoteFile):
+        yield io.BytesIO(source.read()), str(source)
+        return
     if not isinstance(source, str | Path):
         yield source, str(getattr(source, "name", "of a stream"))
         return

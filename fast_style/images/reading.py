@@ -24,7 +24,7 @@ def read(source: Source, min_side: int | None = None) -> Tensor:
     """Read the pixels of an image file, upright; of an animation the first frame.
 
     Args:
-        source: a path, or an open binary file that can seek.
+        source: a path, a file behind an address, or an open binary file that can seek.
         min_side: allows a smaller decode, as long as the short side stays at least this long. A JPEG is decoded up to
             eight times smaller in a fraction of the time, and may then have more than `MAX_PIXELS`; other formats
             ignore it. None: full size.
@@ -46,11 +46,12 @@ def open_picture(source: Source, profile: Literal["srgb", "keep"] = "srgb", min_
     """Read an image file with everything it holds.
 
     Stills are decoded at once. The frames of an animated GIF, WebP, PNG or AVIF are decoded one after the other while
-    they are iterated, from a path anew each time. Of a TIFF with several pages and of what a phone adds to a JPEG, the
-    first is read.
+    they are iterated, from a path or an address anew each time. Of a TIFF with several pages and of what a phone adds
+    to a JPEG, the first is read.
 
     Args:
-        source: a path, or an open binary file that can seek, and that stays open while an animation is used.
+        source: a path, a file behind an address, or an open binary file that can seek, and that stays open while an
+            animation is used.
         profile: "srgb" converts colours that have a profile to sRGB. "keep" leaves the values and the profile as they
             are, where they are RGB; grey and CMYK become sRGB.
         min_side: allows a smaller decode of a JPEG, as long as the short side stays at least this long; it may then

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal
 
 import PIL.Image
 from PIL import ImageColor
 from torch import Tensor
 
-from fast_style.files import replacing
+from fast_style.files import Place, as_place, replacing
 from fast_style.images import deep
 from fast_style.images.animation import write_frames
 from fast_style.images.colour import is_srgb
@@ -61,7 +60,7 @@ class Encoding:
         if self.background is not None:
             object.__setattr__(self, "_background", _rgb(self.background))
 
-    def check(self, path: str | Path, picture: Picture) -> None:
+    def check(self, path: str | Place, picture: Picture) -> None:
         """Tell before a long computation whether the file could hold the picture.
 
         Args:
@@ -73,10 +72,10 @@ class Encoding:
                 profile or several frames. That GIF has no room for the transparency of later frames turns out only
                 while they are written.
         """
-        form = self._format(Path(path), picture)
-        _check_side(Path(path), form, picture.size)
+        form = self._format(as_place(path), picture)
+        _check_side(as_place(path), form, picture.size)
 
-    def _format(self, path: Path, picture: Picture) -> Format:
+    def _format(self, path: Place, picture: Picture) -> Format:
         form, bits = format_of(path), self.bits or picture.bits
         if bits > form.bits:
             raise ValueError(
@@ -110,7 +109,7 @@ class Encoding:
         """Return the metadata of a picture that is written."""
         return picture.metadata if self.keep_metadata else Metadata()
 
-    def _check_alpha(self, path: Path, form: Format, alpha: Tensor | None) -> None:
+    def _check_alpha(self, path: Place, form: Format, alpha: Tensor | None) -> None:
         if alpha is None or self.background is not None or form.alpha == "yes":
             return
         values, top = alpha.numpy(), TOPS[alpha.dtype]
@@ -124,7 +123,7 @@ class Encoding:
             f"cannot write {path}: {form.name} holds {what}: take {suffixes(alpha=True)}, or give a background colour"
         )
 
-    def _fitted(self, path: Path, form: Format, frame: Frame, bits: int) -> Frame:
+    def _fitted(self, path: Place, form: Format, frame: Frame, bits: int) -> Frame:
         """Return the frame as integers that the format can hold."""
         _check_side(path, form, frame.size)
         self._check_alpha(path, form, frame.alpha)
@@ -135,7 +134,7 @@ class Encoding:
         return replace(frame, pixels=pixels, alpha=None if form.alpha == "no" else alpha)
 
 
-def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None = None) -> None:
+def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None = None) -> None:
     """Write a picture, its format chosen by the suffix; what is there is replaced, missing folders are made.
 
     The file appears under its name only once it is complete. Several frames become an animated GIF, WebP or PNG of 8
@@ -152,7 +151,7 @@ def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None =
             profile or several frames; what to do then is in the sentence.
         OSError: if the file cannot be written; nothing is left behind.
     """
-    path, encoding = Path(path), encoding or Encoding()
+    path, encoding = as_place(path), encoding or Encoding()
     form = encoding._format(path, picture)
     bits = encoding.bits or picture.bits
     frames = _of_one_size(path, (encoding._fitted(path, form, frame, bits) for frame in picture.frames))
@@ -169,7 +168,7 @@ def save_picture(path: str | Path, picture: Picture, encoding: Encoding | None =
             PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
 
 
-def write(path: str | Path, image: Tensor, quality: int = 95) -> None:
+def write(path: str | Place, image: Tensor, quality: int = 95) -> None:
     """Write an image, its format chosen by the suffix; what is there is replaced, missing folders are made.
 
     The file appears under its name only once it is complete.
@@ -186,7 +185,7 @@ def write(path: str | Path, image: Tensor, quality: int = 95) -> None:
     save_picture(path, Picture([Frame(one_image(image))]), Encoding(quality))
 
 
-def _check_side(path: Path, form: Format, size: tuple[int, int]) -> None:
+def _check_side(path: Place, form: Format, size: tuple[int, int]) -> None:
     h, w = size
     if max(h, w) > form.max_side:
         raise ValueError(
@@ -201,7 +200,7 @@ def _rgb(colour: str) -> tuple[int, int, int]:
         raise ValueError(f"background must be a colour such as white or #ff8800, got {colour!r}") from None
 
 
-def _of_one_size(path: Path, frames: Iterator[Frame]) -> Iterator[Frame]:
+def _of_one_size(path: Place, frames: Iterator[Frame]) -> Iterator[Frame]:
     size = None
     for frame in frames:
         size = size or frame.size

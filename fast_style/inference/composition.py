@@ -14,6 +14,7 @@ from fast_style.inference.control import Control, Stylize
 DIRECTIONS = ("horizontal", "vertical")
 RAMP = 256  # steps from one style to the next
 MAP = 1024  # pixels on the long side of a map
+RESIZED = "masks of another size than the picture are resized to it"
 
 
 class Composition:

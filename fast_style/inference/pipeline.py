@@ -17,7 +17,7 @@ from torch import Tensor
 from fast_style import images
 from fast_style.errors import one_line
 from fast_style.inference.control import Stylize
-from fast_style.inference.jobs import Job
+from fast_style.inference.jobs import Job, undone
 
 WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode
 PIXELS = 1 << 26  # that may wait at each station: for the network, for the rest of a group, for an encoder
@@ -96,9 +96,13 @@ def run(
 
     Returns:
         What has become of the jobs.
+
+    Raises:
+        ConnectionError: if an address does not answer any more; to take this for failures would make one of every
+            picture that is left.
     """
     settings = settings or Settings()
-    due = [job for job in jobs if settings.overwrite or not job.target.is_file()]
+    due = list(jobs) if settings.overwrite else undone(jobs)
     pipeline = _Pipeline(due, stylize, settings, stop or (lambda: False))
     # Decoders say "ignore" too, but in threads of which each restores what it found.
     with warnings.catch_warnings(action="ignore"):
@@ -246,6 +250,8 @@ class _Pipeline:
         """Do a part of a job, in whatever thread; None if it fails."""
         try:
             return what()
+        except ConnectionError:
+            raise
         except FAILURES as error:
             sentence = one_line(error)
             if isinstance(error, RuntimeError | MemoryError):

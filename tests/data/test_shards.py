@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from fast_style.data import remote
+from fast_style import remote
 from fast_style.data.photos import collate
 from fast_style.data.shards import ShardStream, are_shards, expand
 

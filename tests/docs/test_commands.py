@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
 from fast_style.checkpoint import save_network
+from fast_style.cli.parsers.stylize import parse
 from fast_style.networks import SlimNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +84,8 @@ def reason(command: str) -> str | None:
     """Tell why a command is not run."""
     if "--preview" in command:
         return "waits for somebody to watch"
+    if "s3://" in command:
+        return "needs a bucket; tests/cli/test_addresses.py and tests/cli/test_cluster.py have one"
     return next((why for start, why in NOT_RUN.items() if command.startswith(start)), None)
 
 
@@ -137,6 +141,20 @@ def test_a_command_parses(command, monkeypatch, tmp_path):
                 call(words, monkeypatch)
     else:
         assert words[0] in ("pytest", "tensorboard", ".") or command == "python3 -m venv .venv"
+
+
+def test_a_job_of_a_cluster_parses():
+    """The manifest of KubeRay and the script of SLURM end with a command."""
+    page = (ROOT / "docs/cluster.md").read_text("utf-8")
+    manifest = yaml.safe_load(fenced(page, "yaml")[0])
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", "RayJob")
+    groups = manifest["spec"]["rayClusterSpec"]
+    for group in (groups["headGroupSpec"], *groups["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        assert {"name", "image", "resources", "envFrom"} == container.keys()
+    for command in (manifest["spec"]["entrypoint"], fenced(page, "sh")[0].splitlines()[-1]):
+        name, stylize, *words = shlex.split(command)
+        assert (name, stylize, parse(words, "").engine) == ("fast-style", "stylize", "ray")
 
 
 def test_a_misspelt_setting_is_found(monkeypatch, tmp_path, capsys):

@@ -4,38 +4,17 @@ import socket
 
 import pytest
 
-from fast_style.data import remote
+from fast_style import remote
 from fast_style.data.photos import PhotoDataset
-from fast_style.data.remote import RemoteFolder, is_address
 from fast_style.data.sources import ImageSource
-
-moto_server = pytest.importorskip("moto.server")
-s3fs = pytest.importorskip("s3fs")
-
-
-@pytest.fixture(scope="module")
-def store():
-    """An object store on this machine, with an empty bucket `photos`."""
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+from fast_style.remote import RemoteFolder, is_address
 
 
 @pytest.fixture
-def bucket(store, monkeypatch, photo_folder):
-    """The photos of `photo_folder` at s3://photos/train."""
-    for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", "us-east-1")):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", store)
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(remote, "WAIT", 0.001)
-    files = s3fs.S3FileSystem(skip_instance_cache=True)
-    files.mkdir("photos")
-    files.put(str(photo_folder), "photos/train", recursive=True)
-    yield "s3://photos/train"
-    files.rm("photos", recursive=True)
+def address(bucket, photo_folder):
+    """The photos of `photo_folder` in a store."""
+    bucket.put(str(photo_folder), "photos/train", recursive=True)
+    return "s3://photos/train"
 
 
 def test_addresses():
@@ -43,20 +22,20 @@ def test_addresses():
     assert not is_address("photos")
 
 
-def test_the_same_photos_as_in_a_folder(bucket, photo_folder):
-    here, there = ImageSource(photo_folder), ImageSource(bucket)
+def test_the_same_photos_as_in_a_folder(address, photo_folder):
+    here, there = ImageSource(photo_folder), ImageSource(address)
     assert there.names == here.names
     for index in range(len(here.names)):
         assert (there.read(index) == here.read(index)).all()
 
 
-def test_a_training_from_a_bucket(bucket, tiny, train, tmp_path):
-    assert train(tiny | {"data.root": bucket}) == 0
+def test_a_training_from_a_bucket(address, tiny, train, tmp_path):
+    assert train(tiny | {"data.root": address}) == 0
     assert (tmp_path / "out.safetensors").is_file()
 
 
-def test_a_reading_that_fails_is_tried_again(bucket, monkeypatch, caplog):
-    source = ImageSource(bucket)
+def test_a_reading_that_fails_is_tried_again(address, monkeypatch, caplog):
+    source = ImageSource(address)
     files, _ = source.roots[0]._connect()
     original, failures = files.cat_file, iter([OSError("connection reset by peer")] * 3)
 
@@ -71,9 +50,9 @@ def test_a_reading_that_fails_is_tried_again(bucket, monkeypatch, caplog):
     assert caplog.text.count("connection reset by peer), trying again") == 3
 
 
-def test_a_store_that_is_gone_is_no_broken_photo(bucket, monkeypatch):
+def test_a_store_that_is_gone_is_no_broken_photo(address, monkeypatch):
     """To pass over the photo would lose it."""
-    source = ImageSource(bucket)
+    source = ImageSource(address)
     files, _ = source.roots[0]._connect()
 
     def gone(_path):
@@ -85,14 +64,14 @@ def test_a_store_that_is_gone_is_no_broken_photo(bucket, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("address", "message"),
+    ("wrong", "message"),
     [
         ("s3://photos/nowhere", "s3://photos/nowhere"),
         ("nonsense://a/b", "cannot open nonsense://a/b: Protocol not known: nonsense"),
     ],
 )
-def test_misuse_is_one_sentence(bucket, tiny, train, capsys, address, message):
-    assert train(tiny | {"data.root": address}) == 2
+def test_misuse_is_one_sentence(address, tiny, train, capsys, wrong, message):
+    assert train(tiny | {"data.root": wrong}) == 2
     (error,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
     assert message in error
 
@@ -110,6 +89,6 @@ def test_a_package_that_is_missing(monkeypatch):
     def missing(_address):
         raise ImportError("Install s3fs to access S3")
 
-    monkeypatch.setattr(remote.fsspec.core, "url_to_fs", missing)
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
     with pytest.raises(ValueError, match="Install s3fs to access S3; pip install s3fs"):
         RemoteFolder("s3://bucket/photos")

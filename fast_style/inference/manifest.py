@@ -1,0 +1,79 @@
+"""What a job on many pictures is, and what has become of it, in a file among its pictures."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fast_style.files import Place, replacing
+from fast_style.inference.pipeline import Tally
+from fast_style.remote import RemoteFile
+
+NAME = "fast_style_job.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The file beside the pictures of a job that tells whose they are, and which failed and why.
+
+    Which pictures are done is told by the pictures themselves: each has a name that follows from its photo's, and is
+    there whole or not at all. So whatever is killed, no list can be behind or ahead of what is there. The manifest adds
+    what they were made with, so that no job takes the pictures of another for its own, and how it ended.
+
+    Attributes:
+        place: of the file.
+        recipe: what the pictures depend on, by the names that users know: values that JSON holds.
+    """
+
+    place: Place
+    recipe: Mapping[str, Any]
+
+    def begin(self, overwrite: bool) -> None:
+        """Write that the job is begun, if the pictures that are there are its own.
+
+        Args:
+            overwrite: whether the pictures that are there are replaced.
+
+        Raises:
+            ValueError: if they are those of another job, or of a job to replace pictures that was interrupted, and are
+                not to be replaced; or the address can only be read.
+            OSError: if the file cannot be read or written.
+        """
+        if not overwrite:
+            self._check()
+        self._write("replacing" if overwrite else "begun")
+
+    def end(self, tally: Tally) -> None:
+        """Write what has become of the jobs; of a job that was stopped, only what failed so far.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        if tally.stopped:
+            return
+        counts = {"stylized": tally.stylized, "skipped": tally.skipped, "failed": len(tally.failures)}
+        self._write("ended", counts | {"failures": tally.failures})
+
+    def _check(self) -> None:
+        try:
+            text = self.place.read() if isinstance(self.place, RemoteFile) else self.place.read_bytes()
+        except FileNotFoundError:
+            return
+        try:
+            known = json.loads(text)
+            state, recipe = known["state"], dict(known["recipe"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.place} is no manifest of a job: remove it, or give --overwrite") from error
+        wanted = json.loads(json.dumps(self.recipe))
+        if differing := [key for key in {**wanted, **recipe} if wanted.get(key) != recipe.get(key)]:
+            raise ValueError(
+                f"{self.place} is of another job, which had other {', '.join(differing)}: "
+                "choose another --output, or give --overwrite"
+            )
+        if state == "replacing":
+            raise ValueError(f"{self.place} is of a job that was replacing pictures: give --overwrite again")
+
+    def _write(self, state: str, more: Mapping[str, Any] | None = None) -> None:
+        about = {"state": state, "recipe": dict(self.recipe), **(more or {})}
+        with replacing(self.place) as file:
+            file.write(json.dumps(about, indent=1, ensure_ascii=False).encode())

@@ -1,0 +1,119 @@
+"""Pictures of the stylizing command that a Ray cluster makes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fast_style.inference.manifest import NAME
+from tests.cli.conftest import ON_CPU
+
+RAY = ("--engine", "ray", "--workers", "2")
+COUNT = 200
+LIMIT = 120  # seconds
+
+
+@pytest.fixture
+def many(bucket, make, tmp_path):
+    """Two hundred photos at s3://photos/in, and one file that is none."""
+    for number in range(COUNT):
+        make(tmp_path / "many" / f"{number:03}.jpg", (32 + number % 3, 32))
+    (tmp_path / "many" / "broken.jpg").write_text("no image")
+    bucket.put(str(tmp_path / "many"), "photos/in", recursive=True)
+    return bucket
+
+
+def written(store):
+    """When each picture was written."""
+    return {
+        name: about["LastModified"] for name, about in store.find("photos/out", detail=True).items() if NAME not in name
+    }
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_and_started_anew(ray, many, model, command):
+    """What was done before is not done again, and nothing is lost."""
+    words = ("--model", str(model), *ON_CPU, "--input", "s3://photos/in", "--output", "s3://photos/out", *RAY)
+    process = subprocess.Popen([sys.executable, "-m", "fast_style", "stylize", *words], start_new_session=True)
+    deadline = time.monotonic() + LIMIT
+    while len(before := written(many)) < 3:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(before) < COUNT
+    assert json.loads(many.cat_file(f"photos/out/{NAME}"))["state"] == "begun"
+    result = command("stylize", *words)
+    assert result.code == 1
+    assert result.err.splitlines()[-1].startswith("cannot read image s3://photos/in/broken.jpg: ")
+    after = written(many)
+    assert sorted(after) == [f"photos/out/{number:03}.jpg" for number in range(COUNT)]
+    assert {name: after[name] for name in before} == before
+    about = json.loads(many.cat_file(f"photos/out/{NAME}"))
+    assert (about["state"], about["failed"]) == ("ended", 1)
+    assert about["stylized"] + about["skipped"] == COUNT
+    assert about["skipped"] >= len(before)
+    many.rm("photos/in/broken.jpg")
+    result = command("stylize", *words)
+    assert (result.code, result.out) == (0, f"stylized 0, skipped {COUNT}, failed 0, with no worker\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--workers", "2"), "--workers is of a cluster: give --engine ray as well"),
+        (("--ray-address", "auto"), "--ray-address is of a cluster: give --engine ray as well"),
+        ((*RAY, "--device", "cuda:1"), "engine ray shares out GPUs itself: --device is one of auto, cpu, cuda with it"),
+        (RAY, "engine ray writes to a folder that all workers see: give it, or an address, as --output"),
+        ((*RAY, "--output", "x.jpg"), "engine ray writes to a folder that all workers see"),
+        ((*RAY, "--output", "out", "--workers", "0"), "--workers must be at least 1, got 0"),
+        (("--engine", "spark"), "invalid choice: 'spark'"),
+    ],
+)
+def test_misuse(stylize, photos, is_misuse, arguments, sentence):
+    result = stylize("--input", photos, *arguments)
+    assert is_misuse(result, sentence), result
+
+
+def test_files_of_onnx(stylize, photos, tmp_path, is_misuse):
+    (tmp_path / "network.onnx").touch()
+    result = stylize("--input", photos, "--output", tmp_path / "out", *RAY, "--model", tmp_path / "network.onnx")
+    assert is_misuse(result, "network.onnx: give what it was exported from")
+
+
+def test_films_are_made_by_one_process(stylize, tmp_path, is_misuse):
+    (tmp_path / "clip.mp4").touch()
+    assert is_misuse(
+        stylize("--input", tmp_path / "clip.mp4", *RAY), "a film is made by one process: leave out --engine"
+    )
+    result = stylize("--input", tmp_path / "clip.mp4", "--workers", "2")
+    assert is_misuse(result, "a film is made by one process")
+
+
+def test_ray_is_missing(stylize, photos, tmp_path, is_misuse, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = stylize("--input", photos, "--output", tmp_path / "out", *RAY)
+    assert is_misuse(result, "engine ray is not installed: pip install 'fast-style[ray]'")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_cluster_at_an_address(ray, stylize, photos, tmp_path):
+    result = stylize("--input", photos, "--output", tmp_path / "out", *RAY, "--ray-address", "127.0.0.1:1")
+    assert result.code == 1
+    assert result.err.startswith("error: no Ray cluster is at 127.0.0.1:1: ")
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_a_cluster_began(stylize, photos, tmp_path, is_misuse):
+    """Its manifest keeps others from taking its pictures for theirs, also without a cluster."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).write_text('{"state": "begun", "recipe": {"--input": ["elsewhere"]}}')
+    assert is_misuse(
+        stylize("--input", photos, "--output", tmp_path / "out"), "is of another job, which had other --input"
+    )
