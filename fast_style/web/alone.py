@@ -83,8 +83,7 @@ def _write_style(style: Style, folder: Path) -> dict[str, Any]:
     export(style.model, folder / network, style=_weights(style))
     if not (folder / picture).is_file():
         thumbnail(style, folder / picture)
-    about = {"id": style.id, "name": style.name, "kind": style.kind, "quick": style.quick, "steady": style.steady}
-    return about | {"live": style.live, "network": network, "picture": picture}
+    return style.told() | {"network": network, "picture": picture}
 
 
 def _weights(style: Style) -> dict[str, float] | None:

@@ -1,9 +1,11 @@
 """What the page asks to run networks in the browser: their ONNX files, and the program that runs them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from fast_style.web.exports import Exports
 from fast_style.web.refusal import RefusedError
@@ -39,7 +41,7 @@ class Networks:
     async def network(self, request: Request) -> Response:
         """Send the network of a style as ONNX."""
         path = await self.exports.of(self.styles.get(request.query_params.get("style")))
-        return FileResponse(path, headers=KEPT, media_type="application/octet-stream")
+        return _sent(request, path, "application/octet-stream")
 
     async def file(self, request: Request) -> Response:
         """Send a file of onnxruntime-web."""
@@ -47,4 +49,12 @@ class Networks:
         path = files.get(request.path_params["file"])
         if path is None or not path.is_file():
             raise RefusedError(404, "this file is not there: start the server with --runtime FOLDER")
-        return FileResponse(path, headers=KEPT, media_type=MEDIA[f".{request.path_params['file'].split('.')[-1]}"])
+        return _sent(request, path, MEDIA[path.suffix])
+
+
+def _sent(request: Request, path: Path, kind: str) -> Response:
+    """Send a file, or say that it is still the one that the browser has."""
+    answer = FileResponse(path, headers=KEPT, media_type=kind, stat_result=path.stat())
+    if StaticFiles().is_not_modified(answer.headers, request.headers):
+        return NotModifiedResponse(answer.headers)
+    return answer

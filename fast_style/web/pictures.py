@@ -163,11 +163,7 @@ class Pictures:
     async def list_styles(self, request: Request) -> Response:
         """List the styles."""
         del request
-        found = [
-            {"id": style.id, "name": style.name, "kind": style.kind, "quick": style.quick, "steady": style.steady, "live": style.live}
-            | {"painting": self.styles.painting(style) is not None}
-            for style in self.styles.all()
-        ]
+        found = [style.told() | {"painting": self.styles.painting(style) is not None} for style in self.styles.all()]
         return JSONResponse({"styles": found})
 
     async def painting(self, request: Request) -> Response:

@@ -19,7 +19,7 @@ WEBGPU = {
     "webgpu-core.wasm": "ort-wasm-simd-threaded.asyncify.wasm",
 }
 PLACES = ("dist", "", "onnxruntime-web/dist", "node_modules/onnxruntime-web/dist")
-MEDIA = {".js": "text/javascript", ".wasm": "application/wasm"}
+MEDIA = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fast_style.assets import NETWORKS, shipped_networks
 from fast_style.checkpoint import describe
@@ -41,6 +42,10 @@ class Style:
     quick: bool = False
     steady: bool = False
     live: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """Tell the page of it."""
+        return {name: getattr(self, name) for name in ("id", "name", "kind", "quick", "steady", "live")}
 
 
 class Styles:

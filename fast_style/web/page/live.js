@@ -199,7 +199,7 @@ export class Live {
         this.say("loading");
         await this.device.use(wanted);
         style = wanted.id;
-        this.count = 0;
+        [this.count, shown, since] = [0, 0, performance.now()];
         this.say(RUNS[source.kind]);
         continue;
       }
@@ -207,27 +207,29 @@ export class Live {
       const began = performance.now();
       const frame = await createImageBitmap(source.image);
       const strength = Number(by("live-strength").value);
+      const next = this.next(source); // which may come while this one is painted
       const bitmap = await this.device.paint(frame, { width, height, strength });
       if (source !== this.source) return bitmap.close();
       this.show(bitmap);
       const now = performance.now();
-      this.pace(now - began);
+      if (source.kind !== "photo") this.pace(now - began);
       shown += 1;
-      if (now - since > 1000) {
+      if (now - since > 1000 || source.kind === "photo") {
         const rate = (1000 * shown) / (now - since);
         [shown, since] = [0, now];
         const told = { rate: rate.toFixed(rate < 10 ? 1 : 0), width, height, engine: this.device.engine };
         by("live-pace").textContent = t(source.kind === "photo" ? "live_still" : "live_pace", told);
       }
-      await this.next(source);
+      await next;
     }
   }
 
   // The size of what is painted: even, as films are.
-  size({ width, height }) {
+  size({ kind, width, height }) {
     const { pen, recorder } = this;
     if (recorder) return [pen.canvas.width, pen.canvas.height];
-    const scale = Math.min(1, this.side / Math.max(width, height));
+    const longest = kind === "photo" && !by("live-size").value ? SIDES[1] : this.side; // a photo has time
+    const scale = Math.min(1, longest / Math.max(width, height));
     return [width, height].map((side) => Math.max(2, 2 * Math.round((scale * side) / 2)));
   }
 
@@ -248,10 +250,7 @@ export class Live {
   next({ kind, image }) {
     return new Promise((done) => {
       this.wake = done;
-      if (kind === "photo") {
-        if (!by("live-size").value && this.count && this.count < 2 * SETTLED) done(); // its size is being found
-        return;
-      }
+      if (kind === "photo") return;
       if (image.requestVideoFrameCallback) image.requestVideoFrameCallback(done);
       else requestAnimationFrame(done);
     });
@@ -260,7 +259,10 @@ export class Live {
   show(bitmap) {
     const { width, height } = bitmap;
     const { pen } = this;
-    if (pen.canvas.width !== width || pen.canvas.height !== height) Object.assign(pen.canvas, { width, height });
+    if (pen.canvas.width !== width || pen.canvas.height !== height) {
+      Object.assign(pen.canvas, { width, height });
+      pen.canvas.style.setProperty("--ratio", width / height);
+    }
     const mirrored = by("live-mirror").checked;
     pen.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0);
     pen.drawImage(bitmap, 0, 0);

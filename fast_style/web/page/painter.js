@@ -2,6 +2,7 @@
 // Asked {id, task, …}, it answers {id, …}, or {id, error}.
 const MOST_THREADS = 4;
 const TRIAL = 256; // pixels of a side of what engines are compared with
+const PATIENCE = 8000; // milliseconds for it on a graphics processor, its programs being made included
 const WRONG = 2 / 255; // mean difference from which on a graphics processor does not compute what it should
 
 let ort = null; // the runtime
@@ -19,7 +20,7 @@ async function start(build) {
 }
 
 const open = (runtime, model, provider) =>
-  runtime.InferenceSession.create(new Uint8Array(model), { executionProviders: [provider], graphOptimizationLevel: "all" });
+  runtime.InferenceSession.create(new Uint8Array(model), { executionProviders: [provider], logSeverityLevel: 3 });
 
 async function run(session, photos, width, height) {
   const input = new ort.Tensor("float32", photos, [1, 3, height, width]);
@@ -47,10 +48,13 @@ function differ(a, b) {
 // The graphics processor, if it is there, computes what it should, and is faster; else null.
 async function graphics(model) {
   try {
-    if (!(await navigator.gpu?.requestAdapter())) return null;
+    const adapter = await navigator.gpu?.requestAdapter();
+    if (!adapter || (adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)) return null; // or but imitated
     ort = await start("webgpu");
     const [gpu, cpu] = [await open(ort, model, "webgpu"), await open(ort, model, "wasm")];
-    const [quick, right] = [await attempt(gpu), await attempt(cpu)];
+    const right = await attempt(cpu);
+    const late = new Promise((_, failed) => setTimeout(failed, PATIENCE));
+    const quick = await Promise.race([attempt(gpu), late]);
     provider = quick.took < right.took && differ(quick.made, right.made) < WRONG ? "webgpu" : "wasm";
     await (provider === "webgpu" ? cpu : gpu).release();
     return provider === "webgpu" ? gpu : cpu;

@@ -5,6 +5,8 @@ const WORDS = {
   stylise: ["Stylise", "风格化"],
   stylise_title: ["A photo in the style of a painting", "把照片变成画作的风格"],
   drop_photo: ["Drop photos here, paste one, or", "把照片拖到这里、粘贴，或者"],
+  drop_one: ["Drop a photo here, paste one, or", "把照片拖到这里、粘贴，或者"],
+  choose_photo: ["Choose a photo", "选择照片"],
   choose_photos: ["Choose photos", "选择照片"],
   camera: ["Take a photo", "拍照"],
   sample: ["Try an example", "试用示例照片"],
@@ -120,7 +122,7 @@ const WORDS = {
   recording: ["Recording, without sound …", "正在录制（无声音）……"],
   record_empty: ["Nothing was recorded.", "没有录到内容。"],
   saved: ["Saved as {name}.", "已保存为 {name}。"],
-  loading: ["Loading the style …", "正在加载风格……"],
+  loading: ["Loading the style, which takes some seconds the first time …", "正在加载风格，首次需要几秒钟……"],
   camera_wait: ["Waiting for the camera …", "正在等待摄像头……"],
   camera_denied: [
     "The browser may not use the camera: allow it in the browser's settings of this page, or choose a photo or a film.",
