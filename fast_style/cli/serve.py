@@ -56,7 +56,7 @@ def _write(folder: Path, networks: Path, runtime: "Runtime") -> None:
     with progress_bar("exporting", "networks") as tell:
         styles = write(folder, networks, runtime, tell)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-    print(f"wrote {folder}: {len(styles)} styles, {size:.0f} MB")
+    print(f"wrote {folder}: {len(styles)} style{'s' if len(styles) > 1 else ''}, {size:.0f} MB")
     own = sorted({style.model.name for style in styles if style.kind == "own"})
     if own:
         print(f"your own networks are among them: {', '.join(own)}", file=sys.stderr)
