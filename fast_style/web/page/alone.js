@@ -128,8 +128,8 @@ export class Alone {
   // The picture on a canvas; painted smaller, with larger strokes, where memory does not suffice.
   async whole({ image, width, height }, style) {
     for (let side = SIDE; ; side *= 0.7) {
+      await this.device.use(style);
       try {
-        await this.device.use(style);
         const bitmap = await this.device.paint(await createImageBitmap(image), { width, height, side });
         const canvas = Object.assign(document.createElement("canvas"), { width, height });
         canvas.getContext("2d").drawImage(bitmap, 0, 0);

@@ -32,7 +32,7 @@ export class Live {
     by("live-look").addEventListener("input", () => this.changed());
     by("live-look").addEventListener("submit", (event) => event.preventDefault());
     by("live-snap").addEventListener("click", () => this.snap());
-    by("live-record").addEventListener("click", () => (this.recorder ? this.recorder.stop() : this.record()));
+    by("live-record").addEventListener("click", () => (this.recorder ? this.rest() : this.record()));
     by("live-stop").addEventListener("click", () => {
       this.end();
       by("live-start").focus();
@@ -88,7 +88,7 @@ export class Live {
       const stop = () => stream.getTracks().forEach((track) => track.stop());
       if (turn !== this.turn) return stop(); // left meanwhile
       const [track] = stream.getVideoTracks();
-      track.addEventListener("ended", () => this.source?.stop === stop && this.lose("camera_gone"));
+      track.addEventListener("ended", () => turn === this.turn && this.lose("camera_gone"));
       by("live-mirror").checked = track.getSettings().facingMode !== "environment";
       await this.list(track.getSettings().deviceId);
       await this.play("camera", { srcObject: stream }, stop);
@@ -137,7 +137,7 @@ export class Live {
     const turn = this.turn;
     const image = Object.assign(document.createElement("video"), { muted: true, playsInline: true, className: "unseen", ...from });
     image.setAttribute("aria-hidden", "true");
-    by("live-desk").append(image);
+    by("live").append(image);
     const end = () => {
       image.remove();
       image.pause();
@@ -166,6 +166,7 @@ export class Live {
     this.work(source).catch((error) => {
       if (source !== this.source) return;
       this.end();
+      this.device.end(error); // the next time it begins anew
       tell(error);
     });
     by("live-stop").focus({ preventScroll: true });
@@ -173,7 +174,7 @@ export class Live {
 
   end() {
     this.turn = (this.turn ?? 0) + 1;
-    this.recorder?.stop();
+    this.rest();
     this.source?.stop();
     this.source = null;
     this.wake?.();
@@ -281,10 +282,15 @@ export class Live {
     this.say("saved", { name });
   }
 
+  // End the recording, which is saved then.
+  rest() {
+    if (this.recorder?.state === "recording") this.recorder.stop();
+  }
+
   record() {
     const recorder = new MediaRecorder(this.pen.canvas.captureStream(), { mimeType: this.kind, videoBitsPerSecond: 6e6 });
     const parts = [];
-    const timer = setTimeout(() => recorder.stop(), 1000 * LONGEST);
+    const timer = setTimeout(() => this.rest(), 1000 * LONGEST);
     const name = `${this.title}.${this.kind.includes("mp4") ? "mp4" : "webm"}`;
     recorder.addEventListener("dataavailable", ({ data }) => parts.push(data));
     recorder.addEventListener("stop", () => {

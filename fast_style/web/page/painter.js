@@ -150,11 +150,14 @@ function sharpened(picture, photo, blurred, strength) {
   return picture;
 }
 
-addEventListener("message", async ({ data }) => {
+async function answer(data) {
   try {
-    const { transfer = [], ...answer } = await tasks[data.task](data);
-    postMessage({ id: data.id, ...answer }, transfer);
+    const { transfer = [], ...made } = await tasks[data.task](data);
+    postMessage({ id: data.id, ...made }, transfer);
   } catch (error) {
     postMessage({ id: data.id, error: String(error?.message ?? error).split("\n")[0].slice(0, 300) });
   }
-});
+}
+
+let turn = Promise.resolve(); // one after the other: a network at work is not taken away
+addEventListener("message", ({ data }) => (turn = turn.then(() => answer(data))));
