@@ -67,7 +67,12 @@ async def _export(network: Path, path: Path, key: str | None) -> None:
     command += [] if key is None else ["--style", key]
     nowhere, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
     program = await asyncio.create_subprocess_exec(*command, stdin=nowhere, stdout=nowhere, stderr=pipe)
-    _, told = await program.communicate()
+    try:
+        _, told = await program.communicate()
+    finally:
+        if program.returncode is None:  # the server ends
+            program.kill()
+            await program.wait()
     if program.returncode:
         lines = told.decode("utf-8", "replace").strip().splitlines() or ["error: it was ended"]
         sentence = lines[-1].removeprefix("error: ")

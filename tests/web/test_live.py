@@ -26,7 +26,7 @@ MADE = "#download:not([hidden])"
 SIZES = [(360, 740), (1280, 800), (3840, 2160)]
 
 
-def until(page, expression: str, seconds: float = 60) -> None:
+def until(page, expression: str, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
@@ -58,8 +58,8 @@ def stand_in(monkeypatch):
         if runtime.version == "0.0.1":
             monkeypatch.setattr(exports, "_export", written)
             monkeypatch.setattr(alone_page, "export", lambda network, path, style: path.write_bytes(b"a network"))
-            sample = (alone_page.PAGE / "sample.jpg").read_bytes()
-            monkeypatch.setattr(alone_page, "thumbnail", lambda style, path: path.write_bytes(sample))
+        sample = (alone_page.PAGE / "sample.jpg").read_bytes()
+        monkeypatch.setattr(alone_page, "thumbnail", lambda style, path: path.write_bytes(sample))
 
     return stand_in
 
@@ -287,7 +287,7 @@ def test_a_photo_is_stylised_without_a_server(alone, installed, networks, pictur
     assert np.abs(colours(made) - right).max() <= 1
     page.fill("#strength", "0.5")
     half = (right + colours(photo)) / 2
-    assert np.abs(colours(saved(page, "#download", tmp_path)) - half).max() <= 1.5
+    assert np.abs(colours(saved(page, "#download", tmp_path)) - half).max() <= 1
     page.click(".tile >> text=Tiny")
     until(page, "document.getElementById('download').hidden")
     page.wait_for_selector(MADE)
@@ -295,6 +295,7 @@ def test_a_photo_is_stylised_without_a_server(alone, installed, networks, pictur
 
 
 def test_a_large_photo_has_the_strokes_of_the_server(alone, installed, networks, tmp_path):
+    (networks / "tiny.safetensors").unlink()
     page = alone(installed)
     y, x = np.mgrid[0:1200, 0:1920]
     waves = np.stack([np.sin(x / 60), np.cos(y / 45), np.sin((x + y) / 80)], 2)
@@ -312,7 +313,8 @@ def test_a_large_photo_has_the_strokes_of_the_server(alone, installed, networks,
     assert np.abs(made - right).mean() < 3
 
 
-def test_a_webcam_without_a_server_has_one_thread(alone, installed):
+def test_a_webcam_without_a_server_has_one_thread(alone, installed, networks):
+    (networks / "tiny.safetensors").unlink()
     page = alone(installed, "#live")
     page.click("#live-start")
     until(page, PAINTS)

@@ -149,13 +149,17 @@ export class Alone {
   // The photo, and as much of the picture over it as was chosen.
   async save() {
     const { photo, style, canvas } = this.made;
-    const whole = Object.assign(document.createElement("canvas"), { width: photo.width, height: photo.height });
+    const { width, height } = photo;
+    const whole = Object.assign(document.createElement("canvas"), { width, height });
     const pen = whole.getContext("2d");
-    pen.fillStyle = "#fff";
-    pen.fillRect(0, 0, photo.width, photo.height);
-    pen.drawImage(photo.image, 0, 0, photo.width, photo.height);
-    pen.globalAlpha = Number(by("strength").value);
-    pen.drawImage(canvas, 0, 0);
+    pen.fillStyle = "#fff"; // behind what is transparent
+    pen.fillRect(0, 0, width, height);
+    pen.drawImage(photo.image, 0, 0, width, height);
+    const made = pen.getImageData(0, 0, width, height);
+    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    const strength = Number(by("strength").value);
+    for (let i = 0; i < data.length; i++) made.data[i] += strength * (data[i] - made.data[i]);
+    pen.putImageData(made, 0, 0);
     const kind = this.kind(photo);
     const name = `${photo.name.replace(/\.\w+$/, "")}-${fileName(style)}.${kind === "image/jpeg" ? "jpg" : "png"}`;
     save(await new Promise((done) => whole.toBlob(done, kind, 0.95)), name);
