@@ -142,7 +142,7 @@ def test_everything_that_can_be_used_has_a_name(visit):
     page = visit()
     page.click("#sample")
     page.wait_for_selector(MADE)
-    for place in ("#stylise", "#learn", "#film"):
+    for place in ("#stylise", "#learn", "#film", "#live"):
         page.evaluate(f"location.hash = '{place}'")
         nameless = page.evaluate("""() => [...document.querySelectorAll("button, a, input, select")].filter(element => {
             const words = [element.getAttribute("aria-label"), element.textContent, element.title, element.alt];
@@ -193,7 +193,7 @@ def test_nothing_is_cut_off(visit, size, locale):
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
     page.click("#sample")
     page.wait_for_selector(MADE)
-    for place in ("#stylise", "#learn", "#film"):
+    for place in ("#stylise", "#learn", "#film", "#live"):
         page.evaluate(f"location.hash = '{place}'")
         page.wait_for_selector(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
