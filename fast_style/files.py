@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -79,6 +80,46 @@ def replacing(path: str | Place) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Make a folder under a temporary name beside `path`, which becomes `path` once the body is through.
+
+    Missing folders above it are made. After a failure nothing is at `path` that was not before, and the temporary
+    folder is gone; a process that is killed leaves `.NAME.….tmp` behind.
+
+    Args:
+        path: of the folder; an empty one may be there already.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        FileExistsError: if something else is at `path`, before or after.
+        OSError: if the folder cannot be written.
+    """
+    path = Path(path).absolute()
+    _check_free(path)
+    temporary = path.with_name(f".{path.name[:20]}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _check_free(path)
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_free(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise FileExistsError(f"output {path} exists, and is no empty folder: choose another")
 
 
 def cache_dir() -> Path:

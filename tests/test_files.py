@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_style.files import cache_dir, replacing
+from fast_style.files import cache_dir, new_folder, replacing
 
 
 def names(folder):
@@ -110,3 +110,35 @@ def test_cache_dir(monkeypatch, environment, expected):
     for name, value in (environment | {"HOME": "/users/me"}).items():
         monkeypatch.setenv(name, value)
     assert cache_dir() == Path(expected)
+
+
+def test_a_folder_appears_at_the_end(tmp_path):
+    target = tmp_path / "some" / "out"
+    with new_folder(target) as folder:
+        (folder / "a").write_bytes(b"whole")
+        assert not target.exists()
+    assert names(tmp_path / "some") == ["out"]
+    assert names(target) == ["a"]
+    with pytest.raises(FileExistsError, match="out exists, and is no empty folder"), new_folder(target):
+        raise AssertionError
+    (tmp_path / "empty").mkdir()
+    with new_folder(tmp_path / "empty") as folder:
+        (folder / "b").write_bytes(b"")
+    assert names(tmp_path / "empty") == ["b"]
+
+
+def test_nothing_is_left_of_a_folder_that_fails(tmp_path):
+    def fail():
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "a").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_filled_meanwhile_stays(tmp_path):
+    with pytest.raises(FileExistsError, match="is no empty folder"), new_folder(tmp_path / "out"):
+        (tmp_path / "out").write_bytes(b"another's")
+    assert names(tmp_path) == ["out"]

@@ -1,12 +1,10 @@
 """What answers the requests of the page."""
 
 import asyncio
-import importlib.metadata
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,10 +14,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fast_style import images
+from fast_style.web.alone import PAGE, version
+from fast_style.web.exports import Exports
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
 from fast_style.web.jobs import Jobs, Kind
 from fast_style.web.lanes import Lane
+from fast_style.web.networks import Networks
 from fast_style.web.openapi import document
 from fast_style.web.pictures import Pictures
 from fast_style.web.refusal import RefusedError, of_disk
@@ -32,7 +33,6 @@ from fast_style.web.trainings import Training
 from fast_style.web.uploads import Shelf
 from fast_style.web.work import Work
 
-PAGE = Path(__file__).with_name("page")
 CLEANING = 600.0  # seconds between two searches for what is old
 LOOKING = 0.5  # seconds between two looks at the jobs
 log = logging.getLogger(__name__)
@@ -57,11 +57,13 @@ class Site:
         }
         self.jobs = Jobs(settings.folder / "jobs", kinds, settings.jobs)
         decoding = Lane(settings.waiting["preview"])
-        self.work = Work(self.jobs, self.shelf, decoding)
+        exports = Exports(settings.folder / "onnx")
+        self.work = Work(self.jobs, self.shelf, decoding, exports)
         self.styles = Styles(self.shelf, settings.networks, self.work.learned)
         self.studio = Studio(self.shelf, settings)
         self.pictures = Pictures(settings, self.shelf, self.styles, self.studio, decoding)
         self.films = Films(settings, self.shelf, self.pictures, self.jobs)
+        self.networks = Networks(settings.runtime, self.styles, exports)
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List everything that is answered beside the page's own files."""
@@ -69,6 +71,7 @@ class Site:
             *self.pictures.endpoints(),
             *self.films.endpoints(),
             *self.work.endpoints(),
+            *self.networks.endpoints(),
             Endpoint("GET", "/api/info", self.info, "What this server takes", "version, formats, limits"),
             Endpoint("GET", "/api/openapi.json", self.describe, "This document", "OpenAPI 3.1"),
         )
@@ -85,6 +88,7 @@ class Site:
                 "film_bytes": self.settings.film_bytes,
                 "films": is_installed(),
                 "onnx": find_spec("onnxscript") is not None,
+                "runtime": None if (runtime := self.settings.runtime) is None else runtime.told(),
             }
         )
 
@@ -102,7 +106,8 @@ class Site:
             exception_handlers=handlers,
             lifespan=self._living,
         )
-        return Guard(app, self.settings.port, self.settings.token, self.settings.host)
+        wasm = self.settings.runtime is not None
+        return Guard(app, self.settings.port, self.settings.token, self.settings.host, wasm)
 
     @asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:
@@ -134,14 +139,6 @@ class Site:
             except Exception as error:  # such as of the disk, which may have room again
                 log.warning("%r", error)
             await asyncio.sleep(LOOKING)
-
-
-def version() -> str:
-    """Tell the version of the project."""
-    try:
-        return importlib.metadata.version("fast-style")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "unknown"
 
 
 def _answer(error: RefusedError) -> Response:

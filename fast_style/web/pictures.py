@@ -81,7 +81,8 @@ class Pictures:
             Endpoint("GET", "/api/images/{id}/thumbnail", self.thumbnail, "A small picture of a photo in a style", some,
                      "image/*", query=(style,), refusals=(404, 422, 429)),
             Endpoint("GET", "/api/styles", self.list_styles, "The styles to choose from",
-                     "styles: id, name, kind (shipped or own), quick, painting (whether its picture is here)"),
+                     "styles: id, name, kind (shipped or own), quick, steady (in films), live (whether a browser may "
+                     "run it picture after picture), painting (whether its picture is here)"),
             Endpoint("GET", "/api/painting", self.painting, "The picture that a style was learned from", "the picture",
                      "image/*", query=(style,), refusals=(404,)),
             Endpoint("POST", "/api/stylize", self.stylize, "Stylize a photo",
@@ -162,11 +163,7 @@ class Pictures:
     async def list_styles(self, request: Request) -> Response:
         """List the styles."""
         del request
-        found = [
-            {"id": style.id, "name": style.name, "kind": style.kind, "quick": style.quick}
-            | {"painting": self.styles.painting(style) is not None}
-            for style in self.styles.all()
-        ]
+        found = [style.told() | {"painting": self.styles.painting(style) is not None} for style in self.styles.all()]
         return JSONResponse({"styles": found})
 
     async def painting(self, request: Request) -> Response:

@@ -12,10 +12,15 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "fast_style_token"
+# What the page may load: from itself alone, and what it made in the browser.
+SOURCES = (
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'"
+)
+WASM = "; script-src 'self' 'wasm-unsafe-eval'"  # where the page runs networks by WebAssembly
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": f"{SOURCES}; frame-ancestors 'none'",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-embedder-policy": "require-corp",
     "cross-origin-resource-policy": "same-origin",
@@ -38,10 +43,15 @@ class Guard:
         port: of this server.
         token: None: nobody needs one, and only names of this machine itself are let through.
         name: one more name of this server, with a token.
+        wasm: whether the page may run WebAssembly.
     """
 
-    def __init__(self, app: ASGIApp, port: int, token: str | None = None, name: str = LOOPBACK[0]) -> None:
+    def __init__(
+        self, app: ASGIApp, port: int, token: str | None = None, name: str = LOOPBACK[0], wasm: bool = False
+    ) -> None:
         self.app, self.port, self.token = app, port, token
+        policy = HEADERS["content-security-policy"] + (WASM if wasm else "")
+        self.headers = HEADERS | {"content-security-policy": policy}
         self.names = set(LOOPBACK)
         if token is not None:
             own = socket.gethostname().lower()
@@ -57,7 +67,7 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self.headers.items():
                     headers[name] = value
                 headers.setdefault("cache-control", "no-store")
             await send(message)

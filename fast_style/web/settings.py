@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fast_style.web.runtime import Runtime
+
 DAY = 24 * 3600.0
 
 
@@ -28,6 +30,7 @@ class Settings:
         jobs: how many trainings and films may wait or be at work.
         training: further settings of trainings, as `train` takes them, such as `data.root=PHOTOS`.
         engine: `device`, `precision` and `backend` of stylizing, see `Stylizer`.
+        runtime: files with which browsers run networks; None: there are none, and the page tells how to get them.
     """
 
     folder: Path
@@ -46,3 +49,4 @@ class Settings:
     jobs: int = 10
     training: tuple[str, ...] = ()
     engine: dict[str, Any] = field(default_factory=dict)
+    runtime: Runtime | None = None

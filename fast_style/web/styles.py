@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fast_style.assets import NETWORKS, shipped_networks
 from fast_style.checkpoint import describe
@@ -12,7 +13,9 @@ from fast_style.web.uploads import Shelf
 
 ANY = NETWORKS / "any.safetensors"
 BASES = ("any", "any_johnson")  # networks that take a painting
-QUICK = "_slim"  # ends the names of the small networks
+QUICK = ("_slim", "_video")  # ends the names of the small networks
+STEADY = "_video"  # of those that flicker least in films
+LIVE = 600_000  # bytes of the largest network that a browser runs picture after picture: twice those that ship
 PAINTING = "painting:"  # begins the id of a painting that was brought
 
 
@@ -27,6 +30,8 @@ class Style:
         model: the file of its network.
         key: what the network calls it; None: the network has no other.
         quick: whether its network is a small one.
+        steady: whether it flickers little in films.
+        live: whether a browser may run it picture after picture.
     """
 
     id: str
@@ -35,6 +40,12 @@ class Style:
     model: Path
     key: str | None = None
     quick: bool = False
+    steady: bool = False
+    live: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """Tell the page of it."""
+        return {name: getattr(self, name) for name in ("id", "name", "kind", "quick", "steady", "live")}
 
 
 class Styles:
@@ -51,14 +62,12 @@ class Styles:
 
     def all(self) -> list[Style]:
         """List them: learned here, the user's own, and those that ship, the quick ones last."""
-        own = [Style(f"job:{id_}", name, "own", path) for id_, name, path in self.learned() if path.is_file()]
-        if self.networks.is_dir():
-            files = sorted(self.networks.glob("*.safetensors"))
-            own += [style for path in files for style in _of_file(path, f"file:{path.stem}", "own")]
-        networks = {name: path for name, path in shipped_networks().items() if name not in BASES}
-        listed = [style for name, path in networks.items() for style in _of_file(path, name, "shipped")]
-        shipped = [style for style in listed if style.key not in networks]  # a network of its own does it better
-        return own + sorted(shipped, key=lambda style: (style.quick, style.key is not None))
+        learned = [
+            Style(f"job:{id_}", name, "own", path, live=path.stat().st_size <= LIVE)
+            for id_, name, path in self.learned()
+            if path.is_file()
+        ]
+        return learned + of_files(self.networks)
 
     def get(self, name: object) -> Style:
         """Find a style by its id.
@@ -81,6 +90,16 @@ class Styles:
         if style.id.startswith("job:"):
             return style.model.with_name("painting.png")
         return None
+
+
+def of_files(networks: Path) -> list[Style]:
+    """List the styles of the user's own networks in a folder, and those that ship, the quick ones last."""
+    files = sorted(networks.glob("*.safetensors")) if networks.is_dir() else []
+    own = [style for path in files for style in _of_file(path, f"file:{path.stem}", "own")]
+    ships = {name: path for name, path in shipped_networks().items() if name not in BASES}
+    listed = [style for name, path in ships.items() for style in _of_file(path, name, "shipped")]
+    shipped = [style for style in listed if style.key not in ships]  # a network of its own does it better
+    return own + sorted(shipped, key=lambda style: (style.quick, style.steady, style.key is not None))
 
 
 def mixture(first: Style, second: Style | None, share: float) -> list[tuple[Style, float]]:
@@ -108,12 +127,12 @@ def _of_file(path: Path, name: str, kind: str) -> list[Style]:
         keys = _keys(path, status.st_mtime_ns, status.st_size)
     except (OSError, ValueError):
         return []
-    quick = path.stem.endswith(QUICK)
+    kinds = (path.stem.endswith(QUICK), path.stem.endswith(STEADY), status.st_size <= LIVE)
     if keys is None:
         return []
     if not keys:
-        return [Style(name, shown(path.stem), kind, path, quick=quick)]
-    return [Style(f"{name}/{key}", shown(key), kind, path, key, quick) for key in keys if key != "photo"]
+        return [Style(name, shown(path.stem), kind, path, None, *kinds)]
+    return [Style(f"{name}/{key}", shown(key), kind, path, key, *kinds) for key in keys if key != "photo"]
 
 
 @lru_cache(maxsize=256)
@@ -124,6 +143,8 @@ def _keys(path: Path, changed: int, size: int) -> tuple[str, ...] | None:
 
 
 def shown(name: str) -> str:
-    """Write the name of a file for people: `starry_night` becomes `Starry night`."""
-    words = name.removesuffix(QUICK).replace("_", " ").strip()
+    """Write the name of a file for people: `starry_night_slim` becomes `Starry night`."""
+    for ending in QUICK:
+        name = name.removesuffix(ending)
+    words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]

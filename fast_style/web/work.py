@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import sys
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from fast_style.web import trainings
+from fast_style.web.exports import Exports
 from fast_style.web.jobs import Job, Jobs
 from fast_style.web.lanes import Lane
 from fast_style.web.refusal import RefusedError
@@ -30,15 +30,15 @@ class Work:
         jobs: the queue.
         shelf: where paintings were brought.
         decoding: the lane in which they are decoded.
+        exports: writes networks as ONNX files.
 
     Attributes:
         closing: set when the server ends, so that nobody is told more.
     """
 
-    def __init__(self, jobs: Jobs, shelf: Shelf, decoding: Lane) -> None:
-        self.jobs, self.shelf, self.decoding = jobs, shelf, decoding
+    def __init__(self, jobs: Jobs, shelf: Shelf, decoding: Lane, exports: Exports) -> None:
+        self.jobs, self.shelf, self.decoding, self.exports = jobs, shelf, decoding, exports
         self.closing = False
-        self._exporting = asyncio.Lock()
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List what is answered."""
@@ -137,10 +137,7 @@ class Work:
         if name not in files:
             raise RefusedError(404, f"this file is not there: there are {', '.join(files) or 'none yet'}")
         if name == ONNX:
-            network = path.with_name(NETWORK)
-            async with self._exporting:
-                if not path.is_file() or path.stat().st_mtime < network.stat().st_mtime:
-                    await _export(network, path)
+            await self.exports.renew(path.with_name(NETWORK), path)
         called = re.sub(r"[^\w .()-]", "_", job.name) + Path(name).suffix
         return self._file(path, files[name], called)
 
@@ -152,15 +149,3 @@ class Work:
         if not path.is_file():
             raise RefusedError(404, "this file is not there yet")
         return FileResponse(path, media_type=kind, filename=called)
-
-
-async def _export(network: Path, path: Path) -> None:
-    """Write a network as ONNX, in a program of its own; RefusedError with 422 if that fails, and why."""
-    command = [sys.executable, "-m", "fast_style", "export", str(network), str(path), "--overwrite"]
-    nowhere, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
-    program = await asyncio.create_subprocess_exec(*command, stdin=nowhere, stdout=nowhere, stderr=pipe)
-    _, told = await program.communicate()
-    if program.returncode:
-        lines = told.decode("utf-8", "replace").strip().splitlines() or ["error: it was ended"]
-        sentence = lines[-1].removeprefix("error: ").replace(f"{path.parent}/", "")
-        raise RefusedError(422, f"the network cannot be exported: {sentence}")

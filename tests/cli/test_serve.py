@@ -20,6 +20,10 @@ pytest.importorskip("uvicorn", reason="the page needs the package uvicorn")
         (["--port", "99999"], "--port must be 0 to 65535, got 99999"),
         (["--train", "nonsense"], "--train takes settings"),
         (["--folder", ""], "is empty"),
+        (["--runtime", "nowhere"], "there is no onnxruntime-web in"),
+        (["--static", "out"], "npm install onnxruntime-web, and give --runtime node_modules/onnxruntime-web"),
+        (["--static", "out", "--runtime", "nowhere"], "there is no onnxruntime-web in"),
+        (["--static", "out", "--runtime", "x", "--port", "1"], "serves nothing: leave out --port"),
         (["--host", "203.0.113.7", "--token", "correcthorsebattery", "--port", "0"], "cannot serve at 203.0.113.7"),
     ],
 )
@@ -54,6 +58,42 @@ def test_a_folder_of_another_server(command, tmp_path):
 def test_without_the_extra(command, is_misuse, monkeypatch):
     monkeypatch.setattr("fast_style.cli.serve.find_spec", lambda _: None)
     assert is_misuse(command("serve"), "pip install 'fast-style[web]'")
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """A folder that looks like onnxruntime-web."""
+    from fast_style.web.runtime import NEEDED
+
+    folder = tmp_path / "onnxruntime-web" / "dist"
+    folder.mkdir(parents=True)
+    for name in NEEDED.values():
+        (folder / name).write_text("")
+    return folder.parent
+
+
+@pytest.mark.slow
+def test_the_page_is_written_as_files(command, is_misuse, model, runtime, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("fast_style.web.styles.shipped_networks", dict)
+    arguments = ("--static", tmp_path / "out", "--runtime", runtime, "--networks", model.parent)
+    result = command("serve", *arguments)
+    assert (result.code, result.out) == (0, f"wrote {tmp_path / 'out'}: 1 style, 0 MB\n")
+    assert "your own networks are among them: mosaic.safetensors" in result.err
+    assert "python -m http.server --bind 127.0.0.1 --directory" in result.err
+    assert (tmp_path / "out/networks").is_dir()
+    assert is_misuse(command("serve", *arguments), "exists, and is no empty folder: choose another")
+
+
+def test_a_network_that_cannot_be_exported_leaves_nothing(command, model, runtime, tmp_path, monkeypatch):
+    def export(network, path, style):
+        raise RuntimeError(f"cannot export {network}")
+
+    monkeypatch.setattr("fast_style.web.styles.shipped_networks", dict)
+    monkeypatch.setattr("fast_style.web.alone.export", export)
+    arguments = ("--static", tmp_path / "out", "--runtime", runtime, "--networks", model.parent)
+    result = command("serve", *arguments)
+    assert (result.code, result.err.count("\n"), (tmp_path / "out").exists()) == (1, 1, False)
 
 
 @pytest.mark.slow

@@ -28,10 +28,12 @@ TRAINING = ("python train.py", "python tools/distill.py")
 # What no test runs, and why.
 NOT_RUN = {
     "pip": "installs",
+    "npm install": "installs",
     "python3 -m venv": "makes an environment",
     ". .venv": "enters it",
     "tensorboard": "serves until it is stopped",
     "fast-style serve": "serves until it is stopped",
+    "python -m http.server": "serves until it is stopped",
     "python benchmarks/": "needs the photos, paintings and weights, and takes minutes",
     "python tools/": "takes minutes, or needs photos that are not part of the repository",
     "python train.py": "one of them is run below; tests/test_configs.py runs every file of configs/",

@@ -3,8 +3,6 @@
 import io
 import json
 import re
-import shutil
-import threading
 import time
 import zipfile
 from dataclasses import replace
@@ -13,91 +11,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-import uvicorn
 
-from fast_style.web import server as web
-from fast_style.web.app import Site
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the tests of the browser need the package playwright")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
-]
-
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WAIT = 60_000  # milliseconds
 MADE = "#download:not([hidden])"
-
-
-class Server:
-    """A page that is served from a thread of this process."""
-
-    def __init__(self, settings):
-        self.settings = settings
-        self.start()
-
-    def start(self):
-        self.listener = web._listening("127.0.0.1", self.settings.port)
-        self.settings = replace(self.settings, port=self.listener.getsockname()[1])
-        self.site = Site(self.settings)
-        config = uvicorn.Config(self.site.app(), log_level="error", timeout_graceful_shutdown=3)
-        self.server = web.Server(config, self.site)
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]})
-        self.thread.start()
-
-    def stop(self):
-        self.server.should_exit = True
-        self.thread.join(60)
-        self.listener.close()
-        for child in self.site.jobs._children.values():
-            child.wait(60)
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.settings.port}/"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def server(settings):
-    server = Server(replace(settings, port=0))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def visit(chromium, server):
-    """Open the page; at the end, check that it asked nobody else and complained of nothing."""
-    contexts, asked, complaints = [], [], []
-
-    def visit(place="", server=server, **options):
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
-        page.goto(server.url + place)
-        page.wait_for_selector(".tile", state="attached")
-        return page
-
-    visit.complaints = complaints
-    yield visit
-    for context in contexts:
-        context.close()
-    assert not [url for url in asked if not url.startswith((server.url, "blob:", "data:"))]
-    assert not complaints
 
 
 def until(page, expression: str) -> None:
@@ -224,7 +142,7 @@ def test_everything_that_can_be_used_has_a_name(visit):
     page = visit()
     page.click("#sample")
     page.wait_for_selector(MADE)
-    for place in ("#stylise", "#learn", "#film"):
+    for place in ("#stylise", "#learn", "#film", "#live"):
         page.evaluate(f"location.hash = '{place}'")
         nameless = page.evaluate("""() => [...document.querySelectorAll("button, a, input, select")].filter(element => {
             const words = [element.getAttribute("aria-label"), element.textContent, element.title, element.alt];
@@ -275,7 +193,7 @@ def test_nothing_is_cut_off(visit, size, locale):
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
     page.click("#sample")
     page.wait_for_selector(MADE)
-    for place in ("#stylise", "#learn", "#film"):
+    for place in ("#stylise", "#learn", "#film", "#live"):
         page.evaluate(f"location.hash = '{place}'")
         page.wait_for_selector(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -332,14 +250,12 @@ def test_the_page_is_light(visit):
 
 
 @pytest.fixture
-def school(settings, tiny):
+def school(settings, tiny, serve):
     """A server that learns tiny networks."""
     own = ("style", "hydra", "output", "overwrite", "callbacks")
     quick = [f"{key}={value}" for key, value in tiny.items() if not key.startswith(own)]
     quick += ["style.size=32", "callbacks.live.every=0.2", "trainer.max_steps=-1"]
-    server = Server(replace(settings, port=0, training=tuple(quick)))
-    yield server
-    server.stop()
+    return serve(replace(settings, port=0, training=tuple(quick)))
 
 
 def learn(page, picture, name="My wave"):

@@ -126,7 +126,8 @@ def test_styles_are_listed(client):
     found = {style["id"]: style for style in client.get("/api/styles").json()["styles"]}
     assert found.keys() == {"file:tiny", "file:pair/mosaic", "file:pair/cubist"}
     assert found["file:pair/mosaic"] | {"id": 0} == {
-        "id": 0, "name": "Mosaic", "kind": "own", "quick": False, "painting": False,
+        "id": 0, "name": "Mosaic", "kind": "own", "quick": False, "steady": False, "live": True,
+        "painting": False,
     }  # fmt: skip
 
 

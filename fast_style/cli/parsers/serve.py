@@ -36,7 +36,13 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     training = "further settings of trainings, as train takes them, such as data.root=PHOTOS"
     parser.add_argument("--train", nargs="+", default=[], metavar="KEY=VALUE", help=training)
     parser.add_argument("--device", default="auto", help="where pictures are made: auto (default), cpu, cuda or mps")
+    runtime = "folder of the npm package onnxruntime-web, with which browsers run networks themselves, as for a webcam"
+    parser.add_argument("--runtime", type=path, metavar="FOLDER", help=runtime)
+    alone = "write the page as files for any host of static files instead of serving it; needs --runtime"
+    parser.add_argument("--static", type=path, metavar="OUT", help=alone)
     options = parser.parse_args(arguments)
+    if options.static is not None:
+        _check_static(parser, options)
     if not 0 <= options.port <= 65_535:
         parser.error(f"--port must be 0 to 65535, got {options.port}")
     if options.host not in LOOPBACK and options.token is None:
@@ -48,3 +54,12 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
         if "=" not in setting:
             parser.error(f"--train takes settings such as data.root=PHOTOS, got {setting!r}")
     return options
+
+
+def _check_static(parser: Parser, options: argparse.Namespace) -> None:
+    if options.runtime is None:
+        parser.error("--static needs the program that runs networks in browsers: npm install onnxruntime-web, and give "
+                     "--runtime node_modules/onnxruntime-web")  # fmt: skip
+    for name in ("port", "host", "token", "folder", "train", "device"):
+        if getattr(options, name) != parser.get_default(name):
+            parser.error(f"--static writes files and serves nothing: leave out --{name}")

@@ -44,6 +44,11 @@ export class Compare {
     this.place.style.setProperty("--split", `${part}%`);
   }
 
+  // How strong the picture is over the photo, 0 to 1.
+  fade(strength) {
+    this.after.style.opacity = strength;
+  }
+
   show(photo, width, height) {
     this.before.src = photo;
     // So that it is as large as the picture will be, whatever the size of the file.

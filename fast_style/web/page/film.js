@@ -1,6 +1,7 @@
 // The section in which films are stylised.
+import { dropping } from "./drop.js";
 import { bring, hush, post, small, tell } from "./server.js";
-import { styleName, t } from "./text.js";
+import { styleLabel, t } from "./text.js";
 
 const by = (id) => document.getElementById(id);
 const SMOOTH = 0.7; // of the picture before, where flicker is to be avoided
@@ -16,13 +17,7 @@ export class Film {
       event.target.value = "";
       if (file) this.take(file);
     });
-    for (const name of ["dragover", "dragleave", "drop"])
-      document.addEventListener(name, (event) => {
-        if (by("film").hidden || !event.dataTransfer?.types.includes("Files")) return;
-        event.preventDefault();
-        by("reel").classList.toggle("over", name === "dragover");
-        if (name === "drop") this.take(event.dataTransfer.files[0]);
-      });
+    dropping(by("film"), by("reel"), ([file]) => this.take(file));
     by("cut").addEventListener("input", () => this.label());
     by("show-frames").addEventListener("click", () => this.frames().catch(tell));
     by("cut").addEventListener("submit", (event) => {
@@ -39,9 +34,9 @@ export class Film {
   name() {
     const select = by("film-style");
     const kept = select.value;
-    select.replaceChildren(...this.styles().map((style) => new Option(styleName(style) + (style.quick ? ` (${t("quick")})` : ""), style.id)));
-    const quick = this.styles().find((style) => style.quick); // films have many frames
-    select.value = kept || (quick?.id ?? "");
+    select.replaceChildren(...this.styles().map((style) => new Option(styleLabel(style), style.id)));
+    const of = (kind) => this.styles().find((style) => style[kind])?.id;
+    select.value = kept || (of("steady") ?? of("quick") ?? ""); // films have many frames
     if (select.selectedIndex < 0) select.selectedIndex = 0;
     this.label();
     this.tell();

@@ -1,6 +1,6 @@
 // The styles to choose from, each with the visitor's own photo in it.
-import { ask, get, painting, thumbnail, tell } from "./server.js";
-import { styleName, t } from "./text.js";
+import { ask, painting, thumbnail, tell } from "./server.js";
+import { styleHint, styleName } from "./text.js";
 
 export class Gallery {
   constructor(place, chosen) {
@@ -16,10 +16,13 @@ export class Gallery {
     return this.place.querySelector("input:checked")?.value ?? null;
   }
 
-  async load() {
-    const { styles } = await get("api/styles");
+  put(styles) {
     this.styles = styles;
     this.draw();
+  }
+
+  get chosen() {
+    return this.all.find((style) => style.id === this.value);
   }
 
   get all() {
@@ -55,7 +58,7 @@ export class Gallery {
     const name = document.createElement("span");
     name.textContent = styleName(style);
     const more = document.createElement("small");
-    more.textContent = style.quick ? t("quick") : style.kind === "shipped" ? "" : t(`kind_${style.kind}`);
+    more.textContent = styleHint(style);
     if (more.textContent) name.append(more);
     label.append(input, image, name);
     return label;
@@ -84,7 +87,8 @@ export class Gallery {
     const image = tile.querySelector("img");
     if (!this.photo) {
       const style = this.all.find((style) => style.id === id);
-      if (style.painting) image.src = painting(id);
+      if (style.picture) image.src = style.picture;
+      else if (style.painting) image.src = painting(id);
       else if (style.kind === "shipped") image.src = `styles/${id.replace("/", "-")}.jpg`;
       return;
     }

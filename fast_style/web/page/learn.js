@@ -1,4 +1,5 @@
 // The section in which a painting is learned.
+import { dropping } from "./drop.js";
 import { bring, hush, post, small, tell } from "./server.js";
 import { t } from "./text.js";
 
@@ -14,13 +15,7 @@ export class Learn {
       event.target.value = "";
       if (file) this.take(file);
     });
-    for (const name of ["dragover", "dragleave", "drop"])
-      document.addEventListener(name, (event) => {
-        if (by("learn").hidden || !event.dataTransfer?.types.includes("Files")) return;
-        event.preventDefault();
-        by("easel").classList.toggle("over", name === "dragover");
-        if (name === "drop") this.take(event.dataTransfer.files[0]);
-      });
+    dropping(by("learn"), by("easel"), ([file]) => this.take(file));
     by("edges").addEventListener("input", () => this.cut());
     by("lesson").addEventListener("submit", (event) => {
       event.preventDefault();

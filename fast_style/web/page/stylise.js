@@ -1,8 +1,9 @@
 // The section in which photos are stylised.
 import { Compare } from "./compare.js";
+import { dropping } from "./drop.js";
 import { Gallery } from "./gallery.js";
-import { ask, bring, hush, post, small, tell } from "./server.js";
-import { styleName, t } from "./text.js";
+import { ask, bring, get, hush, post, small, tell } from "./server.js";
+import { styleLabel, t } from "./text.js";
 
 const by = (id) => document.getElementById(id);
 
@@ -29,22 +30,19 @@ export class Stylise {
     by("look").addEventListener("submit", (event) => event.preventDefault());
     by("all").addEventListener("click", () => this.everything().catch(tell));
     by("camera").hidden = !matchMedia("(pointer: coarse)").matches;
-    const drop = by("drop");
-    for (const name of ["dragover", "dragleave", "drop"])
-      document.addEventListener(name, (event) => {
-        if (by("stylise").hidden || !event.dataTransfer?.types.includes("Files")) return;
-        event.preventDefault();
-        drop.classList.toggle("over", name === "dragover");
-        if (name === "drop") this.add([...event.dataTransfer.files]);
-      });
+    dropping(by("stylise"), by("drop"), (files) => this.add(files));
     document.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
       if (files.length && !by("stylise").hidden) this.add(files);
     });
   }
 
+  async load() {
+    this.gallery.put((await get("api/styles")).styles);
+  }
+
   async start() {
-    await this.gallery.load();
+    await this.load();
     by("styles").hidden = false;
     this.name();
   }
@@ -52,7 +50,7 @@ export class Stylise {
   // A style was learned or removed.
   async refresh() {
     const before = this.gallery.value;
-    await this.gallery.load();
+    await this.load();
     this.name();
     if (this.gallery.value !== before) this.changed(true);
   }
@@ -68,7 +66,7 @@ export class Stylise {
     this.gallery.draw();
     const second = by("second");
     const kept = second.value;
-    const options = this.gallery.all.map((style) => new Option(styleName(style) + (style.quick ? ` (${t("quick")})` : ""), style.id));
+    const options = this.gallery.all.map((style) => new Option(styleLabel(style), style.id));
     second.replaceChildren(new Option(t("nothing"), ""), ...options);
     second.value = kept;
     if (second.selectedIndex < 0) second.value = "";

@@ -5,6 +5,8 @@ const WORDS = {
   stylise: ["Stylise", "风格化"],
   stylise_title: ["A photo in the style of a painting", "把照片变成画作的风格"],
   drop_photo: ["Drop photos here, paste one, or", "把照片拖到这里、粘贴，或者"],
+  drop_one: ["Drop a photo here, paste one, or", "把照片拖到这里、粘贴，或者"],
+  choose_photo: ["Choose a photo", "选择照片"],
   choose_photos: ["Choose photos", "选择照片"],
   camera: ["Take a photo", "拍照"],
   sample: ["Try an example", "试用示例照片"],
@@ -34,6 +36,7 @@ const WORDS = {
   photo_alt: ["Your photo", "您的照片"],
   picture_alt: ["Your photo in the chosen style", "所选风格的照片"],
   quick: ["quick", "快速"],
+  steady: ["for films", "用于影片"],
   kind_own: ["your own", "自己的"],
   kind_painting: ["your painting", "您的画作"],
   bringing: ["Sending {name} …", "正在上传 {name} ……"],
@@ -87,6 +90,69 @@ const WORDS = {
   loss_style: ["style", "风格"],
   loss_tone: ["tone", "明暗"],
   loss_tv: ["noise", "噪点"],
+  live: ["Webcam", "摄像头"],
+  live_title: ["What the camera sees, as a painting", "把摄像头画面变成画作"],
+  live_more: [
+    "Painted on this device, picture after picture: nothing is sent anywhere. Or drop a photo or a film here.",
+    "在本设备上逐帧绘制，不会向任何地方发送画面。也可以把照片或影片拖到这里。",
+  ],
+  live_start: ["Start the camera", "打开摄像头"],
+  live_file: ["Choose a photo or a film", "选择照片或影片"],
+  live_stop: ["Stop", "停止"],
+  live_snap: ["Save a picture", "保存图片"],
+  live_format: ["Format of pictures", "图片格式"],
+  live_size: ["Size", "大小"],
+  live_camera: ["Camera", "摄像头"],
+  live_mirror: ["As in a mirror", "镜像"],
+  live_alt: ["The picture in the chosen style", "所选风格的画面"],
+  live_none: ["No style here is quick enough for a camera.", "没有足够快的风格可用于摄像头。"],
+  live_camera_on: ["The camera is on.", "摄像头已打开。"],
+  live_film: ["The film runs.", "影片播放中。"],
+  live_photo: ["The photo is painted.", "照片已绘制。"],
+  live_pace: ["{rate} pictures a second, {width} × {height} pixels, {engine}", "每秒 {rate} 帧，{width} × {height} 像素，{engine}"],
+  live_still: ["{width} × {height} pixels, {engine}", "{width} × {height} 像素，{engine}"],
+  live_unreadable: ["{name} cannot be read by this browser: choose another photo or film.", "浏览器无法读取 {name}：请选择其他照片或影片。"],
+  side_192: ["192 pixels", "192 像素"],
+  side_256: ["256 pixels", "256 像素"],
+  side_384: ["384 pixels", "384 像素"],
+  side_512: ["512 pixels", "512 像素"],
+  side_768: ["768 pixels", "768 像素"],
+  record: ["Record", "录制"],
+  record_end: ["End and save the recording", "结束并保存录制"],
+  recording: ["Recording, without sound …", "正在录制（无声音）……"],
+  record_empty: ["Nothing was recorded.", "没有录到内容。"],
+  saved: ["Saved as {name}.", "已保存为 {name}。"],
+  loading: ["Loading the style, which takes some seconds the first time …", "正在加载风格，首次需要几秒钟……"],
+  camera_wait: ["Waiting for the camera …", "正在等待摄像头……"],
+  camera_denied: [
+    "The browser may not use the camera: allow it in the browser's settings of this page, or choose a photo or a film.",
+    "浏览器无权使用摄像头：请在浏览器的页面设置中允许，或选择照片或影片。",
+  ],
+  camera_none: ["There is no camera: choose a photo or a film.", "未找到摄像头：请选择照片或影片。"],
+  camera_taken: [
+    "The camera does not answer: end other programs that use it, or choose a photo or a film.",
+    "摄像头没有响应：请关闭其他正在使用它的程序，或选择照片或影片。",
+  ],
+  camera_insecure: [
+    "Browsers give the camera only to pages of this machine and of https addresses: choose a photo or a film.",
+    "浏览器只允许本机页面或 https 页面使用摄像头：请选择照片或影片。",
+  ],
+  camera_fails: ["The camera cannot be used: choose a photo or a film.", "无法使用摄像头：请选择照片或影片。"],
+  camera_gone: ["The camera was taken away: start it again, or choose a photo or a film.", "摄像头已断开：请重新打开，或选择照片或影片。"],
+  no_runtime: [
+    "For this, the page needs a program that runs in browsers: get it with “npm install onnxruntime-web”, and start the page with “fast-style serve --runtime node_modules/onnxruntime-web”.",
+    "此功能需要在浏览器中运行的程序：请执行“npm install onnxruntime-web”，再用“fast-style serve --runtime node_modules/onnxruntime-web”启动本页面。",
+  ],
+  no_wasm: [
+    "This browser cannot paint: it has no WebAssembly, or it is switched off. Try a newer one.",
+    "此浏览器无法绘制：不支持或已关闭 WebAssembly，请换用较新的浏览器。",
+  ],
+  wasm_threads: ["WebAssembly with {threads} threads", "WebAssembly，{threads} 个线程"],
+  wasm_thread: ["WebAssembly with one thread", "WebAssembly，单线程"],
+  device_failed: ["This device cannot paint it ({reason}).", "此设备无法绘制（{reason}）。"],
+  private_alone: ["Photos do not leave this device: your browser paints them.", "照片不会离开本设备：由您的浏览器绘制。"],
+  photo_unreadable: ["{name} is no photo that this browser reads: choose a JPEG, PNG or WebP file.", "浏览器无法读取照片 {name}：请选择 JPEG、PNG 或 WebP 文件。"],
+  made_smaller: ["The photo was made smaller, to the 16 million pixels that browsers hold.", "照片已缩小到浏览器可容纳的 1600 万像素。"],
   film: ["Film", "影片"],
   film_title: ["A film in the style of a painting", "把影片变成画作的风格"],
   drop_film: ["Drop a film here, or", "把影片拖到这里，或者"],
@@ -118,6 +184,7 @@ const NAMES = {
   "Mondrian composition": ["Mondrian", "蒙德里安"],
   "Monet parasol": ["Monet: Parasol", "莫奈：撑阳伞的女人"],
   "Seurat grande jatte": ["Seurat: La Grande Jatte", "修拉：大碗岛"],
+  Mosaic: ["Mosaic", "马赛克"],
   Shipwreck: ["Turner: Shipwreck", "透纳：海难"],
 };
 
@@ -138,3 +205,9 @@ export function t(key, values = {}) {
 
 export const styleName = (style) =>
   style.kind === "shipped" ? (NAMES[style.name]?.[now === "zh" ? 1 : 0] ?? style.name) : style.name;
+
+// What tells a style from others of its name.
+export const styleHint = (style) =>
+  style.steady ? t("steady") : style.quick ? t("quick") : style.kind === "shipped" ? "" : t(`kind_${style.kind}`);
+
+export const styleLabel = (style) => styleName(style) + (style.quick ? ` (${styleHint(style)})` : "");
