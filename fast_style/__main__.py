@@ -15,6 +15,7 @@ COMMANDS = {
     "optimize": "make one picture without a network, by optimisation",
     "evaluate": "measure networks on photos, or their flicker on a film",
     "export": "write a trained network as ONNX",
+    "publish": "write a trained network and its model card, for a hub",
     "serve": "open a page on this machine: stylize photos, learn paintings",
 }
 
