@@ -1,7 +1,6 @@
 """What answers the requests of the page."""
 
 import asyncio
-import importlib.metadata
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fast_style import images
+from fast_style.version import __version__
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
 from fast_style.web.jobs import Jobs, Kind
@@ -78,7 +78,7 @@ class Site:
         del request
         return JSONResponse(
             {
-                "version": version(),
+                "version": __version__,
                 "formats": sorted(images.SUFFIXES),
                 "image_bytes": self.settings.image_bytes,
                 "image_pixels": self.settings.image_pixels,
@@ -91,7 +91,7 @@ class Site:
     async def describe(self, request: Request) -> Response:
         """Send the OpenAPI document."""
         del request
-        return JSONResponse(document(self.endpoints(), version()))
+        return JSONResponse(document(self.endpoints(), __version__))
 
     def app(self) -> Guard:
         """Make the application."""
@@ -134,14 +134,6 @@ class Site:
             except Exception as error:  # such as of the disk, which may have room again
                 log.warning("%r", error)
             await asyncio.sleep(LOOKING)
-
-
-def version() -> str:
-    """Tell the version of the project."""
-    try:
-        return importlib.metadata.version("fast-style")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "unknown"
 
 
 def _answer(error: RefusedError) -> Response:

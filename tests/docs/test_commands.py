@@ -46,6 +46,7 @@ STAND_INS = {
 TINY = {
     "optimize": ["--iterations", "1", "--coarsest", "32", "--size", "32"],
     "evaluate": ["--size", "32", "--lbfgs", "1", "--backend", "torch"],
+    "publish": [],
 }
 
 
@@ -82,6 +83,8 @@ def reason(command: str) -> str | None:
     """Tell why a command is not run."""
     if "--preview" in command:
         return "waits for somebody to watch"
+    if "//" in command:
+        return "reaches another machine"
     return next((why for start, why in NOT_RUN.items() if command.startswith(start)), None)
 
 
@@ -177,6 +180,8 @@ def place(tmp_path, monkeypatch, photo) -> Path:
         film(tmp_path / name)
     kept = SlimNetwork(8, 1, norm="conditional", styles=["PAINTING", "mosaic"])
     save_network(tmp_path / "mine.safetensors", kept, {})
+    for name in ("mine", "other"):
+        save_network(tmp_path / "NETWORKS" / f"{name}.safetensors", SlimNetwork(8, 1), {})
     return tmp_path
 
 
