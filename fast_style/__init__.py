@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from fast_style.processor import tell_libraries
+from fast_style.version import __version__
 
 if TYPE_CHECKING:
     from fast_style.inference.stylizer import Stylizer
 
-__all__ = ["Stylizer"]
+__all__ = ["Stylizer", "__version__"]
 
 tell_libraries()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fast_style.processor import processor_kind, share_cores
 from fast_style.terminal import accept_any_text
+from fast_style.version import __version__
 
 COMMANDS = {
     "train": "teach a network a painting: style=NAME data.root=PHOTOS",
@@ -15,6 +16,7 @@ COMMANDS = {
     "optimize": "make one picture without a network, by optimisation",
     "evaluate": "measure networks on photos, or their flicker on a film",
     "export": "write a trained network as ONNX",
+    "publish": "write a trained network and its model card, for a hub",
     "serve": "open a page on this machine: stylize photos, learn paintings",
 }
 
@@ -29,6 +31,8 @@ def main() -> None:
         run(command, arguments, f"{program} {command}")
     elif command in ("-h", "--help"):
         print(_help(program))
+    elif command == "--version":
+        print(f"fast_style {__version__}")
     else:
         nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(command, COMMANDS, n=1))
         wrong = f"there is no command {command!r}{nearest}" if command else "which command?"
@@ -66,7 +70,15 @@ def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None
 
 def _help(program: str) -> str:
     commands = (f"  {name:<10}{what}" for name, what in COMMANDS.items())
-    return "\n".join((f"usage: {program} COMMAND …", "", *commands, "", f"{program} COMMAND --help tells more."))
+    return "\n".join(
+        (
+            f"usage: {program} COMMAND …",
+            "",
+            *commands,
+            "",
+            f"{program} COMMAND --help tells more, {program} --version which version this is.",
+        )
+    )
 
 
 if __name__ == "__main__":

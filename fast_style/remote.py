@@ -154,6 +154,16 @@ class RemoteFolder:
         files, path = self._connect()
         self._persist("fetch", lambda: files.get_file(path, str(target)))
 
+    def size(self) -> int:
+        """Tell how many bytes the file at the address itself has.
+
+        Raises:
+            FileNotFoundError: if there is no file at the address.
+            ConnectionError: if the address does not answer, five times in a row.
+        """
+        files, path = self._connect()
+        return int(self._persist("look at", lambda: files.info(path)["size"]) or 0)
+
     def _connect(self) -> tuple[Any, str]:
         process = os.getpid()  # a connection from before a fork would be shared with the child
         if process not in self._connections:

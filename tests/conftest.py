@@ -5,6 +5,7 @@ import gc
 import http.server
 import os
 import re
+import signal
 import sys
 import threading
 import warnings
@@ -30,7 +31,9 @@ def _seed() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hide OpenVINO from tests that are not about it, so that they run the same wherever they run."""
+    """Hide OpenVINO from tests that are not about it, and have Ctrl-C work, so that tests run the same everywhere."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr != "openvino":
         sys.modules["openvino"] = None  # type: ignore[assignment]
 

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
     {"remote"},
-    {"assets", "files", "errors", "processor"},
+    {"assets", "files", "errors", "processor", "version"},
     {"terminal"},
     {"compiled"},
     {"functional"},

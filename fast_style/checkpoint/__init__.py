@@ -3,7 +3,7 @@
 from fast_style.checkpoint.description import Description, describe, read_metadata, styles_of, takes_style
 from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.onnx_metadata import ONNX_FORMAT, read_onnx_metadata
-from fast_style.checkpoint.source import find_network
+from fast_style.checkpoint.source import find_network, networks_in
 from fast_style.checkpoint.styled import keep_styles, load_styled
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "keep_styles",
     "load_network",
     "load_styled",
+    "networks_in",
     "read_metadata",
     "read_onnx_metadata",
     "save_network",

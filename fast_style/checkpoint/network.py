@@ -1,7 +1,6 @@
 """Networks out of and into files."""
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from fast_style.checkpoint.torch_file import EXAMPLES
 from fast_style.files import replacing
 from fast_style.layers import StyleMap
 from fast_style.networks import LOADABLE, Generator
+from fast_style.version import __version__
 
 
 def save_network(
@@ -54,7 +54,7 @@ def save_network(
         "format": FORMAT,
         "network": PREFIX + name,
         "arguments": network.arguments,
-        "fast_style": _version(),
+        "fast_style": __version__,
         "torch": torch.__version__,
     } | _digest(network)
     try:
@@ -149,10 +149,3 @@ def _check(path: str | Path, expected: Mapping[str, Tensor], state: Mapping[str,
 
 def _to(tensor: Tensor, dtype: torch.dtype, copy: bool = False) -> Tensor:
     return tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype, copy=copy)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("fast-style")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "unknown"

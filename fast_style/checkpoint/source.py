@@ -1,9 +1,11 @@
-"""Which file a network is in: by its path, by its folder, or by the name of a network that ships."""
+"""Which file a network is in: by its path, folder or address, or by the name of a network that ships."""
 
 from difflib import get_close_matches
 from pathlib import Path
 
 from fast_style.assets import shipped_networks
+from fast_style.checkpoint.hub import fetch_network
+from fast_style.remote import is_address
 
 SUFFIXES = (
     ".safetensors",
@@ -20,8 +22,9 @@ def find_network(source: str | Path) -> Path:
     """Find the file of a network.
 
     Args:
-        source: a file; a folder with a single network; `FOLDER/NAME`, a network of a folder without its suffix; or
-            `NAME`, a network that ships, such as `starry_night`. What is there goes before what ships.
+        source: a file; a folder with a single network; `FOLDER/NAME`, a network of a folder without its suffix;
+            `NAME`, a network that ships, such as `starry_night`; or an address, which is fetched, see
+            `hub.fetch_network`. What is there goes before what ships.
 
     Returns:
         The file, whose content is not looked at.
@@ -29,12 +32,15 @@ def find_network(source: str | Path) -> Path:
     Raises:
         FileNotFoundError: if there is no such network; the nearest name is suggested.
         ValueError: if the source is empty, or a folder holds no network or several.
+        ValueError, OSError, RuntimeError: as `hub.fetch_network`, of an address.
     """
+    if is_address(source):
+        return fetch_network(str(source))
     if not str(source).strip():
         raise ValueError("the network is empty: give a file, a folder or the name of a network that ships")
     path, shipped = Path(source).expanduser(), shipped_networks()
     if path.is_dir():
-        inside = _networks_in(path)
+        inside = networks_in(path)
         if len(inside) == 1:
             return next(iter(inside.values()))
         if inside:
@@ -45,7 +51,7 @@ def find_network(source: str | Path) -> Path:
             raise ValueError(f"{path} holds no network ({', '.join(SUFFIXES)}): name a folder with one, or a file")
     elif path.exists():
         return path
-    beside = _networks_in(path.parent) if path.parent.is_dir() else {}
+    beside = networks_in(path.parent) if path.parent.is_dir() else {}
     if path.name in beside:
         return beside[path.name]
     if str(source) in shipped:
@@ -53,7 +59,7 @@ def find_network(source: str | Path) -> Path:
     return _refuse(path, beside, shipped)
 
 
-def _networks_in(folder: Path) -> dict[str, Path]:
+def networks_in(folder: Path) -> dict[str, Path]:
     """List the networks of a folder by name; of several files of one name the first in the order of `SUFFIXES`."""
     files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     files.sort(key=lambda path: (path.stem, -SUFFIXES.index(path.suffix.lower())))

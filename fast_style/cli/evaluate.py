@@ -21,6 +21,7 @@ from fast_style.cli.arguments import check_new, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
 from fast_style.cli.memory import keep_memory
+from fast_style.cli.networks import fetched
 from fast_style.data import HeldOut, ImageSource, StyleSource, load_style
 from fast_style.evaluate import Scores, evaluate
 from fast_style.files import replacing
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
+    options.model = options.model and [fetched(model) for model in options.model]
     if options.pictures is not None:
         evaluate_sets.run(options)
         return

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from fast_style.cli.arguments import check_new, note_of
+from fast_style.cli.networks import fetched
 from fast_style.data import parse_styles
 from fast_style.inference.export import export
 from fast_style.terminal import telling_errors
@@ -21,7 +22,7 @@ def run(options: argparse.Namespace) -> None:
     with telling_errors():
         check_new(options.output, options.overwrite)
         style = None if options.style is None else parse_styles(options.style)
-        difference = export(options.checkpoint, options.output, options.precision, style)
+        difference = export(fetched(options.checkpoint), options.output, options.precision, style)
         if options.style is not None and (note := note_of(options.style)):
             print(note, file=sys.stderr)
         size = options.output.stat().st_size / 1e6

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast_style.checkpoint import describe, keep_styles
+from fast_style.checkpoint import describe, keep_styles, networks_in
 from fast_style.cli import cluster, film
 from fast_style.cli.arguments import check_new
 from fast_style.cli.layers import Layer, notes_of
+from fast_style.cli.networks import fetched, of_gallery
 from fast_style.cli.pictures import do, read_job
 from fast_style.data import parse_styles, shipped_styles
 from fast_style.terminal import telling_errors
@@ -24,6 +25,7 @@ def run(options: argparse.Namespace) -> None:
         SystemExit: with 1 if an image failed, with 2 after misuse, with 130 after Ctrl-C.
     """
     with telling_errors("interrupted before the first image"):
+        options.model = [fetched(model) for model in options.model]
         if options.list_styles:
             _list_styles(options.model)
             return
@@ -31,6 +33,7 @@ def run(options: argparse.Namespace) -> None:
             _keep_styles(options)
             if not options.input:
                 return
+        options.model, options.style = of_gallery(options.model, options.style)
         if film.is_asked_for(options):
             film.run(options)
             return
@@ -64,6 +67,9 @@ def _keep_styles(options: argparse.Namespace) -> None:
 def _list_styles(models: Sequence[Path]) -> None:
     """Print the names of styles, one a line; of what files hold, only their headers are read."""
     for model in models:
+        if model.is_dir() and len(inside := networks_in(model)) > 1:
+            print(*(repr(name)[1:-1] for name in inside), sep="\n")
+            continue
         network = describe(model)
         if network.takes_images:
             print("(any image)", *shipped_styles(), sep="\n")

@@ -1,6 +1,6 @@
 """Files from the web, kept once they are complete."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException
 from math import inf
 from pathlib import Path
@@ -27,7 +27,12 @@ HANDLERS: tuple[Callable[[], request.BaseHandler], ...] = (
 
 
 def download(
-    url: str, path: str | Path, check: Callable[[Path], object], max_bytes: float = inf, timeout: float = 30
+    url: str,
+    path: str | Path,
+    check: Callable[[Path], object],
+    max_bytes: float = inf,
+    timeout: float = 30,
+    headers: Mapping[str, str] | None = None,
 ) -> Path:
     """Download a file unless it is there; shows its progress. Under its name it appears whole and checked.
 
@@ -37,6 +42,7 @@ def download(
         check: called with the finished download, under a temporary name; what it raises refuses the file.
         max_bytes: refuse more than this, before the download where the server tells the size.
         timeout: seconds to wait for the server, each time.
+        headers: more to tell the server, such as who is asking; not told to another one to which it redirects.
 
     Returns:
         The path.
@@ -52,14 +58,14 @@ def download(
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError(f"cannot download {url}: the URL must start with http:// or https://")
     with replacing(path) as file:
-        for chunk in _receive(url, max_bytes, timeout):
+        for chunk in _receive(url, max_bytes, timeout, headers or {}):
             file.write(chunk)
         file.flush()
         check(Path(file.name))
     return path
 
 
-def _receive(url: str, max_bytes: float, timeout: float) -> Iterator[bytes]:
+def _receive(url: str, max_bytes: float, timeout: float, headers: Mapping[str, str]) -> Iterator[bytes]:
     """Yield the file in pieces; apart from the writing, whose OSErrors are not the network's."""
     opener = request.OpenerDirector()
     for handler in HANDLERS:
@@ -68,6 +74,8 @@ def _receive(url: str, max_bytes: float, timeout: float) -> Iterator[bytes]:
     address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
     try:
         query = request.Request(address, headers={"User-Agent": "fast_style"})  # noqa: S310 - the scheme is checked
+        for name, value in headers.items():
+            query.add_unredirected_header(name, value)
         with opener.open(query, timeout=timeout) as response, _progress() as progress:
             task = progress.add_task(Path(url.partition("?")[0]).name, total=response.length)
             received, size = 0, response.length or 0

@@ -1,7 +1,6 @@
 """The page without a server: files for any host of static files, whose visitors' browsers do the work."""
 
 import hashlib
-import importlib.metadata
 import json
 import re
 import shutil
@@ -13,6 +12,7 @@ from fast_style import images
 from fast_style.files import new_folder
 from fast_style.inference.export import export
 from fast_style.inference.stylizer import Stylizer
+from fast_style.version import __version__
 from fast_style.web.runtime import Runtime
 from fast_style.web.security import SOURCES, WASM
 from fast_style.web.styles import Style, of_files
@@ -53,7 +53,7 @@ def write(folder: Path, networks: Path, runtime: Runtime, tell: Callable[[int, i
         for number, style in enumerate(styles, 1):
             told.append(_write_style(style, made))
             tell(number, len(styles))
-        about = {"version": version(), "runtime": runtime.told(), "styles": told}
+        about = {"version": __version__, "runtime": runtime.told(), "styles": told}
         (made / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
         _mark(made / "index.html")
     return styles
@@ -64,14 +64,6 @@ def thumbnail(style: Style, path: Path) -> None:
     photo = images.resize_long_side(images.read(PAGE / "sample.jpg")[None], PHOTO)
     picture = Stylizer.from_checkpoint(style.model, backend="torch", style=_weights(style)).stylize(photo)
     images.write(path, images.resize_long_side(picture, SIDE), quality=70)
-
-
-def version() -> str:
-    """Tell the version of the project."""
-    try:
-        return importlib.metadata.version("fast-style")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "unknown"
 
 
 def _write_style(style: Style, folder: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fast_style import images
-from fast_style.web.alone import PAGE, version
+from fast_style.version import __version__
+from fast_style.web.alone import PAGE
 from fast_style.web.exports import Exports
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
@@ -81,7 +82,7 @@ class Site:
         del request
         return JSONResponse(
             {
-                "version": version(),
+                "version": __version__,
                 "formats": sorted(images.SUFFIXES),
                 "image_bytes": self.settings.image_bytes,
                 "image_pixels": self.settings.image_pixels,
@@ -95,7 +96,7 @@ class Site:
     async def describe(self, request: Request) -> Response:
         """Send the OpenAPI document."""
         del request
-        return JSONResponse(document(self.endpoints(), version()))
+        return JSONResponse(document(self.endpoints(), __version__))
 
     def app(self) -> Guard:
         """Make the application."""

@@ -21,7 +21,7 @@ def paint(monkeypatch):
     return lambda name, size: runpy.run_path(str(SCRIPTS[name]))["paint"](size)
 
 
-@pytest.mark.parametrize("name", sorted(SCRIPTS))
+@pytest.mark.parametrize("name", ["cubist", "mosaic", "starry_night"])  # in each of the manners
 def test_painting_is_a_function_of_its_size(paint, name):
     picture = paint(name, 96)
     assert picture.dtype == np.uint8

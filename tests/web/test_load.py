@@ -17,6 +17,7 @@ from dataclasses import replace
 import pytest
 import uvicorn
 
+from fast_style.web import processes
 from fast_style.web.app import Site
 from fast_style.web.server import Server, _listening
 
@@ -84,11 +85,19 @@ def test_honest_clients_are_served_beside_others(settings, picture):
             thread.join(30)
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+@pytest.fixture
+def page(tmp_path):
+    """The folder of a page, whose programs are ended even if the test fails."""
+    yield tmp_path / "page"
+    for path in (tmp_path / "page").glob("jobs/*/job.json"):
+        processes.tell(json.loads(path.read_text())["pid"], signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -112,7 +121,7 @@ def serving(folder, training):
             server.kill()
 
 
-def test_a_training_outlives_a_server_that_is_killed(tiny, tmp_path, picture):
+def test_a_training_outlives_a_server_that_is_killed(tiny, page, picture):
     own = ("style", "hydra", "output", "overwrite", "callbacks")
     training = [f"{key}={value}" for key, value in tiny.items() if not key.startswith(own)]
     training += ["style.size=32", "callbacks.live.every=0.2", "trainer.max_steps=-1"]
@@ -120,14 +129,14 @@ def test_a_training_outlives_a_server_that_is_killed(tiny, tmp_path, picture):
     def told(url, job):
         return json.loads(ask(url, "GET", f"jobs/{job}"))
 
-    with serving(tmp_path / "page", training) as (server, url):
+    with serving(page, training) as (server, url):
         image = json.loads(ask(url, "PUT", "images", picture("PNG", 100, 100)))["id"]
         body = json.dumps({"image": image, "minutes": 10}).encode()
         job = json.loads(ask(url, "POST", "jobs/training", body))["id"]
-        until(lambda: (told(url, job)["step"] or 0) > 2, 120)
+        until(lambda: (told(url, job)["step"] or 0) > 2)
         server.send_signal(signal.SIGKILL)
         server.wait(10)
-    with serving(tmp_path / "page", training) as (server, url):
+    with serving(page, training) as (server, url):
         found = told(url, job)
         assert found["state"] == "running"
         until(lambda: told(url, job)["step"] > found["step"])

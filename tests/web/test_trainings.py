@@ -138,7 +138,7 @@ def settings_of(tiny) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in tiny.items() if not key.startswith(own))
 
 
-def wait(client, job, *states, seconds=120):
+def wait(client, job, *states, seconds=300):
     end = time.monotonic() + seconds
     while (told := client.get(f"/api/jobs/{job}").json())["state"] not in states:
         assert time.monotonic() < end, told

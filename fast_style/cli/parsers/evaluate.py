@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from fast_style.cli.arguments import Parser, add_overwrite, filled, path
+from fast_style.cli.arguments import Parser, add_overwrite, filled, path, place
 
 
 def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     models = "networks that training exported, or .onnx; of several styles the one named as the file of --style"
-    parser.add_argument("--model", type=path, nargs="+", action="extend", metavar="CKPT", help=models)
+    parser.add_argument("--model", type=place, nargs="+", action="extend", metavar="CKPT", help=models)
     photos = "photos that no network was trained on"
     parser.add_argument("--content", type=filled, metavar="FOLDER", help=photos)
     film = "a film on which flicker is measured, in place of photos; --style then is for the objective alone"

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from fast_style.cli.arguments import Parser, add_overwrite, path
+from fast_style.cli.arguments import Parser, add_overwrite, path, place
 
 
 def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
@@ -20,7 +20,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
         SystemExit: with 0 after `--help`, with 2 after misuse, which is told.
     """
     parser = Parser(prog=prog, description="Export a trained network as ONNX.")
-    parser.add_argument("checkpoint", type=path, metavar="CKPT", help="network that training exported")
+    parser.add_argument("checkpoint", type=place, metavar="CKPT", help="network that training exported")
     parser.add_argument("output", type=path, metavar="OUT.onnx", help="the file to write")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="of weights and activations")
     choice = (

@@ -46,8 +46,9 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 
 
 def _add_style(parser: argparse.ArgumentParser) -> None:
-    model = "network that training exported; several are laid over one another, see --mask"
-    parser.add_argument("--model", type=path, nargs="+", required=True, metavar="CKPT", help=model)
+    model = "network that training exported, or its address (https://…, hf://USER/REPO/FILE, s3://…); several are "
+    model += "laid over one another, see --mask; of a folder of networks --style chooses one"
+    parser.add_argument("--model", type=place, nargs="+", required=True, metavar="CKPT", help=model)
     style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
     style += "image files or URLs in place of names, or names of shipped styles; several are laid over one "
     style += "another, see --mask, or side by side, see --style-map"
