@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT = 60_000  # milliseconds
+WAIT = 180_000  # milliseconds, also on a busy machine
 MADE = "#download:not([hidden])"
 
 
