@@ -35,7 +35,6 @@ NOT_RUN = {
     ". .venv": "enters it",
     "tensorboard": "serves until it is stopped",
     "fast-style serve": "serves until it is stopped",
-    "python -m http.server": "serves until it is stopped",
     "python benchmarks/": "needs the photos, paintings and weights, and takes minutes",
     "python tools/": "takes minutes, or needs photos that are not part of the repository",
     "python train.py": "one of them is run below; tests/test_configs.py runs every file of configs/",
