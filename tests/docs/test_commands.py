@@ -28,7 +28,6 @@ TRAINING = ("python train.py", "python tools/distill.py")
 # What no test runs, and why.
 NOT_RUN = {
     "pip": "installs",
-    "npm": "installs",
     "python -m http.server": "serves until it is stopped",
     "npm install": "installs",
     "python3 -m venv": "makes an environment",
