@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from fast_style import images
 from fast_style.version import __version__
 from fast_style.web.alone import PAGE
+from fast_style.web.board import find_board
 from fast_style.web.exports import Exports
 from fast_style.web.film_job import FilmJob
 from fast_style.web.films import Films, is_installed
@@ -25,7 +26,7 @@ from fast_style.web.networks import Networks
 from fast_style.web.openapi import document
 from fast_style.web.pictures import Pictures
 from fast_style.web.refusal import RefusedError, of_disk
-from fast_style.web.security import Guard
+from fast_style.web.security import LOOPBACK, Guard
 from fast_style.web.settings import Settings
 from fast_style.web.styles import Styles
 from fast_style.web.stylizing import Studio
@@ -80,8 +81,10 @@ class Site:
     async def info(self, request: Request) -> Response:
         """Tell what this server takes."""
         del request
+        near = self.settings.host in LOOPBACK  # visitors on other machines would not reach it
         return JSONResponse(
             {
+                "tensorboard": await find_board() if near else None,
                 "version": __version__,
                 "formats": sorted(images.SUFFIXES),
                 "image_bytes": self.settings.image_bytes,

@@ -10,6 +10,8 @@ export class Learn {
     this.info = info;
     this.jobs = jobs;
     this.painting = null;
+    by("board").hidden = !info.tensorboard;
+    if (info.tensorboard) by("board").firstElementChild.href = info.tensorboard;
     by("original").addEventListener("change", (event) => {
       const [file] = event.target.files;
       event.target.value = "";

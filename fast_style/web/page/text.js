@@ -64,6 +64,7 @@ const WORDS = {
   top: ["Cut off at the top", "裁去上方"],
   bottom: ["Cut off at the bottom", "裁去下方"],
   learn_now: ["Learn", "开始学习"],
+  board: ["All numbers in TensorBoard", "在 TensorBoard 中查看全部数据"],
   lessons: ["What is being learned, and what was", "正在学习和已学习的画作"],
   progress: ["Progress", "进度"],
   progress_alt: ["A photo, and how it is painted by now", "照片及目前的绘制效果"],
