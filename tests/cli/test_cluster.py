@@ -21,7 +21,7 @@ LIMIT = 120  # seconds
 def many(bucket, make, tmp_path):
     """Two hundred photos at s3://photos/in, and one file that is none."""
     for number in range(COUNT):
-        make(tmp_path / "many" / f"{number:03}.jpg", (32 + number % 3, 32))
+        make(tmp_path / "many" / f"{number:03}.jpg", (300 + number % 3, 300))  # so that it takes some seconds
     (tmp_path / "many" / "broken.jpg").write_text("no image")
     bucket.put(str(tmp_path / "many"), "photos/in", recursive=True)
     return bucket
