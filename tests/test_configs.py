@@ -117,7 +117,7 @@ def test_every_group_is_covered():
 @pytest.mark.parametrize("option", options("network"))
 def test_network(option, model, tiny, tiny_multi_style, train):
     run = {"johnson": tiny, "multi_style": tiny_multi_style | {"style.names": "[waves]"}}[model]
-    changes = {"model.network.blocks": None, "model.network.depth": "2"} if option == "unet" else {}
+    changes = {"model.network.blocks": None, "model.network.depth": "2"} if option.startswith("unet") else {}
     changes |= {"model": model, "network": option, "model.optimizer.lr": "2e-3", "trainer.max_steps": "1"}
     assert train(choose(run, changes)) == 0
 
