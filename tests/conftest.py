@@ -3,6 +3,7 @@
 import functools
 import gc
 import http.server
+import logging
 import os
 import re
 import signal
@@ -311,6 +312,10 @@ def train(monkeypatch) -> Callable[..., int]:
             main()
         except SystemExit as stop:
             return int(stop.code or 0)
+        finally:
+            for handler in [each for each in logging.getLogger().handlers if isinstance(each, logging.FileHandler)]:
+                logging.getLogger().removeHandler(handler)  # else it opens its file again for what tests log
+                handler.close()
         return 0
 
     return run

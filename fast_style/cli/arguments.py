@@ -90,7 +90,7 @@ def note_of(text: str) -> str | None:
 
     style = parse_styles(text)
     total = sum(style.values())
-    if all(weight == 1 for weight in style.values()) or abs(total - 1) < 1e-6:
+    if total == 0 or all(weight == 1 for weight in style.values()) or abs(total - 1) < 1e-6:  # 0 is refused elsewhere
         return None
     shares = ", ".join(f"{name} {weight / total:.3g}" for name, weight in style.items())
     return f"the weights of {text} sum to {total:.6g}, taken as {shares}"

@@ -1,8 +1,6 @@
 """Pictures of the stylizing command that a Ray cluster makes."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -30,7 +28,9 @@ def many(bucket, make, tmp_path):
 def written(store):
     """When each picture was written."""
     return {
-        name: about["LastModified"] for name, about in store.find("photos/out", detail=True).items() if NAME not in name
+        name: about["LastModified"]
+        for name, about in store.find("photos/out", detail=True).items()
+        if about["type"] == "file" and NAME not in name
     }
 
 
@@ -38,14 +38,16 @@ def written(store):
 def test_a_driver_that_is_killed_and_started_anew(ray, many, model, command):
     """What was done before is not done again, and nothing is lost."""
     words = ("--model", str(model), *ON_CPU, "--input", "s3://photos/in", "--output", "s3://photos/out", *RAY)
-    process = subprocess.Popen([sys.executable, "-m", "fast_style", "stylize", *words], start_new_session=True)
-    deadline = time.monotonic() + LIMIT
-    while len(before := written(many)) < 3:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    driver = [sys.executable, "-m", "fast_style", "stylize", *words]
+    with subprocess.Popen(driver, start_new_session=True) as process:
+        try:
+            deadline = time.monotonic() + LIMIT
+            while len(before := written(many)) < 3:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        finally:
+            process.kill()
     assert len(before) < COUNT
     assert json.loads(many.cat_file(f"photos/out/{NAME}"))["state"] == "begun"
     result = command("stylize", *words)
