@@ -60,6 +60,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Take away what a training logs with, whose stream is closed and whose file is gone after the test."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in before and not type(handler).__module__.startswith("_pytest"):
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(level)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _cache(tmp_path_factory) -> None:
     os.environ["FAST_STYLE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
@@ -312,10 +325,6 @@ def train(monkeypatch) -> Callable[..., int]:
             main()
         except SystemExit as stop:
             return int(stop.code or 0)
-        finally:
-            for handler in [each for each in logging.getLogger().handlers if isinstance(each, logging.FileHandler)]:
-                logging.getLogger().removeHandler(handler)  # else it opens its file again for what tests log
-                handler.close()
         return 0
 
     return run
