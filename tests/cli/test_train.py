@@ -365,7 +365,7 @@ def test_a_limit_of_time(tiny, train, tmp_path):
     limited = {
         key: value for key, value in tiny.items() if key not in ("trainer.max_steps", "trainer.val_check_interval")
     }
-    limited |= {"trainer.max_time": "00:00:03", "callbacks.checkpoint.every_n_train_steps": "10000"}
+    limited |= {"trainer.max_time": "00:00:10", "callbacks.checkpoint.every_n_train_steps": "10000"}
     started = time.monotonic()
     assert train(limited) == 0
     assert time.monotonic() - started < 120

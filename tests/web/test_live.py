@@ -112,14 +112,14 @@ def test_another_style_size_and_strength_are_chosen_while_it_runs(live, made_up,
     page.select_option("#live-size", "192")
     until(page, "document.getElementById('live-picture').width == 192")
     page.fill("#live-strength", "0")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1500)
     photo = colours(saved(page, "#live-snap", tmp_path))
     page.fill("#live-strength", "1")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1500)
     negative = saved(page, "#live-snap", tmp_path)
     assert negative.name == "cubist.png"
     assert photo.shape == (144, 192, 3)
-    assert abs(photo.mean() + colours(negative).mean() - 255) < 5  # the camera's picture moves
+    assert abs(photo.mean() + colours(negative).mean() - 255) < 40  # of 161 without it: the camera's picture moves
 
 
 def test_the_page_goes_on_and_frames_are_dropped_while_it_paints(live, made_up, tmp_path):
