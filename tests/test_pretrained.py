@@ -69,7 +69,7 @@ def test_any_style(name, root):
     styles = [load_style(name, size=256) for name in ("mosaic", "woodcut_sea", "gilded")]
     styles.append(procedural_image(7, 3, 256)[None].flip(1))  # in colours of no scene that it has seen
     network = load_network(PRETRAINED / f"{name}.safetensors").of_images(dict(zip("abcd", styles, strict=True)))
-    pictures = [Stylizer(network.of_style({style: 1.0}), "cpu").stylize(scene) for style in "abcd"]
+    pictures = [Stylizer(network.of_style({style: 1.0}), "cpu", backend="torch").stylize(scene) for style in "abcd"]
     for picture, style in zip(pictures, styles, strict=True):
         check(scene, picture, 0.6 * chroma(style).item())
         distances = [(picture.mean((2, 3)) - other.mean((2, 3))).norm() for other in (style, scene)]
@@ -82,7 +82,9 @@ def test_styles_of_one_network(root):
     scene = images.to_float(images.read(root / "docs" / "scene.jpg"))[None]
     scene = images.resize_long_side(scene, 320)
     network = load_network(PRETRAINED / "gallery.safetensors")
-    pictures = {name: Stylizer(network.of_style({name: 1.0}), "cpu").stylize(scene) for name in network.styles}
+    pictures = {
+        name: Stylizer(network.of_style({name: 1.0}), "cpu", backend="torch").stylize(scene) for name in network.styles
+    }
     for picture in pictures.values():
         check(scene, picture)
     for one, other in combinations(pictures, 2):
@@ -110,7 +112,7 @@ def test_stylizes_real_photos_by_paintings_it_has_not_seen(model, shared):
     network = load_network(PRETRAINED / f"{model}.safetensors")
     for name in ("houses", "olive", "self"):
         style = load_style("painting", str(shared / "data" / "van_gogh" / f"{name}.jpg"), size=512)
-        stylizer = Stylizer(network.of_images({"a": style}).of_style({"a": 1.0}), "cpu")
+        stylizer = Stylizer(network.of_images({"a": style}).of_style({"a": 1.0}), "cpu", backend="torch")
         for path in sorted((shared / "data" / "photos" / "heldout").glob("*.jpg"))[::4]:
             photo = images.resize_long_side(images.to_float(images.read(path))[None], 320)
             # The brightest painting burns out 1.4 % of a kitchen, where that is light itself.
