@@ -1,5 +1,6 @@
 """Where text becomes a path, files that are written whole or not at all, and a place for those nobody asked for."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -120,6 +121,12 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 def _check_free(path: Path) -> None:
     if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
         raise FileExistsError(f"output {path} exists, and is no empty folder: choose another")
+
+
+def digest_of(path: Path) -> str:
+    """Compute the SHA-256 of a file, as 64 hexadecimal digits; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_dir() -> Path:

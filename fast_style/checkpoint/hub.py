@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fast_style.checkpoint.content import read
-from fast_style.files import cache_dir, replacing
+from fast_style.files import cache_dir, digest_of, replacing
 
 SUFFIX = ".safetensors"
 MAX_BYTES = 500_000_000
@@ -91,12 +91,6 @@ class NetworkAddress:
             read(file, weights=False)
         except ValueError as error:
             raise ValueError(str(error).replace(str(file), self.address)) from error
-
-
-def digest_of(file: Path) -> str:
-    """Compute the SHA-256 of a file, as 64 hexadecimal digits."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def fetch_network(text: str) -> Path:

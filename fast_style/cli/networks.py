@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from fast_style.checkpoint import find_network, networks_in
-from fast_style.checkpoint.hub import PIN, NetworkAddress, digest_of
+from fast_style.checkpoint.hub import PIN, NetworkAddress
+from fast_style.files import digest_of
 from fast_style.remote import is_address
 
 

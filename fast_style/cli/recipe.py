@@ -1,14 +1,13 @@
 """What pictures depend on, so that those of one job are told from those of another."""
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fast_style.checkpoint import find_network
 from fast_style.cli.layers import Layer, style_files
-from fast_style.files import Place
+from fast_style.files import Place, digest_of
 from fast_style.inference.jobs import at_address
 from fast_style.inference.manifest import NAME, Manifest
 from fast_style.remote import RemoteFolder, is_address
@@ -47,14 +46,9 @@ def _recipe(options: argparse.Namespace, layers: Sequence[Layer]) -> dict[str, A
     """List what pictures depend on, by option; what computes them does not count, which changes a value by one."""
     recipe: dict[str, Any] = {
         "--input": [text.rstrip("/") if is_address(text) else str(Path(text).absolute()) for text in options.input],
-        "--model": [_digest(find_network(layer.model)) for layer in layers],
-        "--style": [*options.style, *map(_digest, style_files(layers))],
-        "--style-map": [_digest(Path(text)) if Path(text).is_file() else text for text in options.style_map],
-        "--mask": [_digest(path) for path in options.mask],
+        "--model": [digest_of(find_network(layer.model)) for layer in layers],
+        "--style": [*options.style, *map(digest_of, style_files(layers))],
+        "--style-map": [digest_of(Path(text)) if Path(text).is_file() else text for text in options.style_map],
+        "--mask": [digest_of(path) for path in options.mask],
     }
     return recipe | {f"--{name.replace('_', '-')}": getattr(options, name) for name in PLAIN}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

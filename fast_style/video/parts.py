@@ -1,6 +1,5 @@
 """A film in closed parts, so that what is done is kept, whatever happens."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fast_style.files import replacing
+from fast_style.files import digest_of, replacing
 from fast_style.video.begun import Begun, read_json, write_json
 from fast_style.video.encoding import Part
 from fast_style.video.muxing import Timing
@@ -47,7 +46,7 @@ class Parts(Begun):
     ) -> None:
         """Note that a part is written, and what the part after it depends on, of which only the latest is kept."""
         about = {
-            "sha256": _digest(self.path(number)),
+            "sha256": digest_of(self.path(number)),
             "complete": complete,
             "order": part.order,
             "times": [[*each.time.as_integer_ratio(), *each.duration.as_integer_ratio()] for each in timings],
@@ -80,11 +79,6 @@ class Parts(Begun):
     def _about(self, number: int) -> dict[str, Any] | None:
         """Read what is noted of a part; None if it is not there or not as it was written."""
         about = read_json(self.path(number, ".json"))
-        if about is None or not self.path(number).is_file() or _digest(self.path(number)) != about.get("sha256"):
+        if about is None or not self.path(number).is_file() or digest_of(self.path(number)) != about.get("sha256"):
             return None
         return about
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

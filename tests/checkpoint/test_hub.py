@@ -7,7 +7,8 @@ import pytest
 
 from fast_style.checkpoint import describe, find_network, load_network, save_network
 from fast_style.checkpoint import hub as module
-from fast_style.checkpoint.hub import NetworkAddress, digest_of, fetch_network
+from fast_style.checkpoint.hub import NetworkAddress, fetch_network
+from fast_style.files import digest_of
 from fast_style.networks import SlimNetwork
 
 

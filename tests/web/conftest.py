@@ -32,7 +32,7 @@ HOST = "http://127.0.0.1:8000"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ARGUMENTS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-WAIT = 60_000  # milliseconds
+WAIT = 180_000  # milliseconds, also on a busy machine
 # Stands for onnxruntime-web where that cannot be had: of every network it makes the negative of the photo.
 NEGATIVE = """
 export const env = { wasm: {} };

@@ -12,9 +12,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from tests.web.conftest import WAIT
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT = 180_000  # milliseconds, also on a busy machine
 MADE = "#download:not([hidden])"
 
 
