@@ -3,11 +3,14 @@
     python benchmarks/training.py [--rounds 7] [--output benchmarks/training.json]
 
 Both train the same network (1.68 M parameters) on batches of 4 at 256 px under VGG-16 with random weights and the
-losses of pytorch/examples: content relu2_2, style relu1_2, relu2_2, relu3_3, relu4_3; the last row is under the shipped
-vgg19_slim with the default losses instead. The steps alternate in one process; a row gives the median over rounds, the
-median of the ratios taken round by round, the fraction of the time that the operations of the step would take at the
-rate of a matrix product of 2048² in bfloat16 (measured in every round), and the cosine of the gradient over all
-parameters with that of the same losses in float32.
+losses of pytorch/examples: content relu2_2, style relu1_2, relu2_2, relu3_3, relu4_3. Further rows are under the
+shipped vgg19_slim with the losses of `loss=gram`, and what `train.py` does by itself on a CPU: the slim network under
+VGG-19 with `loss=deep`, at as many pixels. Rows in bfloat16 are left out where the processor does not multiply it.
+
+The steps alternate in one process; a row gives the median over rounds, the median of the ratios taken round by round,
+the fraction of the time that the operations of the step would take at the rate of a matrix product of 2048² in
+bfloat16, else float32 (measured in every round; `layers/winograd.py` does fewer than are counted, so 1 can be passed),
+and the cosine of the gradient over all parameters with that of the same losses in float32.
 """
 
 import argparse
@@ -16,8 +19,10 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from peers import ExamplesLosses
@@ -27,8 +32,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fast_style.cli.memory import keep_memory
-from fast_style.losses import PerceptualLoss
-from fast_style.networks import VGG, TransformerNetwork
+from fast_style.data import reference_scenes
+from fast_style.inference.backends import multiplies_bf16
+from fast_style.layers.winograd import FrozenConv
+from fast_style.losses import PerceptualLoss, tone_loss
+from fast_style.networks import VGG, SlimNetwork, TransformerNetwork
 
 STYLE_LAYERS = {"relu1_2": 64.0**-2, "relu2_2": 128.0**-2, "relu3_3": 256.0**-2, "relu4_3": 512.0**-2}
 BATCH, SIZE = 4, 256
@@ -43,8 +51,9 @@ def peer_step(network: TransformerNetwork, vgg: VGG, style: Tensor) -> Step:
 
     def step(photos: Tensor) -> None:
         optimizer.zero_grad()
-        content, painted = losses.compare(*losses.features(network(photos), photos))
-        (content + painted).backward()
+        with plain(vgg):
+            content, painted = losses.compare(*losses.features(network(photos), photos))
+            (content + painted).backward()
         optimizer.step()
         content.item(), painted.item()  # that program adds both up at every step
 
@@ -63,7 +72,25 @@ def default_loss(style: Tensor) -> PerceptualLoss:
     return PerceptualLoss(VGG("vgg19", "slim"), style, content, styles, 1.0, 5.0, 5.0)
 
 
-def our_step(network: TransformerNetwork, loss: PerceptualLoss, bf16: bool, compiled: bool) -> Step:
+def deep_loss(style: Tensor) -> PerceptualLoss:
+    """Return the losses of `configs/loss/deep.yaml` under a VGG-19 with random weights."""
+    content, styles = ["relu3_3", "relu4_2"], ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    terms: dict[str, Any] = {"terms": {"tone_loss": tone_loss}, "term_weights": {"tone_loss": 0.5}}
+    vgg = VGG("vgg19", weights=None)
+    return PerceptualLoss(vgg, style, content, styles, 0.5, 2.0, 5.0, reference=reference_scenes(), **terms)
+
+
+@contextmanager
+def plain(vgg: VGG) -> Iterator[None]:
+    """Compute every convolution of a loss network as PyTorch does."""
+    for conv in vgg.convs.values():
+        conv.__class__ = nn.Conv2d
+    yield
+    for conv in vgg.convs.values():
+        conv.__class__ = FrozenConv
+
+
+def our_step(network: nn.Module, loss: PerceptualLoss, bf16: bool, compiled: bool) -> Step:
     """Our training step as `tasks.FeedForward` does it, without Lightning around it."""
     network.to(memory_format=torch.channels_last)
     loss.to(memory_format=torch.channels_last)
@@ -90,7 +117,8 @@ def our_step(network: TransformerNetwork, loss: PerceptualLoss, bf16: bool, comp
 def measure(steps: dict[str, Step], rounds: int) -> tuple[dict[str, list[float]], list[float]]:
     """Seconds of each step in each round, and operations a second of a matrix product; two rounds are not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    a, b = (torch.rand(2048, 2048).bfloat16() for _ in range(2))
+    dtype = torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
+    a, b = (torch.rand(2048, 2048).to(dtype) for _ in range(2))
     rates = []
     for _ in range(rounds + 2):
         x = torch.rand(BATCH, 3, SIZE, SIZE)
@@ -105,9 +133,7 @@ def measure(steps: dict[str, Step], rounds: int) -> tuple[dict[str, list[float]]
     return {name: values[2:] for name, values in seconds.items()}, rates[2:]
 
 
-def gradient(
-    network: TransformerNetwork, loss: PerceptualLoss, x: Tensor, bf16: bool, compiled: bool = False
-) -> Tensor:
+def gradient(network: nn.Module, loss: PerceptualLoss, x: Tensor, bf16: bool, compiled: bool = False) -> Tensor:
     """Gradient of the objective by all parameters, flat."""
 
     def losses(x: Tensor) -> dict[str, Tensor]:
@@ -120,7 +146,7 @@ def gradient(
     return torch.cat([parameter.grad.flatten() for parameter in network.parameters() if parameter.grad is not None])
 
 
-def operations(network: TransformerNetwork, loss: PerceptualLoss, x: Tensor) -> int:
+def operations(network: nn.Module, loss: PerceptualLoss, x: Tensor) -> int:
     """Count the floating-point operations of convolutions and matrix products, forward and backward."""
     with FlopCounterMode(display=False) as counter:
         gradient(network, loss, x, bf16=False)
@@ -139,29 +165,43 @@ def main() -> None:
         keep_memory()  # as train.py does; the peer has it too
     torch.manual_seed(0)
     style, x = torch.rand(1, 3, SIZE, SIZE), torch.rand(BATCH, 3, SIZE, SIZE)
-    reference = TransformerNetwork(output="linear")
+    reference, slim = TransformerNetwork(output="linear"), SlimNetwork()
 
     def copy() -> TransformerNetwork:
         network = TransformerNetwork(output="linear")
         network.load_state_dict(reference.state_dict())
         return network
 
-    kinds: dict[str, tuple[Callable[[Tensor], PerceptualLoss], bool, bool]] = {
-        "fast_style float32": (examples_loss, False, False),
-        "fast_style bfloat16": (examples_loss, True, False),
-        "fast_style bfloat16, compiled": (examples_loss, True, True),
-        "fast_style bfloat16, vgg19_slim": (default_loss, True, False),
-        "fast_style bfloat16, compiled, vgg19_slim": (default_loss, True, True),
+    def small() -> SlimNetwork:
+        network = SlimNetwork()
+        network.load_state_dict(slim.state_dict())
+        return network
+
+    kinds: dict[str, tuple[Callable[[], nn.Module], Callable[[Tensor], PerceptualLoss], bool, bool]] = {
+        "fast_style float32": (copy, examples_loss, False, False),
+        "fast_style float32, vgg19_slim": (copy, default_loss, False, False),
+        "fast_style float32, slim, loss=deep": (small, deep_loss, False, False),
+        "fast_style float32, slim, vgg19_slim": (small, default_loss, False, False),
+        "fast_style bfloat16": (copy, examples_loss, True, False),
+        "fast_style bfloat16, compiled": (copy, examples_loss, True, True),
+        "fast_style bfloat16, vgg19_slim": (copy, default_loss, True, False),
+        "fast_style bfloat16, compiled, vgg19_slim": (copy, default_loss, True, True),
+        "fast_style bfloat16, slim, loss=deep": (small, deep_loss, True, False),
     }
-    kinds = {name: kind for name, kind in kinds.items() if not (kind[2] and options.no_compile)}
+    left_out = {"bfloat16": not multiplies_bf16("cpu"), "compiled": options.no_compile}
+    kinds = {
+        name: kind for name, kind in kinds.items() if not any(out and word in name for word, out in left_out.items())
+    }
     work, cosines = {PEER: operations(copy(), examples_loss(style), x)}, {PEER: 1.0}
     steps = {PEER: peer_step(copy(), VGG("vgg16", weights=None), style)}
-    for name, (make_loss, bf16, compiled) in kinds.items():
+    for name, (make, make_loss, bf16, compiled) in kinds.items():
         loss = make_loss(style)
-        work[name] = operations(copy(), loss, x)
-        exact, ours = gradient(copy(), loss, x, bf16=False), gradient(copy(), loss, x, bf16, compiled)
+        with plain(loss.loss_network):
+            work[name] = operations(make(), loss, x)
+            exact = gradient(make(), loss, x, bf16=False)
+        ours = gradient(make(), loss, x, bf16, compiled)
         cosines[name] = torch.cosine_similarity(exact, ours, dim=0).item()
-        steps[name] = our_step(copy(), loss, bf16, compiled)
+        steps[name] = our_step(make(), loss, bf16, compiled)
     seconds, rates = measure(steps, options.rounds)
     peer = seconds[PEER]
     rows = [
@@ -186,7 +226,8 @@ def main() -> None:
         result = {
             "rounds": options.rounds,
             **machine,
-            "bf16_gflops": round(statistics.median(rates) / 1e9),
+            "dtype_of_the_bound": "bfloat16" if multiplies_bf16("cpu") else "float32",
+            "gflops": round(statistics.median(rates) / 1e9),
             "rows": rows,
         }
         options.output.write_text(json.dumps(result, indent=2) + "\n")

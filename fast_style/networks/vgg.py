@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from fast_style.assets import LOSS_NETWORKS as SHIPPED
+from fast_style.layers.winograd import FrozenConv
 from fast_style.networks import oxford
 
 if TYPE_CHECKING:  # a heavy package, which only a download needs
@@ -99,7 +100,7 @@ class VGG(nn.Module):
                 if state is not None and f"{index}.weight" not in state:
                     break
                 channels = widths[block - 1] if widths else _channels_of(state or {}, index)
-                conv = nn.Conv2d(in_channels, channels, 3, padding=1, padding_mode=padding_mode)
+                conv = FrozenConv(in_channels, channels, 3, padding=1, padding_mode=padding_mode)
                 if state is not None:
                     _fill(conv, state, index, self.source)
                 self.convs[f"conv{block}_{number}"] = conv
