@@ -15,7 +15,7 @@ from fast_style.networks.vgg import VGG
 
 LayerWeights = str | Sequence[str] | Mapping[str, float]
 Term = Callable[[Tensor, Tensor], Tensor]
-_LAST: WeakKeyDictionary[VGG, tuple[Tensor, tuple[str, ...], dict[str, Tensor]]] = WeakKeyDictionary()
+_LAST: WeakKeyDictionary[VGG, tuple[Tensor, tuple[str, ...], list[dict[str, Tensor]]]] = WeakKeyDictionary()
 
 
 class PerceptualLoss(nn.Module):
@@ -113,11 +113,16 @@ class PerceptualLoss(nn.Module):
         features = _features_once(self.loss_network, images, (*content, *styles))
         for layer in styles:
             term = cast("StyleLoss", self.styles[layer])
-            styles[layer] /= _positive(term.scale if reference is None else _untouched(term, features[layer]))
+            untouched = None if reference is None else [term(each[layer]) for each in features]
+            styles[layer] /= _positive(term.scale if untouched is None else torch.stack(untouched).median().item())
         for layer in content:
-            found = features[layer]
-            nothing = torch.zeros_like(found) if reference is None else found.mean((2, 3), keepdim=True)
-            content[layer] /= _positive(self.content_loss(nothing.expand_as(found), found).item())
+            scores = [self._content_of_nothing(each[layer], plain=reference is None) for each in features]
+            content[layer] /= _positive(torch.stack(scores).mean().item())
+
+    def _content_of_nothing(self, features: Tensor, plain: bool) -> Tensor:
+        """Compare the features of an image with none, zero or else their own mean."""
+        nothing = torch.zeros_like(features) if plain else features.mean((2, 3), keepdim=True)
+        return self.content_loss(nothing.expand_as(features), features)
 
     def forward(self, stylized: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Compare stylized images with the photos they came from and with the style image.
@@ -130,6 +135,8 @@ class PerceptualLoss(nn.Module):
             Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `tv_loss`, and those of
             `terms`.
         """
+        if not torch.compiler.is_compiling():
+            _LAST.pop(self.loss_network, None)  # all losses are made by now
         features = self.loss_network(stylized, [*self.content_layers, *self.style_layers])
         return self.compare(stylized, features, photos, self.targets(photos))
 
@@ -231,20 +238,16 @@ def _check_weight(name: str, value: float | None) -> None:
         raise ValueError(f"{name} must not be negative, got {value}")
 
 
-def _features_once(network: VGG, images: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-    """Compute features, or return those computed last if network, images and layers are the same.
+def _features_once(network: VGG, images: Tensor, layers: tuple[str, ...]) -> list[dict[str, Tensor]]:
+    """Compute the features of each image, or return those computed last if network, images and layers are the same.
 
     The losses of several styles are relative to the same images, which are not to be looked at once for each style.
     """
     known = _LAST.get(network)
     if known is None or known[0] is not images or known[1] != layers:
-        known = _LAST[network] = images, layers, network(images, layers)
+        features = [network(image, layers) for image in images.split(1)]  # together they take as many times the memory
+        known = _LAST[network] = images, layers, features
     return known[2]
-
-
-def _untouched(term: nn.Module, features: Tensor) -> float:
-    """Median over images of the style loss of one alone, from their features (N, C, H, W)."""
-    return torch.stack([term(each) for each in features.split(1)]).median().item()
 
 
 def _positive(value: float) -> float:

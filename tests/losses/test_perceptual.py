@@ -1,4 +1,5 @@
 import math
+import weakref
 from functools import partial
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fast_style.functional import gram_matrix, total_variation
-from fast_style.losses import STYLE_LOSSES, PerceptualLoss, laplacian_loss
+from fast_style.losses import STYLE_LOSSES, PerceptualLoss, laplacian_loss, perceptual
 from fast_style.losses.tone import tone_loss
 from fast_style.networks import VGG
 
@@ -99,6 +100,23 @@ def test_with_a_reference_untouched_images_score_the_weights(vgg16):
     features = vgg16(scenes, ["relu2_2"])["relu2_2"]
     flat = (features - features.mean((2, 3), keepdim=True)).square().mean().item()
     assert loss.weights["content_loss/relu2_2"] * flat == pytest.approx(2.0)
+
+
+def test_reference_is_looked_at_once_and_then_forgotten(vgg16, monkeypatch):
+    scenes, looked = torch.rand(3, 3, 32, 32), []
+    forward = type(vgg16).forward
+
+    def count(self, images, layers):
+        looked.append(images)
+        return forward(self, images, layers)
+
+    monkeypatch.setattr(type(vgg16), "forward", count)
+    losses = [build(vgg16, style=torch.rand(1, 3, 24, 32), reference=scenes) for _ in range(2)]
+    assert sum(each.shape[2:] == (32, 32) for each in looked) == 3  # one after the other: less memory
+    kept = weakref.ref(perceptual._LAST[vgg16][2][0]["relu1_2"])
+    for loss in losses:
+        loss(*torch.rand(2, 1, 3, 32, 32))
+    assert kept() is None
 
 
 def test_tone_is_a_term_of_its_own(vgg16):

@@ -357,7 +357,21 @@ def test_a_film_is_stylised(visit, server, tmp_path):
     until(page, "document.querySelectorAll('#frames img[src^=blob]').length == 3")
     page.select_option("#film-style", "file:tiny")
     page.fill("#film-end", "1")
-    page.click("#cut button.main")
+    assert page.is_hidden("#film-mixing")
+    page.select_option("#film-second", "file:pair/mosaic")
+    page.fill("#film-mix", "0.25")
+    page.fill("#film-strokes", "1")
+    assert page.inner_text("output[for=film-strokes]") == "× 2"
+    assert page.inner_text("output[for=film-mix]") == "25 %"
+    with page.expect_request("**/api/jobs/film") as request:
+        page.click("#cut button.main")
+    asked = json.loads(request.value.post_data)
+    assert [asked[name] for name in ("style", "second", "mix", "stroke_size")] == [
+        "file:tiny",
+        "file:pair/mosaic",
+        0.25,
+        2,
+    ]
     page.wait_for_selector(".job:has-text('clip') >> text=Download the film", timeout=200_000)
     with page.expect_download() as download:
         page.click(".job >> text=Download the film")

@@ -1,5 +1,6 @@
 // The section in which films are stylised.
 import { dropping } from "./drop.js";
+import { Look } from "./look.js";
 import { bring, hush, post, small, tell } from "./server.js";
 import { styleLabel, t } from "./text.js";
 
@@ -12,13 +13,14 @@ export class Film {
     this.jobs = jobs;
     this.styles = styles; // tells those there are now
     this.film = null;
+    this.fields = new Look("film-");
     by("footage").addEventListener("change", (event) => {
       const [file] = event.target.files;
       event.target.value = "";
       if (file) this.take(file);
     });
     dropping(by("film"), by("reel"), ([file]) => this.take(file));
-    by("cut").addEventListener("input", () => this.label());
+    by("cut").addEventListener("input", () => this.fields.label());
     by("show-frames").addEventListener("click", () => this.frames().catch(tell));
     by("cut").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -38,15 +40,9 @@ export class Film {
     const of = (kind) => this.styles().find((style) => style[kind])?.id;
     select.value = kept || (of("steady") ?? of("quick") ?? ""); // films have many frames
     if (select.selectedIndex < 0) select.selectedIndex = 0;
-    this.label();
+    this.fields.offer(this.styles());
+    this.fields.label();
     this.tell();
-  }
-
-  label() {
-    const field = by("film-strength");
-    const output = by("cut").querySelector("output");
-    output.textContent = `${Math.round(100 * field.value)} %`;
-    field.setAttribute("aria-valuetext", output.textContent);
   }
 
   tell() {
@@ -82,8 +78,7 @@ export class Film {
   }
 
   look() {
-    const values = { style: by("film-style").value, strength: Number(by("film-strength").value) };
-    return { ...values, colours: by("film-colours").value || null };
+    return this.fields.wish(by("film-style").value, this.film);
   }
 
   // Three frames of the range, each in the style.

@@ -2,8 +2,9 @@
 import { Compare } from "./compare.js";
 import { dropping } from "./drop.js";
 import { Gallery } from "./gallery.js";
+import { Look } from "./look.js";
 import { ask, bring, get, hush, post, small, tell } from "./server.js";
-import { styleLabel, t } from "./text.js";
+import { t } from "./text.js";
 
 const by = (id) => document.getElementById(id);
 
@@ -13,6 +14,7 @@ export class Stylise {
     this.photos = []; // {id, name, width, height, result}
     this.current = null;
     this.compare = new Compare(by("compare"));
+    this.fields = new Look();
     this.gallery = new Gallery(by("gallery"), () => this.changed(true));
     this.side = 384; // of a preview, in pixels
     this.turn = 0; // counts what was asked for
@@ -64,24 +66,12 @@ export class Stylise {
   name() {
     this.compare.name();
     this.gallery.draw();
-    const second = by("second");
-    const kept = second.value;
-    const options = this.gallery.all.map((style) => new Option(styleLabel(style), style.id));
-    second.replaceChildren(new Option(t("nothing"), ""), ...options);
-    second.value = kept;
-    if (second.selectedIndex < 0) second.value = "";
+    this.fields.offer(this.gallery.all);
     this.label();
   }
 
   label() {
-    const values = { strength: (v) => `${Math.round(100 * v)} %`, mix: (v) => `${Math.round(100 * v)} %` };
-    values.strokes = (v) => (Number(v) ? `× ${(2 ** v).toFixed(2).replace(/\.?0+$/, "")}` : t("automatic"));
-    for (const output of by("look").querySelectorAll("output")) {
-      const field = by(output.htmlFor[0]);
-      output.textContent = values[field.id](field.value);
-      field.setAttribute("aria-valuetext", output.textContent);
-    }
-    by("mixing").hidden = !by("second").value;
+    this.fields.label();
     by("all").hidden = this.photos.length < 2;
     by("all").textContent = t("all_photos", { count: this.photos.length });
   }
@@ -150,17 +140,7 @@ export class Stylise {
   }
 
   look(photo) {
-    const strokes = Number(by("strokes").value);
-    const automatic = Math.max(1, Math.max(photo.width, photo.height) / 1280);
-    const second = by("second").value || null;
-    return {
-      image: photo.id,
-      style: this.gallery.value,
-      strength: Number(by("strength").value),
-      stroke_size: strokes ? Math.min(8, Math.max(0.125, automatic * 2 ** strokes)) : null,
-      colours: by("colours").value || null,
-      ...(second ? { second, mix: Number(by("mix").value) } : {}),
-    };
+    return { image: photo.id, ...this.fields.wish(this.gallery.value, photo) };
   }
 
   // A quick picture at once, the latest that is asked for; the whole one once nothing moves.
