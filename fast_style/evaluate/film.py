@@ -15,6 +15,9 @@ from fast_style.functional import luma
 from fast_style.video.flow import at_edges, farneback, flow_between, hidden, moved
 
 Stylize = Callable[[Tensor], Tensor]
+Flow = tuple[
+    np.ndarray, np.ndarray
+]  # from each pixel to where it was, (H, W, 2) float32, and where it was seen, (H, W)
 LONG = 10  # frames apart, of the long term
 LEAST = 0.1  # share of a frame that must be found again in another to be compared
 
@@ -58,17 +61,25 @@ class FilmMeasure:
     Args:
         frames: at least two, RGB of shape (1, 3, H, W), uint8; all are held.
         objective: total loss of a picture and its frame; None: it is not measured.
+        flow: the true flow, from a frame back to an earlier one, by their numbers; None: it is found by dense inverse
+            search.
 
     Raises:
         ValueError: if there is only one frame.
     """
 
-    def __init__(self, frames: Sequence[Tensor], objective: Callable[[Tensor, Tensor], float] | None = None) -> None:
+    def __init__(
+        self,
+        frames: Sequence[Tensor],
+        objective: Callable[[Tensor, Tensor], float] | None = None,
+        flow: Callable[[int, int], Flow] | None = None,
+    ) -> None:
         if len(frames) < 2:
             raise ValueError("flicker is measured on two frames or more")
         self.frames, self._objective = frames, objective
         self._light = [_light(images.to_float(frame)) for frame in frames]
-        self._pairs = {gap: self._found(gap) for gap in (1, LONG)}
+        pairs = {gap: list(zip(range(gap, len(frames)), range(len(frames)), strict=False)) for gap in (1, LONG)}
+        self._pairs = {gap: [(flow or self._found)(*pair) for pair in each] for gap, each in pairs.items()}
         self._motion = [farneback(a, b) for a, b in pairwise(self._light)]
 
     def __call__(self, name: str, stylize: Stylize) -> FilmScores:
@@ -99,13 +110,11 @@ class FilmMeasure:
             len(pictures) / seconds,
         )
 
-    def _found(self, gap: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Find flow from each frame back to the one so many before, and where it can be compared."""
-        pairs = []
-        for before, now in zip(self._light, self._light[gap:], strict=False):
-            flow, back = flow_between(now, before, accurate=True), flow_between(before, now, accurate=True)
-            pairs.append((flow, ~(hidden(flow, back) | at_edges(flow))))
-        return pairs
+    def _found(self, later: int, earlier: int) -> Flow:
+        """Find flow from a frame back to an earlier one, and where it can be compared."""
+        now, before = self._light[later], self._light[earlier]
+        flow, back = flow_between(now, before, accurate=True), flow_between(before, now, accurate=True)
+        return flow, ~(hidden(flow, back) | at_edges(flow))
 
     def _error(self, pictures: Sequence[np.ndarray], gap: int) -> float:
         errors = []

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,6 +59,18 @@ def test_the_objective_is_a_mean(frames):
     measure = FilmMeasure(frames[:3], lambda picture, frame: seen.append((picture, frame)) or float(len(seen)))
     assert measure("film", lambda frame: frame).objective == 2.0
     assert len(seen) == 3
+
+
+def test_along_the_true_flow_nothing_is_interpolated(frames):
+    def flow(later, earlier):
+        moved = np.zeros((64, 96, 2), np.float32)
+        moved[..., 0] = later - earlier  # the window moves to the right, what it shows to the left
+        return moved, np.arange(96)[None].repeat(64, 0) < 96 - (later - earlier)
+
+    scores = FilmMeasure(frames, flow=flow)("film", lambda frame: frame)
+    assert (scores.stability, scores.long_term) == (0, 0)
+    shifted = FilmMeasure(frames, flow=lambda later, earlier: flow(later + 1, earlier))("film", lambda frame: frame)
+    assert shifted.stability > 0.01
 
 
 def test_one_frame_is_refused(frames):
