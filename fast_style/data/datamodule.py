@@ -55,6 +55,7 @@ class PhotoDataModule(EndlessDataModule):
             Without a root, `heldout_count` scenes that are never trained on.
         heldout_count: how many photos to set aside, at least 1.
         heldout_size: side of the held-out photos in pixels.
+        heldout_most: of more in a folder to measure on so many are taken, evenly spread.
         coco: `train2017` or `val2017` to train on that part of COCO, see `download_coco`. None: on the photos in root.
         style_root: paintings, as root has photos, for a task whose `wants` names `painting`: its batches then
             hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles, and
@@ -88,12 +89,13 @@ class PhotoDataModule(EndlessDataModule):
         heldout: Roots | None = None,
         heldout_count: int = 8,
         heldout_size: int = 256,
+        heldout_most: int = 100,
         coco: str | None = None,
         style_root: Roots | None = None,
         recolored: float = 0.5,
         clips: str | Path | None = None,
     ) -> None:
-        super().__init__(size, batch_size, num_workers, seed, heldout_count, heldout_size)
+        super().__init__(size, batch_size, num_workers, seed, heldout_count, heldout_size, heldout_most)
         if coco is not None and not isinstance(root, str | Path):
             raise ValueError(f"with coco={coco}, root must be the one folder that keeps the download, got {root}")
         self.root = root
@@ -145,7 +147,7 @@ class PhotoDataModule(EndlessDataModule):
         if heldout is None:
             self.heldout_photos = HeldOutScenes(self.heldout_count, self.heldout_size)
         else:
-            self.heldout_photos = HeldOut(heldout, self.heldout_size)
+            self.heldout_photos = HeldOut(heldout, self.heldout_size, self.heldout_most)
         if self.shards:
             self.report(self.heldout_photos.skipped, [])
             self.photos = None

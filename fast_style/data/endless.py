@@ -40,6 +40,7 @@ class EndlessDataModule(LightningDataModule):
         seed: decides every sample.
         heldout_count: how many images to set aside, at least 1.
         heldout_size: side of the held-out images in pixels.
+        heldout_most: of more images that were given to measure on so many are taken, evenly spread, at least 1.
 
     Attributes:
         skipped: names of the images found unreadable so far.
@@ -59,18 +60,22 @@ class EndlessDataModule(LightningDataModule):
         seed: int,
         heldout_count: int,
         heldout_size: int,
+        heldout_most: int,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if heldout_count < 1:
             raise ValueError(f"heldout_count must be at least 1, got {heldout_count}")
+        if heldout_most < 1:
+            raise ValueError(f"heldout_most must be at least 1, got {heldout_most}")
         self.size = size
         self.batch_size = batch_size
         self.num_workers = _count_workers(num_workers)
         self.seed = seed
         self.heldout_count = heldout_count
         self.heldout_size = heldout_size
+        self.heldout_most = heldout_most
         self._side = max(size, heldout_size)  # an image enlarged for either kind of crop is smaller than this
         self.skipped: set[str] = set()
         self.enlarged: set[str] = set()

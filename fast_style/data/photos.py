@@ -110,6 +110,7 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
     Args:
         source: the photos.
         size: side of the samples in pixels, at least 1.
+        most: of more photos so many are taken, evenly spread; None: all.
 
     Attributes:
         names: names of the photos, in the order of the samples.
@@ -120,10 +121,12 @@ class HeldOut(torch.utils.data.Dataset[Sample]):
         RuntimeError: if no photo can be read.
     """
 
-    def __init__(self, source: Images, size: int) -> None:
+    def __init__(self, source: Images, size: int, most: int | None = None) -> None:
         if size < 1:
             raise ValueError(f"the size of the held-out photos must be at least 1 pixel, got {size}")
         self.size = size
+        if most is not None and len(source) > most:
+            source = source.subset([number * len(source) // most for number in range(most)])
         readable = [index for index in range(len(source)) if is_readable(source, index, size)]
         if not readable:
             raise RuntimeError(f"none of the {len(source)} held-out photos can be read, the first is {source.names[0]}")

@@ -88,6 +88,7 @@ class PairDataModule(TranslationDataModule):
             one, else `heldout_count` pairs that are set aside, at most a quarter of them.
         heldout_count: how many pairs to set aside, at least 1.
         heldout_size: side of the held-out pairs in pixels.
+        heldout_most: of more in a folder to measure on so many are taken, evenly spread.
 
     Raises:
         FileNotFoundError, ValueError: as `PairSource`, or if there is one pair only, or a number is outside its range.
@@ -106,9 +107,11 @@ class PairDataModule(TranslationDataModule):
         heldout: str | Path | None = None,
         heldout_count: int = 8,
         heldout_size: int = 256,
+        heldout_most: int = 100,
     ) -> None:
-        numbers = {"size": size, "batch_size": batch_size, "num_workers": num_workers, "seed": seed}
-        super().__init__(direction, heldout_count=heldout_count, heldout_size=heldout_size, **numbers)
+        numbers: dict[str, Any] = {"size": size, "batch_size": batch_size, "num_workers": num_workers, "seed": seed}
+        numbers |= {"heldout_count": heldout_count, "heldout_size": heldout_size, "heldout_most": heldout_most}
+        super().__init__(direction, **numbers)
         self._source = PairSource(root, direction)
         if len(self._source) == 1:
             raise ValueError(f"{root} holds one pair only: give several, of which one is set aside to measure on")
@@ -128,7 +131,7 @@ class PairDataModule(TranslationDataModule):
             source, heldout = set_aside(source, self.heldout_count, self.heldout_size)
         layout = f"as {source.layout}" if source.layout != "side by side" else source.layout
         log.info("%d pairs to learn from, %d to measure on, %s", len(source), len(heldout), layout)
-        return PhotoDataset(source, self.size, self.seed), HeldOut(heldout, self.heldout_size)
+        return PhotoDataset(source, self.size, self.seed), HeldOut(heldout, self.heldout_size, self.heldout_most)
 
 
 class UnpairedDataModule(TranslationDataModule):
@@ -146,6 +149,7 @@ class UnpairedDataModule(TranslationDataModule):
         heldout_count: how many images of each side to set aside where there is no test folder, at least 1, at most a
             quarter of them.
         heldout_size: side of the held-out images in pixels.
+        heldout_most: of more in a folder to measure on so many are taken, evenly spread.
 
     Raises:
         FileNotFoundError: if a side is missing or empty.
@@ -168,9 +172,11 @@ class UnpairedDataModule(TranslationDataModule):
         direction: str = "AtoB",
         heldout_count: int = 8,
         heldout_size: int = 256,
+        heldout_most: int = 100,
     ) -> None:
-        numbers = {"size": size, "batch_size": batch_size, "num_workers": num_workers, "seed": seed}
-        super().__init__(direction, heldout_count=heldout_count, heldout_size=heldout_size, **numbers)
+        numbers: dict[str, Any] = {"size": size, "batch_size": batch_size, "num_workers": num_workers, "seed": seed}
+        numbers |= {"heldout_count": heldout_count, "heldout_size": heldout_size, "heldout_most": heldout_most}
+        super().__init__(direction, **numbers)
         roots = _sides(root, root_a, root_b)
         _check_different(*roots)
         sources = [ImageSource(each) for each in roots]
@@ -201,7 +207,7 @@ class UnpairedDataModule(TranslationDataModule):
         crops = [
             PhotoDataset(source, self.size, seed) for source, seed in zip(sources, (self.seed, ~self.seed), strict=True)
         ]
-        sides = [HeldOut(source, self.heldout_size) for source in heldout if source is not None]
+        sides = [HeldOut(source, self.heldout_size, self.heldout_most) for source in heldout if source is not None]
         return _Sides(*crops), _HeldOutSides(*sides)
 
 

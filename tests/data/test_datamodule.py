@@ -215,6 +215,12 @@ def test_without_photos_it_trains_on_scenes_and_resumes(tmp_path, workers):
     assert scenes.summary() is None
 
 
+def test_a_large_folder_is_measured_in_part(photo_folder):
+    few = data(None, heldout=photo_folder, heldout_most=2)
+    few.setup()
+    assert len(few.heldout_names) == 2
+
+
 def test_scenes_can_be_measured_on_photos(photo_folder):
     scenes = data(None, heldout=photo_folder)
     scenes.setup()
@@ -364,6 +370,7 @@ def test_auto_workers(photo_folder):
         ({"num_workers": "many"}, "num_workers must be auto or a number from 0, got 'many'"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"heldout_count": 0}, "heldout_count must be at least 1, got 0"),
+        ({"heldout_most": 0}, "heldout_most must be at least 1, got 0"),
         ({"root": ["a", "b"], "coco": "val2017"}, "with coco=val2017, root must be the one folder"),
         ({"root": None, "coco": "val2017"}, "with coco=val2017, root must be the one folder"),
     ],

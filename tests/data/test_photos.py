@@ -188,6 +188,14 @@ def test_held_out_resizes_the_short_side(photo_folder, size):
         assert torch.equal(heldout[index]["image"], heldout[index]["image"])
 
 
+def test_of_many_heldout_photos_some_are_taken_evenly_spread(tmp_path):
+    for number in range(10):
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{number}.png")
+    source = ImageSource(tmp_path)
+    assert HeldOut(source, 16, most=4).names == ["0.png", "2.png", "5.png", "7.png"]
+    assert HeldOut(source, 16, most=10).names == HeldOut(source, 16).names == source.names
+
+
 def test_held_out_leaves_out_what_cannot_be_read(photo_folder):
     (photo_folder / "photo_2.jpg").write_bytes(b"")
     heldout = HeldOut(ImageSource(photo_folder), 16)
