@@ -19,7 +19,7 @@ def as_path(text: str | Path, name: str = "the path") -> Path:
     """Make a path of what a user gave: the one place where this happens.
 
     Args:
-        text: the path as it stands; `~` and `~NAME` at its beginning are a home folder.
+        text: the path as it stands; `~` and `~NAME` at its beginning are a home folder, if there is one.
         name: what the user calls it, such as `data.root`, for the error.
 
     Raises:
@@ -27,7 +27,12 @@ def as_path(text: str | Path, name: str = "the path") -> Path:
     """
     if not str(text).strip() or "\0" in str(text):
         raise ValueError(f"{name} is empty: give a path, or leave it out")
-    return Path(text).expanduser() if str(text).startswith("~") else Path(text)
+    return home_expanded(text)
+
+
+def home_expanded(text: str | Path) -> Path:
+    """Put a home folder in the place of `~` or `~NAME` at the beginning; where there is none, it stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - which raises where there is none
 
 
 def as_place(path: str | Place) -> Place:
@@ -136,4 +141,4 @@ def cache_dir() -> Path:
         `$FAST_STYLE_CACHE`, else `$XDG_CACHE_HOME/fast_style`, else `~/.cache/fast_style`; it may not exist yet.
     """
     chosen, shared = (os.environ.get(name) for name in ("FAST_STYLE_CACHE", "XDG_CACHE_HOME"))
-    return Path(chosen or Path(shared or "~/.cache", "fast_style")).expanduser()
+    return home_expanded(chosen or Path(shared or "~/.cache", "fast_style"))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fast_style.files import cache_dir, new_folder, replacing
+from fast_style.checkpoint import find_network
+from fast_style.files import as_path, cache_dir, new_folder, replacing
 
 
 def names(folder):
@@ -142,3 +143,10 @@ def test_a_folder_that_is_filled_meanwhile_stays(tmp_path):
     with pytest.raises(FileExistsError, match="is no empty folder"), new_folder(tmp_path / "out"):
         (tmp_path / "out").write_bytes(b"another's")
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("text", ["~no.such.user/a.safetensors", "~no.such.user"])
+def test_the_home_of_a_user_who_is_not_there_is_a_name_like_others(text):
+    assert as_path(text) == Path(text)
+    with pytest.raises(FileNotFoundError, match="no.such.user"):
+        find_network(text)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fast_style.assets import shipped_networks
 from fast_style.checkpoint.hub import fetch_network
+from fast_style.files import home_expanded
 from fast_style.remote import is_address
 
 SUFFIXES = (
@@ -38,7 +39,7 @@ def find_network(source: str | Path) -> Path:
         return fetch_network(str(source))
     if not str(source).strip():
         raise ValueError("the network is empty: give a file, a folder or the name of a network that ships")
-    path, shipped = Path(source).expanduser(), shipped_networks()
+    path, shipped = home_expanded(source), shipped_networks()
     if path.is_dir():
         inside = networks_in(path)
         if len(inside) == 1:

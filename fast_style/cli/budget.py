@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
+from fast_style.files import home_expanded
 from fast_style.inference.backends import find_device, multiplies_bf16
 
 MANY_CORES = 8  # from which on float32 does what two cores do in bfloat16
@@ -75,6 +76,6 @@ def _folder_of(given: dict[str, str]) -> Path | None:
     if resume == "null":
         return None
     if resume != "last":
-        return Path(resume).expanduser().parent.parent
+        return home_expanded(resume).parent.parent
     folder = given.get("hydra.run.dir")
-    return None if folder is None or re.search(r"\$\{", folder) else Path(folder.strip("'\"")).expanduser()
+    return None if folder is None or re.search(r"\$\{", folder) else home_expanded(folder.strip("'\""))

@@ -61,14 +61,17 @@ def png_pixels(file: BinaryIO) -> bytes:
 
 
 def _mended_png(file: BinaryIO) -> Mended:
-    kept, profile = [SIGNATURE], None
+    kept, profile, opaque = [SIGNATURE], None, False
     for name, chunk in png_chunks(file):
         is_sound = zlib.crc32(chunk[4:-4]).to_bytes(4, "big") == chunk[-4:]
         if name == b"iCCP" and is_sound:
             profile = _profile(chunk[8:-4])
         elif name[:1].isupper() or (is_sound and name in (b"tRNS", b"acTL", b"fcTL", b"fdAT", b"eXIf")):
             kept.append(chunk)
-    return Mended(BytesIO(b"".join(kept)), "its text is damaged or too large, and left out", profile)
+        elif name == b"tRNS":
+            opaque = True
+    what = "its transparency is damaged" if opaque else "its text is damaged or too large"
+    return Mended(BytesIO(b"".join(kept)), f"{what}, and left out", profile)
 
 
 def _profile(data: bytes) -> bytes | None:

@@ -60,6 +60,13 @@ def test_a_png_is_read_whatever_is_wrong_beside_its_pixels(tmp_path, noise, name
     assert torch.equal(images.read(tmp_path / "a.png"), picture.frames[0].pixels)
 
 
+def test_damaged_transparency_is_told_as_what_it_is(tmp_path, noise):
+    (tmp_path / "a.png").write_bytes(with_chunk(png(noise), b"tRNS", bytes(6), b"\0\0\0\0"))
+    picture = images.open_picture(tmp_path / "a.png")
+    assert picture.notes == (f"{tmp_path / 'a.png'}: its transparency is damaged, and left out",)
+    assert picture.frames[0].alpha is None
+
+
 def test_what_is_sound_stays(noise, make_profile):
     exif, info = PIL.Image.Exif(), PngInfo()
     exif[0x0112], exif[0x010F] = 6, "Maker"
