@@ -148,5 +148,5 @@ def test_a_folder_that_is_filled_meanwhile_stays(tmp_path):
 @pytest.mark.parametrize("text", ["~no.such.user/a.safetensors", "~no.such.user"])
 def test_the_home_of_a_user_who_is_not_there_is_a_name_like_others(text):
     assert as_path(text) == Path(text)
-    with pytest.raises(FileNotFoundError, match="no.such.user"):
+    with pytest.raises(FileNotFoundError, match=r"no\.such\.user"):
         find_network(text)

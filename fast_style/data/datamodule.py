@@ -13,7 +13,7 @@ from fast_style.data.coco import download_coco
 from fast_style.data.endless import EndlessDataModule, tell_left_out
 from fast_style.data.paintings import StyleCrops
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate, set_aside
-from fast_style.data.procedural import HeldOutScenes, ProceduralImages
+from fast_style.data.procedural import SHOWN_SCENES, HeldOutScenes, ProceduralImages
 from fast_style.data.shards import ShardStream, are_shards, expand
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.workers import Loader
@@ -145,7 +145,7 @@ class PhotoDataModule(EndlessDataModule):
         if source is not None and heldout is None:
             source, heldout = set_aside(source, self.heldout_count, self.heldout_size)
         if heldout is None:
-            self.heldout_photos = HeldOutScenes(self.heldout_count, self.heldout_size)
+            self.heldout_photos = HeldOutScenes(self.heldout_count, self.heldout_size, SHOWN_SCENES)
         else:
             self.heldout_photos = HeldOut(heldout, self.heldout_size, self.heldout_most)
         if self.shards:

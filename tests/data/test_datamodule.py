@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fast_style.data import HeldOutScenes, ImageSource, PhotoDataModule, PhotoDataset, ProceduralImages, StyleCrops
+from fast_style.data.procedural import SHOWN_SCENES
 from fast_style.training import Trainer
 
 pytestmark = [
@@ -210,7 +211,7 @@ def test_without_photos_it_trains_on_scenes_and_resumes(tmp_path, workers):
     scenes = data(None, num_workers=workers, seed=3)
     second, _ = fit(tmp_path, 5, scenes, checkpoint)
     assert_equal(first.seen + second.seen, [ProceduralImages(16, 3)[index]["image"] for index in range(20)])
-    assert_equal(first.validated[:8], [HeldOutScenes(8, 16)[index]["image"] for index in range(8)])
+    assert_equal(first.validated[:8], [HeldOutScenes(8, 16, SHOWN_SCENES)[index]["image"] for index in range(8)])
     assert scenes.heldout_names == [f"scene {number}" for number in range(1, 9)]
     assert scenes.summary() is None
 

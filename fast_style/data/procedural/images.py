@@ -1,5 +1,6 @@
 """The scenes as samples."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -10,6 +11,8 @@ from fast_style.data.photos import Sample
 from fast_style.data.procedural.scenes import paint_scene
 
 MIN_SIZE = 16
+# Scenes that please most among the first forty: what a training shows of itself, where it has no photos.
+SHOWN_SCENES = (31, 19, 6, 36, 18, 24, 8, 2)
 
 
 def procedural_image(seed: int, index: int, size: int) -> Tensor:
@@ -65,6 +68,7 @@ class HeldOutScenes(torch.utils.data.Dataset[Sample]):
     Args:
         count: how many, at least 1.
         size: side of the samples in pixels, at least 16.
+        first: numbers of the scenes that come first, from 0; all others follow in their order.
 
     Attributes:
         names: `scene 1` and so on, in the order of the samples.
@@ -74,11 +78,13 @@ class HeldOutScenes(torch.utils.data.Dataset[Sample]):
         ValueError: if the count or the size is too small.
     """
 
-    def __init__(self, count: int, size: int) -> None:
+    def __init__(self, count: int, size: int, first: Sequence[int] = ()) -> None:
         if count < 1:
             raise ValueError(f"there must be at least 1 held-out scene, got {count}")
         _check(0, size)
         self.size = size
+        others = (number for number in range(count + len(first)) if number not in first)
+        self._numbers = [*first, *others][:count]
         self.names = [f"scene {number}" for number in range(1, count + 1)]
         self.skipped: list[str] = []
 
@@ -94,7 +100,7 @@ class HeldOutScenes(torch.utils.data.Dataset[Sample]):
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} held-out scenes, got index {index}")
         # A spawned sequence differs from those of all seeds.
-        rng = default_rng(SeedSequence((0, index), spawn_key=(1,)))
+        rng = default_rng(SeedSequence((0, self._numbers[index]), spawn_key=(1,)))
         image = torch.from_numpy(paint_scene(rng, self.size))
         return {"image": image, "index": torch.tensor(index), "skipped": [], "enlarged": []}
 

@@ -121,6 +121,13 @@ def test_held_out_scenes_are_fixed_and_named():
     assert not torch.equal(scenes[0]["image"], scenes[1]["image"])
 
 
+def test_some_held_out_scenes_can_come_first():
+    plain, chosen = HeldOutScenes(6, 16), HeldOutScenes(4, 16, first=(5, 1))
+    for index, number in enumerate((5, 1, 0, 2)):
+        assert torch.equal(chosen[index]["image"], plain[number]["image"])
+    assert len(HeldOutScenes(1, 16, first=(5, 1))) == 1
+
+
 def test_held_out_scenes_are_not_trained_on():
     heldout = [HeldOutScenes(4, 16)[index]["image"] for index in range(4)]
     trained = [procedural_image(seed, index, 16) for seed in range(5) for index in range(20)]
