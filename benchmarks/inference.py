@@ -6,12 +6,12 @@
 In a file of results that is there already, those of other sizes and batches are kept; `--batches` without a number runs
 nothing, and shows them.
 
-The network of pytorch/examples (`peers.johnson_network`) runs in eager float32, as that program runs it; ours have the
-same weights, those of the checkpoint. For each size and batch the runs alternate in one process: a row gives the median
-over rounds, the median of the ratios taken round by round, the mean absolute difference to the picture of that network
-in units of 1/255, and how much memory a run takes at most beyond what is there before it, measured in a process of its
-own (Linux only). The seconds to make each backend ready are told once. `--slim` adds a row for a smaller network in the
-fastest way there is, which makes another picture.
+The network of pytorch/examples (`peers.johnson_network`) runs in eager float32, as that program runs it, with random
+weights; ours is that of the checkpoint. For each size and batch the runs alternate in one process: a row gives the
+median over rounds, the median of the ratios taken round by round, the mean absolute difference to the picture of ours
+in PyTorch and float32, in units of 1/255, and how much memory a run takes at most beyond what is there before it,
+measured in a process of its own (Linux only). The seconds to make each backend ready are told once. `--slim` adds a row
+for a smaller network in the fastest way there is, which makes another picture.
 """
 
 import argparse
@@ -35,23 +35,14 @@ from fast_style.checkpoint import load_network
 from fast_style.inference.backends import choose, multiplies_bf16
 
 ROOT = Path(__file__).resolve().parents[1]
-PEER = "pytorch/examples"
+PEER, REFERENCE = "pytorch/examples", "torch fp32"
 SIZES = ("256x256", "512x512", "1024x1024", "1280x720")
 Run = Callable[[Tensor], Tensor]
 
 
-def peer(checkpoint: Path) -> Run:
-    """Return the network of pytorch/examples with our weights, in eager float32.
-
-    Ours maps 0 … 1 to 0.5 + 150/255 · (its last convolution), that one maps 0 … 255 to its last convolution: the first
-    and the last convolution take up the difference.
-    """
-    ours = load_network(checkpoint).state_dict()
-    ours["conv1.weight"] = ours["conv1.weight"] / 255
-    ours["conv4.weight"] = ours["conv4.weight"] * 150
-    ours["conv4.bias"] = ours["conv4.bias"] * 150 + 127.5
-    network = johnson_network()
-    network.load_state_dict(dict(zip(network.state_dict(), ours.values(), strict=True)))  # the same layers in order
+def peer() -> Run:
+    """Return the network of pytorch/examples in eager float32, with random weights: its time does not depend on them."""
+    network = johnson_network().eval()
 
     def run(photos: Tensor) -> Tensor:
         with torch.no_grad():
@@ -79,7 +70,7 @@ def runners(compiled: bool) -> dict[str, dict[str, Any]]:
 def ready(name: str, options: dict[str, Any], checkpoint: Path) -> Run:
     """Make one of them ready."""
     if name == PEER:
-        return peer(checkpoint)
+        return peer()
     return choose(load_network(options.get("network", checkpoint)), "cpu", **without(options, "network"))
 
 
@@ -99,8 +90,8 @@ def photos_of(size: str, batch: int) -> Tensor:
 
 
 def measure(runs: dict[str, Run], photos: Tensor, rounds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds of each run in each round, and the difference to the peer; one round before is not counted."""
-    expected = runs[PEER](photos)
+    """Seconds of each run in each round, and the difference to our float32; one round before is not counted."""
+    expected = runs[REFERENCE](photos)
     differences = {name: (run(photos) - expected).abs().mean().item() * 255 for name, run in runs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -225,7 +216,7 @@ def main() -> None:
                     "images_per_second": round(batch / statistics.median(values), 2),
                     "speedup": round(statistics.median(ratios), 2),
                     "memory_mb": round(used) if (used := memory[name]) is not None else None,
-                    "difference": None if name == "slim" else round(differences[name], 3),
+                    "difference": None if name in (PEER, "slim") else round(differences[name], 3),
                 }
                 rows.append(row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
