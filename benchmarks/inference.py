@@ -41,7 +41,7 @@ Run = Callable[[Tensor], Tensor]
 
 
 def peer() -> Run:
-    """Return the network of pytorch/examples in eager float32, with random weights: its time does not depend on them."""
+    """Return the network of pytorch/examples in eager float32, with random weights, on which no time depends."""
     network = johnson_network().eval()
 
     def run(photos: Tensor) -> Tensor:
