@@ -19,17 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
 from fast_style.checkpoint import load_network, read_metadata
+from fast_style.cli.config import build
 from fast_style.data import HeldOut, ImageSource, load_style
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG, StyleNetwork
 
 TERMS = ("content_loss", "style_loss", "tv_loss")
-NOT_OF_LOSS = ("_target_", "_partial_", "loss_network", "style")
+# Beside what is given anew, settings of before that were off in all networks.
+NOT_OF_LOSS = ("_target_", "_partial_", "loss_network", "style", "laplacian_weight", "laplacian_pools")
 
 
 def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos: HeldOut) -> dict[str, float]:
@@ -49,7 +52,7 @@ def loss_of(path: Path, name: str, styles: str, weights: str) -> PerceptualLoss:
     config = read_metadata(path)["config"]
     image = load_style(name, dir=styles, size=config["style"]["size"])
     settings = {key: value for key, value in config["model"]["loss"].items() if key not in NOT_OF_LOSS}
-    return PerceptualLoss(VGG("vgg19", weights), image, **settings)
+    return PerceptualLoss(VGG("vgg19", weights), image, **build(OmegaConf.create(settings)))
 
 
 def measure(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
