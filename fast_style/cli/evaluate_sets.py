@@ -13,8 +13,9 @@ from torch import Tensor
 from fast_style.cli.arguments import check_new
 from fast_style.cli.config import build, compose
 from fast_style.data import HeldOut, ImageSource
-from fast_style.evaluate import SetScores, compare_pairs, compare_sets, describe_images, halves
+from fast_style.evaluate import SetScores, compare_pairs, compare_sets
 from fast_style.files import replacing
+from fast_style.metrics import describe_images, halves
 from fast_style.networks import VGG
 from fast_style.terminal import show
 

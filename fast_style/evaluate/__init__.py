@@ -2,7 +2,7 @@
 
 from fast_style.evaluate.film import FilmMeasure, FilmScores
 from fast_style.evaluate.scores import Scores, evaluate
-from fast_style.evaluate.sets import SetScores, compare_pairs, compare_sets, describe_images, halves
+from fast_style.evaluate.sets import SetScores, compare_pairs, compare_sets
 
 __all__ = [
     "FilmMeasure",
@@ -11,7 +11,5 @@ __all__ = [
     "SetScores",
     "compare_pairs",
     "compare_sets",
-    "describe_images",
     "evaluate",
-    "halves",
 ]

@@ -155,7 +155,7 @@ class CUT(AdversarialTask):
                 seen, found = (self._encode(each, self.use())[0] for each in (picture, image))
                 losses[name] = self._nce(seen, found, samples)
             self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
-        return {"grids": {"": [real_a, fake_b, real_b]}}
+        return {"grids": {"": [real_a, fake_b, real_b]}, "sets": {"": (real_a, fake_b, real_b)}}
 
     def _encode(self, images: Tensor, network: Any = None) -> tuple[list[Tensor], Tensor]:
         """Return the padded images (N, 3, H, W) and what the places make of them, and the last of these.

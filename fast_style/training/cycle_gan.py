@@ -166,7 +166,10 @@ class CycleGAN(AdversarialTask):
                 "identity_loss/B": F.l1_loss(back(real_a), real_a),
             }
             self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
-        return {"grids": {"AtoB": [real_a, fake_b, rec_a], "BtoA": [real_b, fake_a, rec_b]}}
+        return {
+            "grids": {"AtoB": [real_a, fake_b, rec_a], "BtoA": [real_b, fake_a, rec_b]},
+            "sets": {"AtoB": (real_a, fake_b, real_b), "BtoA": (real_b, fake_a, real_a)},
+        }
 
     def _compare(
         self, real_a: Tensor, real_b: Tensor, fake_b: Tensor, fake_a: Tensor, rec_a: Tensor, rec_b: Tensor

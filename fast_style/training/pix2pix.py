@@ -103,7 +103,7 @@ class Pix2Pix(AdversarialTask):
             if min(real_a.shape[-2:]) >= WINDOW:
                 similar = ssim(fake_b.clamp(0, 1), real_b).mean()
                 self.log("heldout/ssim", similar, batch_size=len(real_a), sync_dist=True)
-        return {"grids": {"": [real_a, fake_b, real_b]}}
+        return {"grids": {"": [real_a, fake_b, real_b]}, "sets": {"": (real_a, fake_b, real_b)}}
 
     def _compare(self, fake_b: Tensor, real_b: Tensor) -> dict[str, Tensor]:
         return {name: term(fake_b, real_b) for name, term in self.terms.items()}

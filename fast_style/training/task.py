@@ -25,9 +25,10 @@ class Task(L.LightningModule):
     `training_step` returns `log_step(…)`, or calls it, so that all tasks log alike and stop where a loss is not
     finite. Its `validation_step` logs `heldout/total_loss`, and may return pictures that are then shown in the log:
     {"photos", "stylized"}, (N, 3, H, W) each or for `stylized` one such tensor for each name of `shown`; or {"grids"},
-    by name a list of such tensors, the columns of a grid, as many in each. The number of batches
-    trained on is `global_step`, also with several optimizers, see `Trainer`; in between, all that a task keeps must be
-    in its checkpoints.
+    by name a list of such tensors, the columns of a grid, as many in each. It may also return {"sets"}, by name inputs,
+    pictures made of them, and real images that pictures are to be like, see `callbacks.Distances`. The number of
+    batches trained on is `global_step`, also with several optimizers, see `Trainer`; in between, all that a task keeps
+    must be in its checkpoints.
 
     Args:
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves

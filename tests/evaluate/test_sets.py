@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from fast_style.evaluate import compare_pairs, compare_sets, describe_images, halves
+from fast_style.evaluate import compare_pairs, compare_sets
+from fast_style.metrics import describe_images, halves
 from fast_style.networks import VGG
 
 

@@ -2,6 +2,7 @@
 
 from fast_style.training.callbacks.budget import Budget
 from fast_style.training.callbacks.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, find_checkpoint
+from fast_style.training.callbacks.distances import Distances
 from fast_style.training.callbacks.live import Live
 from fast_style.training.callbacks.pictures import PictureLogger
 from fast_style.training.callbacks.processes import Processes
@@ -11,6 +12,7 @@ from fast_style.training.callbacks.throughput import Throughput
 __all__ = [
     "AtomicCheckpointIO",
     "Budget",
+    "Distances",
     "Live",
     "PictureLogger",
     "Processes",

@@ -1,0 +1,81 @@
+"""What sets of images are compared by, whichever of them belong together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fast_style.metrics.kernel_distance import kernel_distance
+from fast_style.metrics.patches import patch_descriptors, patch_distance
+from fast_style.networks import VGG
+
+LAYER = "relu5_1"  # whose means over positions describe an image
+PATCHES = 128  # of an image and level, as in Karras et al. 2018
+
+
+@dataclass(frozen=True)
+class Description:
+    """What sets are compared by: features (N, C) of the images, and patches of each level, from the finest."""
+
+    features: Tensor
+    patches: list[Tensor]
+    sides: tuple[int, ...]
+
+
+@torch.inference_mode()
+def describe_images(images: Iterable[Tensor], network: VGG) -> Description:
+    """Describe images, one at a time.
+
+    Where patches are cut depends on the position of an image in its set alone.
+
+    Args:
+        images: each (1, 3, H, W) in [0, 1], all of one size, sides at least 16.
+        network: VGG with weights to relu5_1.
+
+    Raises:
+        ValueError: if there is none, one is too small, or the weights do not reach that layer.
+    """
+    features, patches = [], []
+    for number, image in enumerate(images):
+        features.append(network(image, [LAYER])[LAYER].mean((2, 3)))
+        patches.append(patch_descriptors(image, PATCHES, torch.Generator().manual_seed(number)))
+    if not features:
+        raise ValueError("there are no images to measure")
+    levels = [torch.cat(level) for level in zip(*patches, strict=True)]
+    side = min(image.shape[2:])
+    return Description(torch.cat(features), levels, tuple(side // 2**level for level in range(len(levels))))
+
+
+def halves(real: Description) -> tuple[Description, Description]:
+    """Take every other image of a set, and the others: what two samples of the same images differ by.
+
+    Raises:
+        ValueError: if there are fewer than four.
+    """
+    n = len(real.features)
+    if n < 4:
+        raise ValueError(f"the real set must have at least four images, so that its halves can be compared, got {n}")
+    parts = []
+    for first in (0, 1):
+        patches = [level.unflatten(0, (n, -1))[first::2].flatten(0, 1) for level in real.patches]
+        parts.append(Description(real.features[first::2], patches, real.sides))
+    return parts[0], parts[1]
+
+
+@torch.inference_mode()
+def set_distances(found: Description, real: Description) -> tuple[float, dict[int, float]]:
+    """Measure how far a set of images is from a real one, each of at least two.
+
+    Returns:
+        The kernel distance in features of VGG, times 1000, and by the side of each level in pixels the sliced
+        Wasserstein distance of patches, times 1000.
+
+    Raises:
+        ValueError: if a set has a single image.
+    """
+    levels = {
+        side: 1000 * float(patch_distance(ours, theirs))
+        for side, ours, theirs in zip(real.sides, found.patches, real.patches, strict=True)
+    }
+    return 1000 * float(kernel_distance(found.features, real.features)), levels
