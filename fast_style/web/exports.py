@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import os
-import sys
 from pathlib import Path
 
+from fast_style.web.processes import PROGRAM
 from fast_style.web.refusal import RefusedError, of_disk
 from fast_style.web.styles import Style
 
@@ -63,7 +63,7 @@ class Exports:
 
 async def _export(network: Path, path: Path, key: str | None) -> None:
     """Export in a program of its own, so that the page stays quick."""
-    command = [sys.executable, "-m", "fast_style", "export", str(network), str(path), "--overwrite"]
+    command = [*PROGRAM, "export", str(network), str(path), "--overwrite"]
     command += [] if key is None else ["--style", key]
     nowhere, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
     program = await asyncio.create_subprocess_exec(*command, stdin=nowhere, stdout=nowhere, stderr=pipe)

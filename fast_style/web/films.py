@@ -18,6 +18,7 @@ from fast_style.web.jobs import Jobs
 from fast_style.web.pictures import LOOK, NAME, Pictures, told
 from fast_style.web.refusal import RefusedError
 from fast_style.web.settings import Settings
+from fast_style.web.stylizing import file_name
 from fast_style.web.table import Endpoint, Field, read_fields, read_json
 from fast_style.web.uploads import Kept, Shelf, new_id, plain_name
 
@@ -135,7 +136,7 @@ class Films:
         self._range(film, asked)
         self.shelf.check_room()
         side = max(film.about["width"], film.about["height"])
-        with self.jobs.preparing("film", film.stem, {}) as (job, folder):
+        with self.jobs.preparing("film", f"{film.stem}-{file_name(wish.styles)}", {}) as (job, folder):
             prepare = partial(FilmJob.prepare, self.shelf.path(film), wish, side, options, folder)
             job.asked["command"] = await asyncio.to_thread(prepare)
         return JSONResponse(self.jobs.tell(job), 201)
@@ -146,5 +147,5 @@ class Films:
         length = film.about["seconds"] or LONGEST
         start, end = asked["start"] or 0.0, min(length, length if asked["end"] is None else asked["end"])
         if start >= end:
-            raise RefusedError(422, f"start must be before the end, which is at {end:.6g} s, got {start:g}")
+            raise RefusedError(422, f"the film must begin before it ends, at {end:.6g} s: it begins at {start:g} s")
         return start, end

@@ -1,6 +1,7 @@
 """Programs that work on their own, outlive the server if they must, and are found again by it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-PROGRAM = (sys.executable, "-m", "fast_style")
+# -P: nothing that lies in the current folder is taken for a library.
+PROGRAM = (sys.executable, "-P", "-m", "fast_style")
 LOCK, LOG = "lock", "log.txt"
+RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception)\b")  # how the last line of a traceback begins
 POLITE = 5  # how much lower the priority of such a program is, so that the page stays quick
 
 
@@ -60,11 +63,15 @@ def tell(pid: int, number: signal.Signals) -> None:
 
 
 def last_error(folder: Path) -> str:
-    """Read the last error that a program wrote, in one sentence without folders; empty if there is none."""
+    """Read the last error that a program wrote, in one sentence without folders; empty if there is none.
+
+    It is the sentence of the command, else the last line of a traceback.
+    """
     with suppress(OSError), (folder / LOG).open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - 20_000))
         lines = log.read().decode("utf-8", "replace").splitlines()
-        found = next((line for line in reversed(lines) if line.startswith("error: ")), "")
+        told = (line for line in reversed(lines) if line.startswith("error: ") or RAISED.match(line))
+        found = next(told, "")
         return found.removeprefix("error: ").replace(f"{folder}{os.sep}", "")
     return ""
 

@@ -50,6 +50,33 @@ def test_a_photo_is_stylised_and_saved(visit, server, tmp_path):
     assert not page.is_visible("#stylise")
 
 
+def test_what_is_on_the_desk_stays_when_the_page_is_loaded_again(visit, picture):
+    page = visit()
+    page.set_input_files("#photos", file("a.png", picture("PNG", 300, 200)))
+    page.wait_for_selector(MADE)
+    page.set_input_files("#painting", file("my_wave.png", picture("PNG", 120, 90)))
+    page.wait_for_selector(MADE)
+    chosen = page.input_value("#gallery input:checked")
+    assert chosen.startswith("painting:")
+    page.reload()
+    page.wait_for_selector(MADE)
+    assert page.input_value("#gallery input:checked") == chosen
+    assert "a-my_wave" in page.get_attribute("#download", "download")
+
+
+def test_the_fields_are_set_back(visit, picture):
+    page = visit()
+    page.set_input_files("#photos", file("a.png", picture("PNG", 300, 200)))
+    page.wait_for_selector(MADE)
+    page.fill("#strength", "0.5")
+    page.select_option("#second", "file:pair/cubist")
+    page.click("#look button[type=reset]")
+    until(page, "document.querySelector('output[for=strength]').textContent == '100 %'")
+    assert page.input_value("#second") == ""
+    page.wait_for_selector(MADE)
+    assert "cubist" not in page.get_attribute("#download", "download")
+
+
 def test_a_quick_picture_while_dragging_and_the_whole_one_when_released(visit, picture):
     page = visit()
     page.set_input_files("#photos", file("a.png", picture("PNG", 300, 200)))
@@ -372,7 +399,8 @@ def test_a_film_is_stylised(visit, server, tmp_path):
         0.25,
         2,
     ]
-    page.wait_for_selector(".job:has-text('clip') >> text=Download the film", timeout=200_000)
+    page.wait_for_selector(".job:has-text('clip-') >> text=Download the film", timeout=200_000)
+    until(page, "document.querySelector('.job video').videoWidth == 96")
     with page.expect_download() as download:
         page.click(".job >> text=Download the film")
     download.value.save_as(tmp_path / "made.mp4")

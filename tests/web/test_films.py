@@ -110,8 +110,8 @@ def test_three_frames_are_shown(client, film):
     [
         ({"film": "0" * 32}, 404, "there is no such film"),
         ({"style": "nonsense"}, 404, "there is no such style"),
-        ({"start": 5}, 422, "start must be before the end, which is at 1 s, got 5"),
-        ({"start": 0.5, "end": 0.4}, 422, "start must be before the end"),
+        ({"start": 5}, 422, "the film must begin before it ends, at 1 s: it begins at 5 s"),
+        ({"start": 0.5, "end": 0.4}, 422, "the film must begin before it ends"),
         ({"smooth": 2}, 422, "smooth must be a number from 0 to 1"),
     ],
 )

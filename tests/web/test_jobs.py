@@ -256,3 +256,18 @@ def test_a_full_disk(make, monkeypatch):
     monkeypatch.setattr(jobs.processes, "start", full)
     queue.tick()
     assert (job.state, job.message) == ("stopped", "the disk is full: make room on the machine that serves this page")
+
+
+def test_the_last_line_of_a_traceback_is_told(make):
+    queue = make()
+    job = add(queue, "raise ModuleNotFoundError('no module of that name')")
+    until(lambda: job.state == "stopped", queue)
+    assert job.message == "ModuleNotFoundError: no module of that name"
+
+
+def test_nothing_in_the_folder_of_the_server_is_taken_for_a_library(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise RuntimeError('this is no library')")
+    monkeypatch.chdir(tmp_path)
+    process = processes.start(["stylize", "--help"], tmp_path, inside=False)
+    assert process.wait(120) == 0
+    assert "usage" in (tmp_path / "log.txt").read_text()

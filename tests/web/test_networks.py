@@ -117,6 +117,6 @@ def test_a_network_is_exported(client, site, networks):
 
 
 def test_a_network_that_cannot_be_exported(client, monkeypatch):
-    monkeypatch.setattr(exports.sys, "executable", "false")
+    monkeypatch.setattr(exports, "PROGRAM", ("false",))
     answer = client.get("/api/network", params={"style": "file:tiny"})
     assert (answer.status_code, answer.json()["error"]) == (422, "the network cannot be exported: it was ended")

@@ -82,7 +82,9 @@ export class Alone {
       URL.revokeObjectURL(this.photo.url);
     }
     this.photo = { name: file.name, kind: file.type, image, width, height, smaller: scale < 1, url: URL.createObjectURL(file) };
-    by("desk").hidden = false;
+    for (const part of ["stage", "look"]) by(part).hidden = false;
+    by("desk").classList.add("open");
+    by("drop").classList.add("small");
     this.compare.show(this.photo.url, width, height);
     this.changed();
   }

@@ -17,7 +17,7 @@ export class Compare {
     const row = document.createElement("div");
     row.className = "split";
     [this.left, this.right] = [document.createElement("span"), document.createElement("span")];
-    row.append(this.left, this.slider, this.right);
+    row.append(this.right, this.slider, this.left);
     place.after(row);
     this.slider.addEventListener("input", () => this.split(this.slider.value));
     place.addEventListener("pointermove", (event) => event.buttons && this.point(event));
@@ -42,6 +42,11 @@ export class Compare {
 
   split(part) {
     this.place.style.setProperty("--split", `${part}%`);
+  }
+
+  // What is told over the picture while it is not the final one.
+  busy(text) {
+    this.place.dataset.busy = text;
   }
 
   // How strong the picture is over the photo, 0 to 1.

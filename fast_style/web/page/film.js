@@ -21,7 +21,10 @@ export class Film {
     });
     dropping(by("film"), by("reel"), ([file]) => this.take(file));
     by("cut").addEventListener("input", () => this.fields.label());
-    by("show-frames").addEventListener("click", () => this.frames().catch(tell));
+    by("cut").addEventListener("change", () => {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.frames().catch(tell), 500);
+    });
     by("cut").addEventListener("submit", (event) => {
       event.preventDefault();
       this.make().catch(tell);
@@ -81,21 +84,22 @@ export class Film {
     return this.fields.wish(by("film-style").value, this.film);
   }
 
-  // Three frames of the range, each in the style.
+  // Three frames of the range, each in the style; those of before are given up.
   async frames() {
     hush();
-    const button = by("show-frames");
-    button.disabled = true;
+    this.round?.abort();
+    const { signal } = (this.round = new AbortController());
     try {
-      const { images } = await (await post(`api/films/${this.film.id}/frames`, this.range())).json();
+      const { images } = await (await post(`api/films/${this.film.id}/frames`, this.range(), { signal })).json();
       const shown = images.map((image) => Object.assign(new Image(), { src: small(image.id), alt: image.name }));
       by("frames").replaceChildren(...shown);
       for (const [number, image] of images.entries()) {
-        const blob = await (await post("api/stylize", { image: image.id, ...this.look(), preview: true })).blob();
+        const asked = { image: image.id, ...this.look(), preview: true };
+        const blob = await (await post("api/stylize", asked, { signal })).blob();
         shown[number].src = URL.createObjectURL(blob);
       }
-    } finally {
-      button.disabled = false;
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
     }
   }
 

@@ -39,7 +39,8 @@ export class Gallery {
   draw(choose = this.value) {
     const legend = this.place.querySelector("legend");
     const focused = document.activeElement?.name === "style";
-    this.place.replaceChildren(legend, ...this.all.map((style) => this.tile(style)));
+    const known = new Map([...this.place.querySelectorAll(".tile")].map((tile) => [tile.querySelector("input").value, tile]));
+    this.place.replaceChildren(legend, ...this.all.map((style) => this.tile(style, known.get(style.id))));
     const input = this.input(choose) ?? this.place.querySelector("input");
     if (input) input.checked = true;
     if (focused) input?.focus();
@@ -50,17 +51,20 @@ export class Gallery {
     return [...this.place.querySelectorAll("input")].find((input) => input.value === id);
   }
 
-  tile(style) {
-    const label = document.createElement("label");
-    label.className = "tile";
-    const input = Object.assign(document.createElement("input"), { type: "radio", name: "style", value: style.id });
-    const image = Object.assign(document.createElement("img"), { alt: "", width: 192, height: 144 });
-    const name = document.createElement("span");
+  // A tile that is there keeps its picture until another comes.
+  tile(style, label) {
+    if (!label) {
+      label = document.createElement("label");
+      label.className = "tile";
+      const input = Object.assign(document.createElement("input"), { type: "radio", name: "style", value: style.id });
+      const image = Object.assign(document.createElement("img"), { alt: "", width: 192, height: 144 });
+      label.append(input, image, document.createElement("span"));
+    }
+    const name = label.lastChild;
     name.textContent = styleName(style);
     const more = document.createElement("small");
     more.textContent = styleHint(style);
     if (more.textContent) name.append(more);
-    label.append(input, image, name);
     return label;
   }
 
@@ -85,7 +89,10 @@ export class Gallery {
   async thumbnail(tile, signal) {
     const id = tile.querySelector("input").value;
     const image = tile.querySelector("img");
+    const shows = this.photo ?? "style";
+    if (tile.dataset.shows === shows) return;
     if (!this.photo) {
+      tile.dataset.shows = shows;
       const style = this.all.find((style) => style.id === id);
       if (style.picture) image.src = style.picture;
       else if (style.painting) image.src = painting(id);
@@ -93,6 +100,7 @@ export class Gallery {
       return;
     }
     const blob = await (await ask(thumbnail(this.photo, id), { signal })).blob();
+    tile.dataset.shows = shows;
     if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
     image.src = URL.createObjectURL(blob);
   }

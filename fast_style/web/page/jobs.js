@@ -97,6 +97,10 @@ export class Jobs {
     if (picture && card.image.getAttribute("src") !== picture) card.image.src = picture;
     card.image.hidden = !picture;
     card.image.alt = t(job.picture ? "progress_alt" : "painting_alt");
+    const film = job.kind === "film" && settled(job) ? job.files?.[0] : null;
+    const source = film ? `api/jobs/${job.id}/files/${film}#${job.since ?? ""}` : "";
+    if (source && card.film.getAttribute("src") !== source) card.film.src = source;
+    card.film.hidden = !source;
     card.chart.replaceChildren(...(job.losses ? [chart(job.losses)] : []));
     const focused = card.buttons.contains(document.activeElement) ? document.activeElement.dataset.action : null;
     card.buttons.replaceChildren(...this.buttons(job));
@@ -109,12 +113,13 @@ export class Jobs {
       state: make("p", { className: "quiet" }),
       bar: make("progress", { max: 1 }),
       image: make("img", { loading: "lazy" }),
+      film: make("video", { controls: true, preload: "metadata", hidden: true }),
       chart: make("div"),
       buttons: make("p", { className: "row" }),
     };
     card.state.setAttribute("role", "status");
     card.bar.setAttribute("aria-label", t("progress"));
-    card.element = make("article", { className: "job" }, card.title, card.image, card.state, card.bar, card.chart, card.buttons);
+    card.element = make("article", { className: "job" }, card.title, card.image, card.film, card.state, card.bar, card.chart, card.buttons);
     return card;
   }
 
@@ -140,10 +145,10 @@ export class Jobs {
     if (["queued", "running"].includes(job.state)) buttons.push(does("stop", "POST", "/stop"));
     if (job.state === "stopping") buttons.push(does("end", "POST", "/stop", "sure_end"));
     if (job.state === "stopped") buttons.push(does("continue", "POST", "/continue"));
-    for (const file of job.files ?? []) {
+    for (const file of job.kind === "film" && !settled(job) ? [] : (job.files ?? [])) {
       const suffix = job.kind === "film" ? "film" : file.split(".").at(-1);
       const link = make("a", { className: "button", href: `api/jobs/${job.id}/files/${file}`, textContent: t(`file_${suffix}`) });
-      link.setAttribute("download", "");
+      link.setAttribute("download", job.kind === "film" ? `${job.name}.${file.split(".").at(-1)}` : "");
       if (file === "network.safetensors") {
         const use = make("a", { className: "button main", href: `#stylise`, textContent: t("use") });
         use.addEventListener("click", () => this.use?.(`job:${job.id}`));
@@ -156,12 +161,20 @@ export class Jobs {
   }
 }
 
+const settled = (job) => ["done", "stopped"].includes(job.state);
+
 function state(job) {
-  const parts = [job.state === "queued" ? t("state_queued", { position: job.position }) : t(`state_${job.state}`)];
+  const parts = [t(word(job), { position: job.position })];
   if (job.state === "running" && job.seconds_left != null) parts.push(t("minutes_left", { minutes: Math.max(1, Math.ceil(job.seconds_left / 60)) }));
   if (job.state !== "queued" && job.step) parts.push(t("step", { step: job.step }));
   if (job.message) parts.push(job.message);
   return parts.join(" · ");
+}
+
+function word(job) {
+  if (job.state === "running" && !job.step && !job.progress) return "state_ready";
+  if (job.state === "stopped" && job.message) return "state_failed";
+  return job.state === "stopped" && job.kind === "training" ? "state_early" : `state_${job.state}`;
 }
 
 // Losses over steps, each beside its own first value, on a scale of powers.

@@ -19,6 +19,7 @@ export class Stylise {
     this.side = 384; // of a preview, in pixels
     this.turn = 0; // counts what was asked for
     this.shown = 0; // the last of these whose whole picture is shown
+    this.said = [""];
     this.listen();
   }
 
@@ -30,6 +31,7 @@ export class Stylise {
     by("look").addEventListener("input", () => this.changed(false));
     by("look").addEventListener("change", () => this.changed(true));
     by("look").addEventListener("submit", (event) => event.preventDefault());
+    by("look").addEventListener("reset", () => setTimeout(() => this.changed(true)));
     by("all").addEventListener("click", () => this.everything().catch(tell));
     by("camera").hidden = !matchMedia("(pointer: coarse)").matches;
     dropping(by("stylise"), by("drop"), (files) => this.add(files));
@@ -47,6 +49,7 @@ export class Stylise {
     await this.load();
     by("styles").hidden = false;
     this.name();
+    await this.restore();
   }
 
   // A style was learned or removed.
@@ -66,6 +69,7 @@ export class Stylise {
   name() {
     this.compare.name();
     this.gallery.draw();
+    this.say(...this.said);
     this.fields.offer(this.gallery.all);
     this.label();
   }
@@ -118,7 +122,9 @@ export class Stylise {
 
   open(photo) {
     this.current = photo;
-    by("desk").hidden = false;
+    for (const part of ["stage", "look"]) by(part).hidden = false;
+    by("desk").classList.add("open");
+    by("drop").classList.add("small");
     this.compare.show(small(photo.id), photo.width, photo.height);
     this.strip();
     this.gallery.show(photo.id);
@@ -132,6 +138,7 @@ export class Stylise {
     hush();
     try {
       this.gallery.add(await bring("images", file, this.info.image_bytes));
+      by("look").reset(); // what was tried with another style
       this.name();
       this.changed(true);
     } catch (error) {
@@ -148,7 +155,9 @@ export class Stylise {
     this.label();
     if (!this.current || !this.gallery.value) return;
     this.turn += 1;
-    by("download").hidden = true;
+    this.remember();
+    by("download").style.visibility = "hidden"; // it keeps its place
+    this.compare.busy(t("quick_look"));
     by("notes").replaceChildren();
     this.whole?.abort();
     clearTimeout(this.timer);
@@ -193,7 +202,10 @@ export class Stylise {
       await this.compare.paint(`api/results/${result.id}/small`);
       this.done(result);
     } catch (error) {
-      if (error.name !== "AbortError") this.say("");
+      if (error.name !== "AbortError") {
+        this.say("");
+        this.compare.busy("");
+      }
       tell(error);
     }
   }
@@ -207,6 +219,8 @@ export class Stylise {
     this.say("made", { width: result.width, height: result.height, format: result.format });
     const download = by("download");
     Object.assign(download, { href: `api/results/${result.id}`, download: result.name, hidden: false });
+    download.style.visibility = "";
+    this.compare.busy("");
     const notes = result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
     by("notes").replaceChildren(...notes);
   }
@@ -230,7 +244,27 @@ export class Stylise {
     }
   }
 
+  // What is on the desk stays there when the page is loaded again, as long as the server keeps it.
+  remember() {
+    const paintings = this.gallery.brought.map((style) => style.id.replace("painting:", ""));
+    const kept = { photos: this.photos.map((photo) => photo.id), current: this.current?.id, paintings, style: this.gallery.value };
+    sessionStorage.setItem("desk", JSON.stringify(kept));
+  }
+
+  async restore() {
+    const kept = JSON.parse(sessionStorage.getItem("desk") ?? "null");
+    if (!kept) return;
+    const known = async (ids) => (await Promise.allSettled(ids.map((id) => get(`api/images/${id}`)))).flatMap((each) => each.value ?? []);
+    const [photos, paintings] = [await known(kept.photos), await known(kept.paintings)];
+    for (const image of paintings.reverse()) this.gallery.add(image);
+    this.gallery.draw(kept.style);
+    this.photos = [...photos, ...this.photos];
+    this.name();
+    if (photos.length && !this.current) this.open(photos.find((photo) => photo.id === kept.current) ?? photos[0]);
+  }
+
   say(key, values) {
+    this.said = [key, values];
     by("state").textContent = key ? t(key, values) : "";
   }
 }
