@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 import torch
 
-from fast_style.inference.cluster import Cluster, Recipe, Worker, joined, run
+from fast_style.inference.cluster import Cluster, Pictures, Recipe, Worker, joined, run
 from fast_style.inference.composition import Composition
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
@@ -110,4 +110,4 @@ def test_a_network_that_cannot_run(workers, jobs, witness):
 
 def test_a_machine_that_sees_another_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere is not seen from .*: give a shared folder or an address"):
-        Worker().ready(recipe(Inverts()), Settings(), 1, tmp_path / "nowhere")
+        Worker().ready(Pictures(recipe(Inverts()), Settings()), 1, tmp_path / "nowhere")
