@@ -3,6 +3,7 @@
 from fast_style.inference.cluster.dispatch import Outcome, spread
 from fast_style.inference.cluster.joining import Cluster, joined
 from fast_style.inference.cluster.pictures import Pictures, Recipe, run
+from fast_style.inference.cluster.shards import run_shards
 from fast_style.inference.cluster.worker import Craft, Work, Worker
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Worker",
     "joined",
     "run",
+    "run_shards",
     "spread",
 ]
