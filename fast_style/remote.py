@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,30 @@ T = TypeVar("T")
 def is_address(root: object) -> bool:
     """Tell an address, such as `s3://bucket/photos`, from a path."""
     return "://" in str(root)
+
+
+class Folder(Protocol):
+    """What holds files under names that are no paths of this machine: an address, or an archive."""
+
+    def list(self) -> list[str]:
+        """List the files, by their names, sorted."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Read a file whole."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write or replace a file."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a file."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raise ValueError if it can only be read."""
+        ...
 
 
 class RemoteFolder:
@@ -110,21 +134,19 @@ class RemoteFolder:
             ValueError: if the address is one that can only be read.
             ConnectionError: if the address does not answer, five times in a row.
         """
-        self.check_writable()
-        files, path = self._connect()
-        target = f"{path}/{name}"
-        folder, _, last = target.rpartition("/")
-        temporary = f"{folder}/.{last[:20]}.{uuid.uuid4().hex}.tmp"
+        self._put(name, lambda files, target: files.pipe_file(target, data))
 
-        def put() -> None:
-            if self.protocol in WHOLE:
-                files.pipe_file(target, data)
-                return
-            files.makedirs(folder, exist_ok=True)
-            files.pipe_file(temporary, data)
-            files.mv(temporary, target)
+    def upload(self, name: str, source: Path) -> None:
+        """Write the file `name` as `write` does, from a file of this machine, which is not held in memory.
 
-        self._persist(f"write {name} to", put)
+        Args:
+            name: path of the file relative to the address.
+            source: what it shall hold.
+
+        Raises:
+            FileNotFoundError, PermissionError, ValueError, ConnectionError: as `write`.
+        """
+        self._put(name, lambda files, target: files.put_file(str(source), target))
 
     def exists(self, name: str) -> bool:
         """Tell whether there is a file `name`.
@@ -164,6 +186,24 @@ class RemoteFolder:
         files, path = self._connect()
         return int(self._persist("look at", lambda: files.info(path)["size"]) or 0)
 
+    def _put(self, name: str, send: Callable[[Any, str], None]) -> None:
+        """Have a file sent, where it appears whole or not at all."""
+        self.check_writable()
+        files, path = self._connect()
+        target = f"{path}/{name}"
+        folder, _, last = target.rpartition("/")
+        temporary = f"{folder}/.{last[:20]}.{uuid.uuid4().hex}.tmp"
+
+        def put() -> None:
+            if self.protocol in WHOLE:
+                send(files, target)
+                return
+            files.makedirs(folder, exist_ok=True)
+            send(files, temporary)
+            files.mv(temporary, target)
+
+        self._persist(f"write {name} to", put)
+
     def _connect(self) -> tuple[Any, str]:
         process = os.getpid()  # a connection from before a fork would be shared with the child
         if process not in self._connections:
@@ -199,14 +239,14 @@ class RemoteFolder:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file behind an address, which is named and joined like a `Path`.
+    """A file behind an address or in an archive, which is named and joined like a `Path`.
 
     Attributes:
-        folder: some folder above it, whose connection it shares.
+        folder: some folder above it, whose connection it shares, or the archive.
         inner: its path relative to that folder, with `/` between the parts.
     """
 
-    folder: RemoteFolder
+    folder: Folder
     inner: str
 
     def __str__(self) -> str:

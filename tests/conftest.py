@@ -3,11 +3,13 @@
 import functools
 import gc
 import http.server
+import io
 import logging
 import os
 import re
 import signal
 import sys
+import tarfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -111,6 +113,25 @@ def save(pixels: torch.Tensor, path: Path) -> None:
 def photo() -> Callable[[int, int, int], torch.Tensor]:
     """Make a synthetic photo from (seed, height, width)."""
     return make_photo
+
+
+@pytest.fixture
+def make_shard() -> Callable[..., Path]:
+    """Make a tar of PNG pictures, `000.png` and on, each with a caption after it; those in `broken` are none."""
+
+    def make_shard(path: Path, count: int, side: int = 8, broken: tuple[int, ...] = ()) -> Path:
+        with tarfile.open(path, "w") as archive:
+            for number in range(count):
+                encoded = io.BytesIO()
+                Image.effect_noise((side, side), 90).convert("RGB").save(encoded, "PNG")
+                pixels = b"no image" if number in broken else encoded.getvalue()
+                for name, data in ((f"{number:03}.png", pixels), (f"{number:03}.txt", f"photo {number}".encode())):
+                    info = tarfile.TarInfo(name)
+                    info.size, info.mtime = len(data), 1_700_000_000
+                    archive.addfile(info, io.BytesIO(data))
+        return path
+
+    return make_shard
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
     {"remote"},
-    {"assets", "files", "errors", "processor", "version"},
+    {"archives", "assets", "files", "errors", "processor", "version"},
     {"terminal"},
     {"compiled"},
     {"functional"},
@@ -35,6 +35,7 @@ PLACES = {
     "onnx": {"inference/backends/"},
     "onnxruntime": {"inference/backends/"},
     "openvino": {"inference/backends/"},
+    "pyarrow": {"inference/shards/"},
     "ray": {"inference/cluster/"},
     "starlette": {"web/"},
     "uvicorn": {"web/"},

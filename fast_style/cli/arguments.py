@@ -41,6 +41,22 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
 
 
+def add_engine(group: argparse._ActionsContainer, what: str, works: str) -> None:
+    """Give a command the options by which the workers of a cluster do its work.
+
+    Args:
+        group: of the command's options.
+        what: such work is for, such as `folders and addresses of many`.
+        works: what a worker does.
+    """
+    engine = f"plain (default: this process alone), or ray: workers of a Ray cluster, for {what}"
+    group.add_argument("--engine", choices=("plain", "ray"), default="plain", help=engine)
+    address = "auto or HOST:PORT: the Ray cluster to join; default: one of this machine alone, for this command"
+    group.add_argument("--ray-address", type=filled, metavar="ADDRESS", help=address)
+    workers = f"how many workers {works}; default: one a GPU, else one for every 4 cores"
+    group.add_argument("--workers", type=int, metavar="N", help=workers)
+
+
 def check_new(target: Path, overwrite: bool) -> None:
     """Tell before the work what would fail after it: that a file cannot be written, or would replace another.
 

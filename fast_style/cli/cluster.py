@@ -1,6 +1,8 @@
 """The stylizing command where pictures are made on a Ray cluster."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from fast_style.checkpoint import find_network, load_styled
 from fast_style.cli.layers import engine_of
@@ -24,16 +26,34 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         ValueError: naming the option.
     """
+    check_engine(options)
+    if options.engine != "ray":
+        return
+    if place_of(options) is None:
+        raise ValueError("engine ray writes to a folder that all workers see: give it, or an address, as --output")
+    check_networks(options.model)
+
+
+def check_engine(options: argparse.Namespace) -> None:
+    """Tell which options of a cluster do not go with the engine or the device that is chosen.
+
+    Args:
+        options: those of a command that `add_engine` has given some.
+
+    Raises:
+        ValueError: naming the option.
+    """
     if options.engine != "ray":
         for name in ("workers", "ray_address"):
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} is of a cluster: give --engine ray as well")
-        return
-    if options.device not in DEVICES:
+    elif options.device not in DEVICES:
         raise ValueError(f"engine ray shares out GPUs itself: --device is one of {', '.join(DEVICES)} with it")
-    if place_of(options) is None:
-        raise ValueError("engine ray writes to a folder that all workers see: give it, or an address, as --output")
-    if taken := [model for model in options.model if find_network(model).suffix.lower() == ".onnx"]:
+
+
+def check_networks(models: Sequence[Path]) -> None:
+    """Raise ValueError if one of some networks is a file that is not sent to workers."""
+    if taken := [model for model in models if find_network(model).suffix.lower() == ".onnx"]:
         raise ValueError(f"engine ray sends networks, not files such as {taken[0]}: give what it was exported from")
 
 
@@ -52,8 +72,7 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
         ValueError, OSError, RuntimeError: if a network cannot be loaded.
     """
     assert job.manifest is not None  # noqa: S101 - as `check` has seen
-    networks = [frozen(load_styled(layer.model, layer.style, layer.style_map)) for layer in job.layers]
-    recipe = cluster.Recipe(networks, job.control, job.masks, engine_of(options))
+    recipe = recipe_of(job, options)
     due = list(job.plan.jobs) if job.settings.overwrite else undone(job.plan.jobs)
     done = len(job.plan.jobs) - len(due)
     if not due:
@@ -74,3 +93,13 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
     tally.skipped = done
     job.end(tally)
     return tally, backends
+
+
+def recipe_of(job: PictureJob, options: argparse.Namespace) -> cluster.Recipe:
+    """Load what workers make pictures with.
+
+    Raises:
+        ValueError, OSError, RuntimeError: if a network cannot be loaded.
+    """
+    networks = [frozen(load_styled(layer.model, layer.style, layer.style_map)) for layer in job.layers]
+    return cluster.Recipe(networks, job.control, job.masks, engine_of(options))

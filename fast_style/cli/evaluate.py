@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
-from fast_style.checkpoint import styles_of, takes_style
-from fast_style.cli import evaluate_film, evaluate_sets
+from fast_style.cli import evaluate_cluster, evaluate_film, evaluate_sets
 from fast_style.cli.arguments import check_new, check_picture
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
+from fast_style.cli.evaluate_ways import PICTURES, Photos, stylizers_of, ways_of
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.networks import fetched
-from fast_style.data import HeldOut, ImageSource, StyleSource, load_style
+from fast_style.data import HeldOut, ImageSource, load_style
 from fast_style.evaluate import Scores, evaluate
 from fast_style.files import replacing
-from fast_style.inference.stylizer import Stylizer
 from fast_style.losses import PerceptualLoss
-from fast_style.optimize import Objective, Style, minimize
 from fast_style.terminal import show
-
-PICTURES = 6  # photos on the contact sheet
-
-Stylize = Callable[[Tensor], Tensor]
 
 
 def run(options: argparse.Namespace) -> None:
@@ -50,12 +44,13 @@ def run(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     keep_memory()
+    evaluate_cluster.check(options)
     options.model = options.model and [fetched(model) for model in options.model]
     if options.pictures is not None:
         evaluate_sets.run(options)
         return
     if options.video is not None:
-        evaluate_film.run(options, _stylizers)
+        evaluate_film.run(options, stylizers_of)
         return
     if options.sheet is not None:
         check_picture(options.sheet, options.overwrite)
@@ -66,65 +61,30 @@ def _run(options: argparse.Namespace) -> None:
     source = ImageSource(options.content)
     if source.left_out:
         print(source.left_out, file=sys.stderr)
-    photos = _Photos(HeldOut(source, options.size))
+    photos = Photos(HeldOut(source, options.size))
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
-    ways = _ways(options, style, loss)
-    scores: list[Scores] = []
-    rows: list[list[Tensor]] = [list(islice(photos, PICTURES))]
-    for number, (name, stylize) in enumerate(ways, start=1):
-        print(f"{name} ({number} of {len(ways)}) …", file=sys.stderr)
-        measured, pictures = evaluate(name, stylize, photos, loss, style, PICTURES)
-        scores.append(measured)
-        if stylize is not _unchanged:
-            rows.append(pictures)
+    measured = (evaluate_cluster.measure if options.engine == "ray" else _measure)(options, photos, loss, style)
+    scores = [each for each, _ in measured]
+    shown = [(each.name, row) for number, (each, row) in enumerate(measured) if number != len(options.model)]
     _print(scores, loss, len(photos), options)
     if options.json is not None:
         _write(scores, loss, len(photos), options)
     if options.sheet is not None:
+        rows = [list(islice(photos, PICTURES)), *(row for _, row in shown)]
         images.write(options.sheet, torch.cat([torch.cat(row, dim=3) for row in _with_style(rows, style)], dim=2))
-        shown = [name for name, stylize in ways if stylize is not _unchanged]
-        print(f"wrote {options.sheet}: photos, then {', '.join(shown)}")
+        print(f"wrote {options.sheet}: photos, then {', '.join(name for name, _ in shown)}")
 
 
-class _Photos:
-    """Held-out photos (1, 3, size, size) in [0, 1], read anew whenever they are gone through: none is kept."""
-
-    def __init__(self, heldout: HeldOut) -> None:
-        self._heldout = heldout
-
-    def __len__(self) -> int:
-        return len(self._heldout)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self._heldout[index]["image"][None] for index in range(len(self)))
-
-
-def _ways(options: argparse.Namespace, style: Tensor, loss: PerceptualLoss) -> list[tuple[str, Stylize]]:
-    """List what is measured: the networks, the photo as it is, and the optimisation of the picture itself."""
-    ways: list[tuple[str, Stylize]] = [(name, stylizer.stylize) for name, stylizer in _stylizers(options)]
-    ways.append(("identity", _unchanged))
-    if options.lbfgs:
-        ways.append((f"L-BFGS {options.lbfgs}", lambda photo: _optimized(photo, style, loss, options.lbfgs)))
-    return ways
-
-
-def _stylizers(options: argparse.Namespace) -> list[tuple[str, Stylizer]]:
-    """Load the networks, with their names."""
-    found = []
-    for model in options.model:
-        chosen = None
-        if model.suffix.lower() != ".onnx" and takes_style(model):
-            if options.style is None:
-                raise ValueError(f"{model} has several styles: name one with --style")
-            chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}
-        stylizer = Stylizer.from_checkpoint(model, options.device, options.precision, options.backend, style=chosen)
-        found.append((_name(model, options.model), stylizer))
-    return found
-
-
-def _unchanged(photo: Tensor) -> Tensor:
-    return photo
+def _measure(
+    options: argparse.Namespace, photos: Photos, loss: PerceptualLoss, style: Tensor
+) -> list[tuple[Scores, list[Tensor]]]:
+    """Measure in this process."""
+    ways, measured = ways_of(stylizers_of(options), style, loss, options.lbfgs), []
+    for number, (name, stylize) in enumerate(ways, start=1):
+        print(f"{name} ({number} of {len(ways)}) …", file=sys.stderr)
+        measured.append(evaluate(name, stylize, photos, loss, style, PICTURES))
+    return measured
 
 
 def _write(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: argparse.Namespace) -> None:
@@ -134,18 +94,6 @@ def _write(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: 
     with replacing(options.json) as file:
         file.write((json.dumps(about, indent=2, allow_nan=False) + "\n").encode())
     print(f"wrote {options.json}")
-
-
-def _optimized(photo: Tensor, style: Tensor, loss: PerceptualLoss, iterations: int) -> Tensor:
-    """Take the best of some iterations of L-BFGS from the photo."""
-    objective = Objective(lambda _: loss, [Style(style)], photo)
-    best, least = photo, float("inf")
-    for number, (picture, value) in enumerate(minimize(objective, photo), start=1):
-        if value < least:
-            best, least = picture, value
-        if number == iterations:
-            break
-    return best
 
 
 def _with_style(rows: list[list[Tensor]], style: Tensor) -> list[list[Tensor]]:
@@ -158,11 +106,6 @@ def _with_style(rows: list[list[Tensor]], style: Tensor) -> list[list[Tensor]]:
     return [
         [F.pad(cell, (0, 4, 0, 4), value=1.0) for cell in (head, *row)] for head, row in zip(first, rows, strict=True)
     ]
-
-
-def _name(model: Path, models: Sequence[Path]) -> str:
-    """Call a network by its file, and by the folder as well where two files have one name."""
-    return model.stem if [other.stem for other in models].count(model.stem) == 1 else str(model.with_suffix(""))
 
 
 def _print(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: argparse.Namespace) -> None:

@@ -12,11 +12,12 @@ from fast_style.cli.encoding import encoding_of
 from fast_style.cli.layers import Layer, layers_of, load, notes_of
 from fast_style.cli.recipe import manifest_of
 from fast_style.inference.composition import RESIZED, Composition, read_masks
-from fast_style.inference.control import Control
+from fast_style.inference.control import Control, Stylize
 from fast_style.inference.jobs import Plan, plan
 from fast_style.inference.manifest import Manifest
 from fast_style.inference.pipeline import Settings, Tally
 from fast_style.inference.pipeline import run as run_jobs
+from fast_style.inference.shards import Shard, are_shards, plan_shards
 from fast_style.terminal import Stop, progress_bar
 
 
@@ -25,7 +26,8 @@ class PictureJob:
     """All that is known of the pictures before the networks are loaded.
 
     Attributes:
-        plan: what there is to stylize.
+        plan: what there is to stylize, unless it is in shards.
+        shards: the shards whose pictures are stylized.
         layers: the networks that are laid over one another.
         control: what is asked of the pictures.
         masks: one for each network, or None.
@@ -35,6 +37,7 @@ class PictureJob:
     """
 
     plan: Plan
+    shards: Sequence[Shard]
     layers: Sequence[Layer]
     control: Control
     masks: Sequence[Tensor | None]
@@ -69,10 +72,14 @@ def read_job(options: argparse.Namespace) -> PictureJob:
     settings = Settings(encoding, size=options.size, still=options.still, overwrite=options.overwrite, **given)
     control = Control(options.strength, options.preserve_color, options.stroke_size, options.effort)
     layers = layers_of(options)
-    planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+    planned, shards = Plan([]), []
+    if are_shards(options.input):
+        shards = plan_shards(options.input, options.output)
+    else:
+        planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
     masks = read_masks(options.mask, len(layers))
     notes = [*planned.left_out, *notes_of(layers), *(note for text in options.style if (note := note_of(text)))]
-    return PictureJob(planned, layers, control, masks, settings, manifest_of(options, layers), notes)
+    return PictureJob(planned, shards, layers, control, masks, settings, manifest_of(options, layers), notes)
 
 
 def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
@@ -84,18 +91,37 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
     Raises:
         ValueError, OSError, RuntimeError: if a network cannot be loaded, or an address does not answer any more.
     """
+    composition, backends = loaded(job, options)
+    stop = Stop()
+    with stop.listening(), progress_bar("stylizing") as progress:
+        stylize = interruptible(composition, stop)
+        tally = run_jobs(job.plan.jobs, stylize, job.settings, progress, lambda: stop.asked)
+    job.end(tally)
+    if composition.resized:
+        print(RESIZED, file=sys.stderr)
+    return tally, backends
+
+
+def loaded(job: PictureJob, options: argparse.Namespace) -> tuple[Composition, list[str]]:
+    """Load the networks, and begin the job.
+
+    Returns:
+        What stylizes, and what computes it.
+
+    Raises:
+        ValueError, OSError, RuntimeError: if a network cannot be loaded, or the job not begun.
+    """
     stylizers = [load(layer, options) for layer in job.layers]
     job.begin(note for stylizer in stylizers for note in stylizer.backend.notes)
-    composition = Composition([stylizer.stylize for stylizer in stylizers], job.control, job.masks)
-    stop = Stop()
+    calls = [stylizer.stylize for stylizer in stylizers]
+    return Composition(calls, job.control, job.masks), [str(stylizer.backend) for stylizer in stylizers]
+
+
+def interruptible(composition: Composition, stop: Stop) -> Stylize:
+    """Let the second Ctrl-C give up what is being stylized."""
 
     def stylize(photos: Tensor) -> Tensor:
         with stop.interruptible():
             return composition(photos)
 
-    with stop.listening(), progress_bar("stylizing") as progress:
-        tally = run_jobs(job.plan.jobs, stylize, job.settings, progress, lambda: stop.asked)
-    job.end(tally)
-    if composition.resized:
-        print(RESIZED, file=sys.stderr)
-    return tally, [str(stylizer.backend) for stylizer in stylizers]
+    return stylize

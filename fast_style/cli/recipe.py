@@ -1,7 +1,7 @@
 """What pictures depend on, so that those of one job are told from those of another."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from fast_style.cli.layers import Layer, style_files
 from fast_style.files import Place, digest_of
 from fast_style.inference.jobs import at_address
 from fast_style.inference.manifest import NAME, Manifest
+from fast_style.inference.shards import are_shards, is_tar
 from fast_style.remote import RemoteFolder, is_address
 
 PLAIN = ["strength", "preserve_color", "stroke_size", "effort", "size", "still", "profile"]
@@ -24,19 +25,40 @@ def manifest_of(options: argparse.Namespace, layers: Sequence[Layer]) -> Manifes
         layers: the networks that are laid over one another.
 
     Returns:
-        None where the pictures in a folder of this machine, as ever, tell alone what is done: unless Ray makes them, or
-        there is a manifest that another command has left. None for a single picture as well.
+        None where the pictures in a folder of this machine, as ever, tell alone what is done: unless Ray makes them,
+        they are those of shards, or there is a manifest that another command has left. None for a single picture as
+        well.
     """
-    place = place_of(options)
-    if place is None or (isinstance(place, Path) and options.engine == "plain" and not place.exists()):
+    engine = "shards" if are_shards(options.input) else options.engine
+    return manifest_in(place_of(options), engine, _recipe(options, layers))
+
+
+def manifest_in(place: Place | None, engine: str, recipe: Mapping[str, Any]) -> Manifest | None:
+    """Choose whether a job has a manifest; see `manifest_of`.
+
+    Args:
+        place: of the file, see `place_of`; None: there is no folder for it.
+        engine: what makes the pictures; in a folder of this machine `plain` needs none.
+        recipe: what the pictures depend on, by option.
+    """
+    if place is None or (isinstance(place, Path) and engine == "plain" and not place.exists()):
         return None
-    return Manifest(place, _recipe(options, layers))
+    return Manifest(place, recipe)
 
 
 def place_of(options: argparse.Namespace) -> Place | None:
-    """Name the file in which a manifest would lie; None where the output is no folder."""
+    """Name the file in which a manifest of `stylize` would lie; None where the output is no folder."""
     output = options.output
-    place = at_address(output) if output is not None and is_address(output) else output
+    if output is None or not are_shards(options.input):
+        return place_in(output)
+    if is_tar(output):
+        output = output.parent if isinstance(output, Path) else output.rpartition("/")[0]
+    return (RemoteFolder(output) if isinstance(output, str) else output) / NAME
+
+
+def place_in(output: Path | str | None) -> Place | None:
+    """Name the file in which a manifest would lie; None where the output is no folder."""
+    place = at_address(output) if isinstance(output, str) else output
     if isinstance(place, RemoteFolder) or (isinstance(place, Path) and (not place.suffix or place.is_dir())):
         return place / NAME
     return None

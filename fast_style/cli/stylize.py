@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fast_style.checkpoint import describe, keep_styles, networks_in
-from fast_style.cli import cluster, film
+from fast_style.cli import cluster, film, shards
 from fast_style.cli.arguments import check_new
 from fast_style.cli.layers import Layer, notes_of
 from fast_style.cli.networks import fetched, of_gallery
@@ -39,11 +39,13 @@ def run(options: argparse.Namespace) -> None:
             return
         cluster.check(options)
         job = read_job(options)
-        tally, backends = (cluster.do if options.engine == "ray" else do)(job, options)
+        way = shards.do if job.shards else cluster.do if options.engine == "ray" else do
+        tally, backends = way(job, options)
     for sentence in (*tally.notes, *tally.failures):
         print(sentence, file=sys.stderr)
     if tally.stopped:
-        print(f"interrupted: {tally}, of {len(job.plan.jobs)} images", file=sys.stderr)
+        whole = f"{len(job.shards)} shards" if job.shards else f"{len(job.plan.jobs)} images"
+        print(f"interrupted: {tally}, of {whole}", file=sys.stderr)
         sys.exit(130)
     print(f"{tally}, with {', '.join(dict.fromkeys(backends)) or 'no worker'}")
     if tally.failures:

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from fast_style.archives import expand
 from fast_style.data.clips import ClipPairs
 from fast_style.data.coco import download_coco
 from fast_style.data.endless import EndlessDataModule, tell_left_out
 from fast_style.data.paintings import StyleCrops
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate, set_aside
 from fast_style.data.procedural import SHOWN_SCENES, HeldOutScenes, ProceduralImages
-from fast_style.data.shards import ShardStream, are_shards, expand
+from fast_style.data.shards import ShardStream, are_shards
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.workers import Loader
 

@@ -1,9 +1,7 @@
 """Photos in WebDataset shards, `.tar` files of images, read one after the other."""
 
 import os
-import re
 import sys
-import tarfile
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,18 +12,13 @@ from typing import BinaryIO, Self
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from fast_style.archives import expand, list_members
 from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
 from fast_style.data.sources import Roots, decode
 from fast_style.images import is_image
 from fast_style.remote import RemoteFolder, is_address
 
 Member = tuple[str, int, int]  # of a shard: name, offset, size
-
-
-def expand(roots: Roots) -> list[str]:
-    """Write out ranges of numbers in addresses and paths: `a-{00..02}.tar` is `a-00.tar`, `a-01.tar`, `a-02.tar`."""
-    given = [roots] if isinstance(roots, str | Path) else roots
-    return [address for root in given for address in _expand(str(root))]
 
 
 def are_shards(roots: Roots | None) -> bool:
@@ -240,30 +233,10 @@ def _close(fetched: Future[BinaryIO]) -> None:
 
 def _index(file: BinaryIO, shard: str, skipped: list[str]) -> list[Member]:
     """List the images of a shard; of a damaged one, those before the damage."""
-    images: list[Member] = []
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            for member in archive:
-                if member.offset_data + member.size > end:
-                    raise tarfile.ReadError(f"it ends within {member.name}")
-                if member.isfile() and is_image(member.name):
-                    images.append((member.name, member.offset_data, member.size))
-            file.seek(archive.offset)
-            if (file.read(tarfile.BLOCKSIZE) or b"cut off").strip(b"\0"):  # tarfile takes this for the end
-                raise tarfile.ReadError("a header is damaged, or it is cut off there")
-    except tarfile.TarError as error:
-        skipped.append(f"{shard} from its image {len(images)} on ({error})")
+    members, damage = list_members(file)
+    # What is packed from within a folder begins with a dot that hides nothing.
+    found = [member for member in members if is_image(member.name.removeprefix("./"))]
+    images = [(member.name, member.offset_data, member.size) for member in found]
+    if damage:
+        skipped.append(f"{shard} from its image {len(images)} on ({damage})")
     return images
-
-
-def _expand(address: str) -> list[str]:
-    found = re.search(r"\{(\d+)\.\.(\d+)\}", address)
-    if found is None:
-        return [address]
-    first, last = found.groups()
-    numbers = (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
-    return [
-        further for number in numbers for further in _expand(address[: found.start()] + number + address[found.end() :])
-    ]

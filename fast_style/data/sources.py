@@ -11,13 +11,12 @@ from typing import Any, Protocol, Self
 
 from torch import Tensor
 
+from fast_style.archives import MAX_BYTES
 from fast_style.files import as_path
 from fast_style.images import SUFFIXES, Listing, list_images, read, sift
 from fast_style.remote import RemoteFolder, is_address
 
 Roots = str | Path | Sequence[str | Path]
-# An encoded photo above this size is taken for a decompression bomb: COCO's largest has 1 MB, 100-megapixel ones 100.
-MAX_BYTES = 512 * 2**20
 ENCRYPTED = "encrypted (unpack them first)"
 
 

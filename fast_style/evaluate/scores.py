@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from fast_style.losses import PerceptualLoss
 from fast_style.metrics import feature_distance, palette_distance, ssim
 
 Stylize = Callable[[Tensor], Tensor]
+Row = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,54 @@ def evaluate(
     Raises:
         ValueError: if there are no photos, one is too small, or the loss has neither content nor style.
     """
+    kept: list[Tensor] = []
+    rows = []
+    for photo in photos:
+        row, picture = measure_photo(stylize, photo, loss, style)
+        rows.append(row)
+        kept += [picture] * (len(kept) < keep)
+    return summarize(name, rows), kept
+
+
+def measure_photo(
+    stylize: Stylize, photo: Tensor, loss: PerceptualLoss, style: Tensor
+) -> tuple[dict[str, float], Tensor]:
+    """Stylize one photo and measure the result, in float32.
+
+    Args:
+        stylize: see `evaluate`.
+        photo: (1, 3, H, W) in [0, 1], 11×11 pixels or more.
+        loss: see `evaluate`.
+        style: see `evaluate`.
+
+    Returns:
+        What it scores, for `summarize`; and the picture.
+
+    Raises:
+        ValueError: if the photo is too small, or the loss has neither content nor style.
+    """
     if not (loss.content_layers or loss.style_layers):
         raise ValueError("the loss has neither content nor style layers: give one of them a weight")
-    kept: list[Tensor] = []
-    seconds, rows = [], []
-    for photo in photos:
-        picture, duration = _timed(stylize, photo)
-        seconds.append(duration)
-        rows.append(_measure(picture, photo, loss, style))
-        kept += [picture] * (len(kept) < keep)
+    picture, seconds = _timed(stylize, photo)
+    return _measure(picture, photo, loss, style) | {"seconds": seconds}, picture
+
+
+def summarize(name: str, rows: Sequence[Mapping[str, float]]) -> Scores:
+    """Take the mean of what photos score, and of their times the median.
+
+    Args:
+        name: what the scores are called.
+        rows: of each photo what `measure_photo` returns.
+
+    Raises:
+        ValueError: if there are no photos.
+    """
     if not rows:
         raise ValueError("there are no photos to measure on")
     means = {key: statistics.fmean(row[key] for row in rows) for key in rows[0]}
     measures = {key: means.pop(key) for key in ("ssim", "feature_distance", "palette_distance")}
-    return Scores(name, means, **measures, seconds=statistics.median(seconds)), kept
+    means.pop("seconds")
+    return Scores(name, means, **measures, seconds=statistics.median(row["seconds"] for row in rows))
 
 
 def _timed(stylize: Stylize, photo: Tensor) -> tuple[Tensor, float]:

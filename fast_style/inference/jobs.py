@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from fast_style import images
 from fast_style.files import Place, as_path
-from fast_style.remote import RemoteFile, RemoteFolder, is_address
+from fast_style.remote import Folder, RemoteFile, RemoteFolder, is_address
 
 Input = Place | RemoteFolder
 P = TypeVar("P", bound=Place)
@@ -57,7 +57,7 @@ def plan(inputs: Sequence[str], output: Path | str | None, style: str, overwrite
             opened or, as output, only be read.
         ConnectionError: if an address does not answer.
     """
-    places = [place for text in inputs for place in _expand(text)]
+    places = [place for text in inputs for place in find_inputs(text)]
     target = at_address(output) if isinstance(output, str) else output
     # A glob counts as several, however many files it matches today.
     alone = len(inputs) == 1 and (is_address(inputs[0]) or as_path(inputs[0]).exists())
@@ -100,7 +100,7 @@ def at_address(text: str) -> RemoteFile | RemoteFolder:
     return RemoteFolder(text)
 
 
-def _listed(folder: RemoteFolder) -> set[str]:
+def _listed(folder: Folder) -> set[str]:
     try:
         return set(folder.list())
     except FileNotFoundError:  # not yet there
@@ -145,7 +145,13 @@ def _itself(place: Place) -> Path | str:
     return place.resolve() if isinstance(place, Path) else str(place)
 
 
-def _expand(text: str) -> Sequence[Input]:
+def find_inputs(text: str) -> Sequence[Input]:
+    """List what an input names: a file or a folder, what a glob matches, or what lies at an address.
+
+    Raises:
+        FileNotFoundError: if there is nothing.
+        ValueError: if it is empty, or an address that cannot be opened.
+    """
     if is_address(text):
         return [at_address(text)]
     path = as_path(text, "an --input")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fast_style.files import Place, replacing
@@ -18,15 +18,32 @@ class Manifest:
 
     Which pictures are done is told by the pictures themselves: each has a name that follows from its photo's, and is
     there whole or not at all. So whatever is killed, no list can be behind or ahead of what is there. The manifest adds
-    what they were made with, so that no job takes the pictures of another for its own, and how it ended.
+    what they were made with, so that no job takes the pictures of another for its own, and how it ended. It lists
+    the shards that are done, too, which would have to be opened to tell.
 
     Attributes:
         place: of the file.
         recipe: what the pictures depend on, by the names that users know: values that JSON holds.
+        shards: how many pictures those have that are done, by their names; see `keep`.
     """
 
     place: Place
     recipe: Mapping[str, Any]
+    shards: dict[str, int] = field(default_factory=dict)
+
+    def check(self, overwrite: bool) -> None:
+        """Read which shards are done, if the pictures that are there are those of this job.
+
+        Args:
+            overwrite: whether the pictures that are there are replaced.
+
+        Raises:
+            ValueError: if they are those of another job, or of a job to replace pictures that was interrupted, and are
+                not to be replaced.
+            OSError: if the file cannot be read.
+        """
+        if not overwrite:
+            self.shards.update(self._known())
 
     def begin(self, overwrite: bool) -> None:
         """Write that the job is begun, if the pictures that are there are its own.
@@ -35,12 +52,10 @@ class Manifest:
             overwrite: whether the pictures that are there are replaced.
 
         Raises:
-            ValueError: if they are those of another job, or of a job to replace pictures that was interrupted, and are
-                not to be replaced; or the address can only be read.
+            ValueError: as `check`, or if the address can only be read.
             OSError: if the file cannot be read or written.
         """
-        if not overwrite:
-            self._check()
+        self.check(overwrite)
         self._write("replacing" if overwrite else "begun")
 
     def end(self, tally: Tally) -> None:
@@ -54,14 +69,31 @@ class Manifest:
         counts = {"stylized": tally.stylized, "skipped": tally.skipped, "failed": len(tally.failures)}
         self._write("ended", counts | {"failures": tally.failures})
 
-    def _check(self) -> None:
+    def keep(self, shard: str, tally: Tally, overwrite: bool) -> None:
+        """Write that a shard is done, unless some of its pictures failed, which are tried again.
+
+        Args:
+            shard: its name among those of the job.
+            tally: of its pictures.
+            overwrite: as it was at the beginning.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        if not tally.failures:
+            self.shards[shard] = tally.stylized + tally.skipped
+            self._write("replacing" if overwrite else "begun")
+
+    def _known(self) -> dict[str, int]:
+        """Read which shards are done, if the file is of this job."""
         try:
             text = self.place.read() if isinstance(self.place, RemoteFile) else self.place.read_bytes()
         except FileNotFoundError:
-            return
+            return {}
         try:
             known = json.loads(text)
             state, recipe = known["state"], dict(known["recipe"])
+            shards = {name: int(count) for name, count in dict(known.get("shards", {})).items()}
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.place} is no manifest of a job: remove it, or give --overwrite") from error
         wanted = json.loads(json.dumps(self.recipe))
@@ -72,8 +104,11 @@ class Manifest:
             )
         if state == "replacing":
             raise ValueError(f"{self.place} is of a job that was replacing pictures: give --overwrite again")
+        return shards
 
     def _write(self, state: str, more: Mapping[str, Any] | None = None) -> None:
         about = {"state": state, "recipe": dict(self.recipe), **(more or {})}
+        if self.shards:
+            about["shards"] = self.shards
         with replacing(self.place) as file:
             file.write(json.dumps(about, indent=1, ensure_ascii=False).encode())

@@ -4,7 +4,7 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -73,6 +73,18 @@ class Tally:
 
     def __str__(self) -> str:
         return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Add up what has become of several lots of jobs."""
+    parts = list(tallies)
+    return Tally(
+        sum(part.stylized for part in parts),
+        sum(part.skipped for part in parts),
+        [failure for part in parts for failure in part.failures],
+        any(part.stopped for part in parts),
+        [note for part in parts for note in part.notes],
+    )
 
 
 def run(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fast_style import images
 from fast_style.__main__ import run as run_command
-from fast_style.cli import optimize as command
+from fast_style.cli import optimizing as command
 from fast_style.cli.config import CONFIGS
 from fast_style.functional import luma
 

@@ -15,20 +15,21 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from fast_style import remote
+from fast_style.archives import expand
 from fast_style.data.photos import collate
-from fast_style.data.shards import ShardStream, are_shards, expand
+from fast_style.data.shards import ShardStream, are_shards
 
 COUNTS = (5, 3, 4)
 
 
-def write_shard(path, colours, broken=()):
+def write_shard(path, colours, broken=(), folder=""):
     """A shard of images, each of one colour; between them the captions that such shards hold."""
     with tarfile.open(path, "w") as archive:
         for number, colour in enumerate(colours):
             image = io.BytesIO()
             Image.new("RGB", (24, 20), (colour, colour, colour)).save(image, "PNG")
             pixels = b"no image" if number in broken else image.getvalue()
-            for name, data in ((f"{number:05}.txt", b"a photo"), (f"{number:05}.png", pixels)):
+            for name, data in ((f"{folder}{number:05}.txt", b"a photo"), (f"{folder}{number:05}.png", pixels)):
                 info = tarfile.TarInfo(name)
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
@@ -47,9 +48,7 @@ def colours(stream, count):
     return [round(sample["image"].mean().item() * 255) for sample in itertools.islice(stream, count)]
 
 
-def test_ranges_of_numbers():
-    assert expand("s3://b/a-{08..10}.tar") == ["s3://b/a-08.tar", "s3://b/a-09.tar", "s3://b/a-10.tar"]
-    assert expand(["x.tar", "{0..1}/{2..3}.tar"]) == ["x.tar", "0/2.tar", "0/3.tar", "1/2.tar", "1/3.tar"]
+def test_what_is_a_shard():
     assert are_shards("a-{0..5}.tar")
     assert not are_shards(["a.tar", "photos"])
     assert not are_shards(None)
@@ -62,6 +61,11 @@ def test_an_epoch_sees_every_photo_once_in_an_order_of_its_own(shards):
     assert len({tuple(epoch) for epoch in epochs}) == 3
     assert colours(ShardStream(shards, 8), 36) == seen
     assert colours(ShardStream(shards, 8, seed=1), 36) != seen
+
+
+def test_what_is_packed_from_within_a_folder(tmp_path):
+    write_shard(tmp_path / "a.tar", [7], folder="./")
+    assert colours(ShardStream([str(tmp_path / "a.tar")], 8), 1) == [7]
 
 
 def test_samples_are_crops(shards):

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from fast_style.cli.arguments import Parser, add_overwrite, filled, path, place
+from fast_style.cli.arguments import Parser, add_engine, add_overwrite, filled, path, place
 
 
 def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
@@ -77,6 +77,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps; of the networks")
     parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
     parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    add_engine(parser, "many photos", "measure")
     add_overwrite(parser)
     settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19 (so with --pictures)"
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from fast_style.cli.arguments import Parser, add_overwrite, filled, path
+from fast_style.cli.arguments import Parser, add_engine, add_overwrite, filled, path, place
 
 COARSEST = 128
 EPILOG = """Settings of the losses: --set loss=wasserstein loss_network=vgg19 loss_network.weights=FILE
@@ -41,10 +41,13 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--content", type=path, metavar="FILE", help="what it shall show; left out: a texture")
+    content = "what it shall show: a photo; or several, folders, globs and addresses of them, a picture each; left "
+    content += "out: a texture"
+    parser.add_argument("--content", type=filled, nargs="+", action="extend", metavar="FILE", help=content)
     styles = "style images: files, URLs, or names of shipped styles"
     parser.add_argument("--style", type=filled, nargs="+", action="extend", required=True, metavar="FILE", help=styles)
-    parser.add_argument("--output", type=path, required=True, metavar="FILE", help="the picture to write")
+    output = "the picture to write; of many a folder, which mirrors a single folder, or its address"
+    parser.add_argument("--output", type=place, required=True, metavar="FILE", help=output)
     weights = "of each style, against the others"
     parser.add_argument("--weights", type=float, nargs="+", action="extend", metavar="W", help=weights)
     mask = "for each style an image, white where it applies"
@@ -70,6 +73,7 @@ def _add_optimisation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preview", type=int, default=0, metavar="N", help="write the picture every N iterations")
     parser.add_argument("--logdir", type=path, metavar="FOLDER", help="losses and pictures for TensorBoard")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    add_engine(parser, "many photos", "optimise")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
     settings = "settings of the losses, NAME=VALUE as in training"
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=settings)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from fast_style.cli.arguments import Parser, add_overwrite, filled, path, place
+from fast_style.cli.arguments import Parser, add_engine, add_overwrite, filled, path, place
 
 MAX_SIDE = 65_500  # of a JPEG file
 
@@ -65,11 +65,12 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    photos = "files, globs, folders with subfolders, or addresses of them (s3://…, gs://…, https://…); or films (.mp4, "
-    photos += ".mov, .mkv, .webm, .avi, …)"
+    photos = "files, globs, folders with subfolders, or addresses of them (s3://…, gs://…, https://…); shards (.tar, "
+    photos += ".parquet, photos-{0000..0099}.tar); or films (.mp4, .mov, .mkv, .webm, .avi, …)"
     parser.add_argument("--input", type=filled, nargs="+", metavar="PATH", help=photos)
     where = "a file for one input file, else a folder (with a subfolder for each of several input folders); "
-    where += "or the address of one; default: NAME-MODEL, or NAME-STYLE, beside each input"
+    where += "or the address of one; FOLDER/*.tar for shards of the same names; default: NAME-MODEL, or "
+    where += "NAME-STYLE, beside each input"
     parser.add_argument("--output", type=place, metavar="PATH", help=where)
     add_overwrite(parser)
 
@@ -96,12 +97,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tile", default="auto", metavar="N", help=tile)
     batch = "stylize N images of one size together (1), which some GPUs do faster"
     group.add_argument("--batch-size", type=int, metavar="N", help=batch)
-    engine = "plain (default: this process alone), or ray: workers of a Ray cluster, for folders and addresses of many"
-    group.add_argument("--engine", choices=("plain", "ray"), default="plain", help=engine)
-    address = "auto or HOST:PORT: the Ray cluster to join; default: one of this machine alone, for this command"
-    group.add_argument("--ray-address", type=filled, metavar="ADDRESS", help=address)
-    workers = "how many workers hold the network; default: one a GPU, else one for every 4 cores"
-    group.add_argument("--workers", type=int, metavar="N", help=workers)
+    add_engine(group, "folders and addresses of many", "hold the network")
 
 
 def _add_encoding(group: argparse._ArgumentGroup) -> None:

@@ -1,7 +1,21 @@
-"""Many pictures on the machines of a Ray cluster, which is imported only when one is joined."""
+"""Many jobs on the machines of a Ray cluster, which is imported only when one is joined."""
 
-from fast_style.inference.cluster.dispatch import run
+from fast_style.inference.cluster.dispatch import Outcome, spread
 from fast_style.inference.cluster.joining import Cluster, joined
-from fast_style.inference.cluster.worker import Recipe, Worker
+from fast_style.inference.cluster.pictures import Pictures, Recipe, run
+from fast_style.inference.cluster.shards import run_shards
+from fast_style.inference.cluster.worker import Craft, Work, Worker
 
-__all__ = ["Cluster", "Recipe", "Worker", "joined", "run"]
+__all__ = [
+    "Cluster",
+    "Craft",
+    "Outcome",
+    "Pictures",
+    "Recipe",
+    "Work",
+    "Worker",
+    "joined",
+    "run",
+    "run_shards",
+    "spread",
+]

@@ -1,4 +1,4 @@
-"""Sending pictures to the workers of a cluster, in parcels, and sending again what is lost with a worker."""
+"""Sending jobs to the workers of a cluster, in parcels, and sending again what is lost with a worker."""
 
 import math
 import sys
@@ -11,58 +11,70 @@ from typing import Any
 from fast_style.errors import one_line
 from fast_style.files import Place
 from fast_style.inference.cluster.joining import Cluster, import_ray
-from fast_style.inference.cluster.worker import Recipe, Worker
-from fast_style.inference.composition import RESIZED
-from fast_style.inference.jobs import Job
-from fast_style.inference.pipeline import Settings, Tally
+from fast_style.inference.cluster.worker import Craft, Worker
 
-PARCEL = 16  # pictures that a worker is sent at once
-AHEAD = 2  # parcels at each worker: while one ends and is told of, the network works on the other
-LIVES = 3  # workers that may die with a picture before it is taken for the cause
+LIVES = 3  # workers that may die with a job before it is taken for the cause
 TELL = 30.0  # seconds until the wait for a first worker is told
+Told = Callable[[Sequence[Any], Any], None]
 
 
-def run(
-    jobs: Sequence[Job],
-    recipe: Recipe,
-    settings: Settings,
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of jobs.
+
+    Attributes:
+        answers: about each parcel, in the order of the jobs.
+        stopped: whether it was stopped before all were done.
+        backends: what computed them, such as `torch fp32 on cpu`, each once.
+        notes: sentences about that, each once.
+    """
+
+    answers: list[Any]
+    stopped: bool
+    backends: list[str]
+    notes: list[str]
+
+
+def spread(
+    jobs: Sequence[Any],
+    craft: Craft,
     cluster: Cluster,
-    witness: Place,
+    witness: Place | None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> tuple[Tally, list[str]]:
-    """Do the jobs on the workers of a cluster; one that fails does not stop the others.
+    told: Told | None = None,
+) -> Outcome:
+    """Do the jobs on the workers of a cluster.
 
-    Each worker has two parcels of 16 jobs at a time, so that no more is read than is worked on. What a worker had at
-    hand that dies is sent to others, job by job, which leave out what is there already; a job with which three workers
-    have died, two of them with nothing else to do, is given up. Nothing is repeated and nothing lost, since a job's
-    output is whole or not there.
+    Each worker has a few parcels of jobs at a time, so that no more is held than is worked on. What a worker had at
+    hand that dies is sent to others, job by job; a job with which three workers have died, two of them with nothing
+    else to do, is given up.
 
     Args:
-        jobs: what to stylize; all are made.
-        recipe: what pictures are made with.
-        settings: how they are read and written.
+        jobs: what to do; all are done.
+        craft: how, see `Craft`.
         cluster: see `joined`.
-        witness: a file that lies where the pictures go, which every worker must see.
+        witness: a file or a folder that every worker must see; None: there is none.
         progress: called every now and then with how many jobs are done, and of how many.
         stop: asked every now and then; once it returns True, no more parcels are sent. None: all jobs are done. If
             KeyboardInterrupt is raised meanwhile, what is at hand is left out as well.
+        told: called with the jobs of each parcel and the answer about them, as soon as it is there.
 
     Returns:
-        What has become of the jobs, and what computed them.
+        What has become of the jobs.
 
     Raises:
         ConnectionError: if an address does not answer any more.
         ValueError, RuntimeError, OSError: what workers say that cannot begin.
     """
-    driver = _Driver(import_ray(), recipe, settings, cluster, witness)
+    driver = _Driver(import_ray(), craft, cluster, witness, told or (lambda jobs, answer: None))
     return driver.run(jobs, progress or (lambda done, total: None), stop or (lambda: False))
 
 
 @dataclass(frozen=True)
 class _Parcel:
     number: int  # of its first job
-    jobs: Sequence[Job]
+    jobs: Sequence[Any]
     deaths: int = 0
 
 
@@ -71,25 +83,24 @@ class _Driver:
     """Sends parcels to workers, and begins anew what workers that die had at hand."""
 
     ray: Any
-    recipe: Recipe
-    settings: Settings
+    craft: Craft
     cluster: Cluster
-    witness: Place
+    witness: Place | None
+    told: Told
     waiting: deque[_Parcel] = field(default_factory=deque)
     sent: dict[Any, tuple[_Parcel, Any, int]] = field(default_factory=dict)  # with the worker, and which of its lives
     lives: Counter[Any] = field(default_factory=Counter)  # of each worker: how often it has died
     rising: dict[Any, Any] = field(default_factory=dict)  # workers that load, by their answers
     free: deque[Any] = field(default_factory=deque)  # workers, once for each parcel they may have
-    tallies: dict[int, Tally] = field(default_factory=dict)
+    answers: dict[int, Any] = field(default_factory=dict)
+    done: int = 0  # jobs
     backends: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
-    told: Any = None  # where the recipe lies in the cluster
+    here: Any = None  # where the craft lies in the cluster
     tell: float = field(default_factory=lambda: time.monotonic() + TELL)
 
-    def run(
-        self, jobs: Sequence[Job], progress: Callable[[int, int], None], stop: Callable[[], bool]
-    ) -> tuple[Tally, list[str]]:
-        size = max(PARCEL, 4 * self.settings.batch_size)
+    def run(self, jobs: Sequence[Any], progress: Callable[[int, int], None], stop: Callable[[], bool]) -> Outcome:
+        size = self.craft.parcel
         starts = range(0, len(jobs), size)
         self.waiting.extend(_Parcel(start, jobs[start : start + size]) for start in starts)
         self._raise_workers(min(self.cluster.workers, len(starts)))
@@ -97,13 +108,14 @@ class _Driver:
         try:
             while (self.waiting or self.sent) and not stopped:
                 self._step()
-                progress(sum(each.stylized + len(each.failures) for each in self.tallies.values()), len(jobs))
+                progress(self.done, len(jobs))
                 stopped = stop() and bool(self.waiting)
             while self.sent:
                 self._step(more=False)
         except KeyboardInterrupt:
             stopped = True
-        return self._tally(stopped), list(self.backends)
+        answers = [self.answers[number] for number in sorted(self.answers)]
+        return Outcome(answers, stopped, list(self.backends), list(self.notes))
 
     def _step(self, more: bool = True) -> None:
         """Send what there are workers for, and take what they answer."""
@@ -118,22 +130,22 @@ class _Driver:
 
     def _raise_workers(self, count: int) -> None:
         actor = self.ray.remote(Worker).options(
-            num_cpus=self.cluster.cores, num_gpus=self.cluster.gpus, max_restarts=-1, max_concurrency=AHEAD
+            num_cpus=self.cluster.cores, num_gpus=self.cluster.gpus, max_restarts=-1, max_concurrency=self.craft.ahead
         )
-        self.told = self.ray.put(self.recipe)
+        self.here = self.ray.put(self.craft)
         for _ in range(count):
             self._raise(actor.remote())
 
     def _raise(self, worker: Any) -> None:
-        """Have a worker load the networks, at first or after it has died and Ray has begun it anew."""
-        answer = worker.ready.remote(self.told, self.settings, self.cluster.cores, self.witness)
+        """Have a worker load what it needs, at first or after it has died and Ray has begun it anew."""
+        answer = worker.ready.remote(self.here, self.cluster.cores, self.witness)
         self.rising[answer] = worker
 
     def _free(self, alone: bool) -> Any:
         """Take a worker that has nothing to do, or may have one parcel more; None if there is none."""
         for worker in dict.fromkeys(self.free):
-            if not alone or self.free.count(worker) == AHEAD:
-                for _ in range(AHEAD if alone else 1):
+            if not alone or self.free.count(worker) == self.craft.ahead:
+                for _ in range(self.craft.ahead if alone else 1):
                     self.free.remove(worker)
                 return worker
         return None
@@ -154,21 +166,24 @@ class _Driver:
             return
         self.backends |= dict.fromkeys(backends)
         self.notes |= dict.fromkeys(notes)
-        self.free.extend([worker] * AHEAD)
+        self.free.extend([worker] * self.craft.ahead)
 
     def _done(self, answer: Any) -> None:
         parcel, worker, life = self.sent.pop(answer)
         try:
-            tally, resized = self._get(answer)
+            result = self._get(answer)
         except self.ray.exceptions.RayActorError:
             if life == self.lives[worker]:  # else it is known that it died, with another parcel
                 self._bury(worker)
             self._do_again(parcel)
             return
-        self.tallies[parcel.number] = tally
-        if resized:
-            self.notes[RESIZED] = None
-        self.free.extend([worker] * (AHEAD if parcel.deaths else 1))
+        self._keep(parcel, result)
+        self.free.extend([worker] * (self.craft.ahead if parcel.deaths else 1))
+
+    def _keep(self, parcel: _Parcel, answer: Any) -> None:
+        self.answers[parcel.number] = answer
+        self.done += len(parcel.jobs)
+        self.told(parcel.jobs, answer)
 
     def _bury(self, worker: Any) -> None:
         """Put to work the process that takes the place of one that died."""
@@ -183,8 +198,7 @@ class _Driver:
             if again.deaths < LIVES:
                 self.waiting.appendleft(again)
             else:
-                sentence = f"cannot stylize {job.source}: {LIVES} workers died with it, for lack of memory perhaps"
-                self.tallies[again.number] = Tally(failures=[sentence])
+                self._keep(again, self.craft.given_up(job, f"{LIVES} workers died with it, for lack of memory perhaps"))
 
     def _get(self, answer: Any) -> Any:
         """Take what a worker answers; what it raises is raised as it was."""
@@ -192,13 +206,3 @@ class _Driver:
             return self.ray.get(answer)
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
-
-    def _tally(self, stopped: bool) -> Tally:
-        parts = [self.tallies[number] for number in sorted(self.tallies)]
-        return Tally(
-            sum(part.stylized for part in parts),
-            0,
-            [failure for part in parts for failure in part.failures],
-            stopped,
-            [*self.notes, *(note for part in parts for note in part.notes)],
-        )

@@ -1,89 +1,82 @@
-"""What each worker of a cluster does: the pipeline of this house."""
+"""What each worker of a cluster does: whatever craft it is sent."""
 
 import socket
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
 from fast_style.files import Place
-from fast_style.inference.composition import Composition
-from fast_style.inference.control import Control
-from fast_style.inference.jobs import Job
-from fast_style.inference.pipeline import Settings, Tally
-from fast_style.inference.pipeline import run as run_here
-from fast_style.inference.stylizer import Stylizer
+
+Work = Callable[[Sequence[Any], bool], Any]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a worker makes pictures with.
+class Craft(Protocol):
+    """How a worker does jobs; both are sent to it."""
 
-    Attributes:
-        networks: laid over one another, on the CPU, see `load_styled`.
-        control: see `Control`.
-        masks: one each, see `Composition`.
-        engine: how they are computed: device, precision, backend and tile, as `Stylizer` takes them.
-    """
+    @property
+    def parcel(self) -> int:
+        """Jobs that a worker is sent at once, at least 1."""
+        ...
 
-    networks: Sequence[nn.Module]
-    control: Control
-    masks: Sequence[Tensor | None]
-    engine: dict[str, Any]
+    @property
+    def ahead(self) -> int:
+        """Parcels at each worker: two, if one may end and be told of while the worker goes on with the other."""
+        ...
+
+    def begin(self) -> tuple[Work, Sequence[str], Sequence[str]]:
+        """Load what is needed, in the worker.
+
+        Returns:
+            What does a parcel of jobs, given these and whether some may be done by a worker that died, and answers what
+            has become of them; what computes it, such as `torch fp32 on cpu`; and sentences about that.
+
+        Raises:
+            ValueError, RuntimeError, OSError: if it cannot be loaded.
+        """
+        ...
+
+    def given_up(self, job: Any, reason: str) -> Any:
+        """Return what stands for the answer about a job that is given up, or raise RuntimeError."""
+        ...
 
 
 class Worker:
-    """The pipeline in a process of its own, which holds the networks."""
+    """A craft in a process of its own."""
 
-    def ready(self, recipe: Recipe, settings: Settings, threads: int, witness: Place) -> tuple[list[str], list[str]]:
-        """Load the networks.
+    def ready(self, craft: Craft, threads: int, witness: Place | None) -> tuple[Sequence[str], Sequence[str]]:
+        """Load what the craft needs.
 
         Args:
-            recipe: what to make pictures with.
-            settings: how they are read and written.
+            craft: how jobs are done.
             threads: for computing on the CPU.
-            witness: a file that lies where the pictures go; a machine that does not see it would write elsewhere.
+            witness: a file or a folder of the job; a machine that does not see it would read and write elsewhere.
 
         Returns:
-            What computes them, such as `torch fp32 on cpu`, and sentences about that.
+            What computes, and sentences about that.
 
         Raises:
-            FileNotFoundError: if this machine does not see where the pictures go.
-            ValueError, RuntimeError: as `Stylizer`.
+            FileNotFoundError: if this machine does not see the witness.
+            ValueError, RuntimeError, OSError: as `Craft.begin`.
         """
-        if not witness.exists():
+        if witness is not None and not witness.exists():
             machine = socket.gethostname()
             raise FileNotFoundError(f"{witness} is not seen from {machine}: give a shared folder or an address")
         torch.set_num_threads(threads)
-        stylizers = [Stylizer(network, **recipe.engine) for network in recipe.networks]
-        calls = [stylizer.stylize for stylizer in stylizers]
-        self.composition, self.settings = Composition(calls, recipe.control, recipe.masks), settings
-        self.computing = threading.Lock()
-        backends = [stylizer.backend for stylizer in stylizers]
-        return [str(backend) for backend in backends], [note for backend in backends for note in backend.notes]
+        self._work, backends, notes = craft.begin()
+        return backends, notes
 
-    def work(self, jobs: Sequence[Job], again: bool) -> tuple[Tally, bool]:
+    def work(self, jobs: Sequence[Any], again: bool) -> Any:
         """Do a parcel of jobs, once it is ready, perhaps while another is done.
 
         Args:
-            jobs: all are made.
-            again: whether some may be done by a worker that died: these are counted as stylized.
+            jobs: all are done.
+            again: whether some may be done by a worker that died.
 
         Returns:
-            What has become of them, and whether masks were resized.
+            What has become of them.
 
         Raises:
             ConnectionError: if an address does not answer any more.
         """
-        composition = self.composition
-        left = [job for job in jobs if not (again and not self.settings.overwrite and job.target.exists())]
-
-        def stylize(photos: Tensor) -> Tensor:
-            with self.computing:  # the reading and writing of two parcels overlap, not the network's work on them
-                return composition(photos)
-
-        tally = run_here(left, stylize, replace(self.settings, overwrite=True))
-        return replace(tally, stylized=tally.stylized + len(jobs) - len(left)), composition.resized
+        return self._work(jobs, again)

@@ -5,18 +5,20 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import PIL.Image
 import pytest
 import torch
 
-from fast_style.inference.cluster import Cluster, Recipe, Worker, joined, run
+from fast_style.inference.cluster import Cluster, Pictures, Recipe, Worker, joined, run, run_shards
 from fast_style.inference.composition import Composition
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
 from fast_style.inference.pipeline import Settings
 from fast_style.inference.pipeline import run as run_here
+from fast_style.inference.shards import Shard, stylize_shard
 
 ENGINE = {"device": "cpu", "precision": "fp32", "backend": "torch", "tile": "off"}
 
@@ -108,6 +110,32 @@ def test_a_network_that_cannot_run(workers, jobs, witness):
         run(jobs, wrong, Settings(), workers, witness)
 
 
+def test_shards_whose_worker_is_killed(workers, make_shard, witness, tmp_path):
+    """The shard at hand is done again, and those that are done are whole."""
+    shards = [
+        Shard(make_shard(tmp_path / f"{number}.tar", 5, side=8 + number), tmp_path / "out" / f"{number}.tar")
+        for number in range(4)
+    ]
+    (tmp_path / "fuses" / "10").mkdir(parents=True)
+    (tmp_path / "fuses" / "10" / "fuse").touch()
+    told = []
+    tally, _ = run_shards(
+        shards,
+        recipe(Inverts(tmp_path / "fuses")),
+        Settings(),
+        workers,
+        witness,
+        told=lambda shard, tally: told.append((shard.name, tally.stylized)),
+    )
+    assert (tally.stylized, tally.failures) == (20, [])
+    assert sorted(told) == [(f"{number}.tar", 5) for number in range(4)]
+    assert not list((tmp_path / "fuses").rglob("fuse"))
+    composition = Composition([Inverts()], Control(strength=0.5), [None])
+    for shard in shards:
+        assert stylize_shard(replace(shard, target=tmp_path / "here.tar"), composition, Settings(overwrite=True))
+        assert (tmp_path / "here.tar").read_bytes() == shard.target.read_bytes()
+
+
 def test_a_machine_that_sees_another_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere is not seen from .*: give a shared folder or an address"):
-        Worker().ready(recipe(Inverts()), Settings(), 1, tmp_path / "nowhere")
+        Worker().ready(Pictures(recipe(Inverts()), Settings()), 1, tmp_path / "nowhere")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fast_style.inference.cluster import Cluster, Recipe, dispatch, run
+from fast_style.inference.cluster import Cluster, Recipe, dispatch, pictures, run
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
 from fast_style.inference.pipeline import Settings, Tally
@@ -112,7 +112,7 @@ def test_all_is_done_once_and_told_in_order(do):
 def test_a_worker_has_two_parcels_at_most(do):
     ray = Ray()
     do(ray)
-    assert ray.most == dispatch.AHEAD
+    assert ray.most == pictures.AHEAD
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,0 +1,193 @@
+"""One picture that is optimised, and what it is optimised with."""
+
+import argparse
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from fast_style import images
+from fast_style.cli.config import build, compose
+from fast_style.data import find_style
+from fast_style.files import Place, as_path
+from fast_style.functional import luma
+from fast_style.inference.control import match_colours, with_colours_of
+from fast_style.optimize import MARGIN, Size, Step, Style, optimize, resize, scales
+
+MAX_SIDE = 8192
+NAMED = ("auto", "content", "style", "noise")  # what a picture may start from that is no file
+TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
+SPARE = 2  # style images are decoded reduced as long as they stay this many times larger than wanted
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What pictures are optimised with, whatever they show; read once, and sent to workers.
+
+    Attributes:
+        options: see `fast_style.cli.parsers.optimize`.
+        config: settings of the losses.
+        network: the loss network.
+        styles: style images (1, 3, H, W) in [0, 1].
+        masks: where each of them applies.
+        init: a picture to start from; None: it is none of a file.
+    """
+
+    options: argparse.Namespace
+    config: DictConfig
+    network: nn.Module
+    styles: Sequence[Tensor]
+    masks: Sequence[Tensor | None]
+    init: Tensor | None
+
+    @classmethod
+    def read(cls, options: argparse.Namespace) -> "Materials":
+        """Read all that does not depend on what a picture shows.
+
+        Raises:
+            ValueError, OSError, RuntimeError: after misuse.
+        """
+        torch.manual_seed(options.seed)
+        texture = [] if options.content else ["loss.content_weight=0", "++loss.terms={}", "++loss.term_weights={}"]
+        tile = ["++loss_network.padding_mode=circular"] if options.tileable else []
+        config = compose("losses", [*options.set, *texture, *tile])
+        enough = math.ceil(SPARE * options.style_scale * max(_size(options.size, None)))
+        count = len(options.style)
+        for what, values in (("weights", options.weights), ("masks", options.mask)):
+            if values and len(values) != count:
+                raise ValueError(f"{count} style images take {count} {what}, got {len(values)}")
+        masks: list[Tensor | None] = [luma(read(path)) for path in options.mask]
+        styles = [read(find_style(style), enough) for style in options.style]
+        init = None if options.init in NAMED else read(as_path(options.init))
+        network = build(config.loss_network).to(memory_format=torch.channels_last)
+        return cls(options, config, network, styles, masks or [None] * count, init)
+
+    def begin(self, content: Tensor | None, device: torch.device) -> "Problem":
+        """Begin a picture, the same whatever was optimised before it.
+
+        Args:
+            content: what it shall show, (1, 3, H, W) in [0, 1]; None: nothing, it is a texture.
+            device: where it is computed.
+
+        Raises:
+            ValueError: after misuse.
+        """
+        options = self.options
+        torch.manual_seed(options.seed)
+        content = None if content is None else content.to(device)
+        size = _size(options.size, content)
+        styles = self._styles(content, device)
+        sizes = _sizes(size, options.coarsest, options.tileable)
+        start = _start(options.init, self.init, content, styles, sizes[0])
+        if options.match_histogram:
+            start = match_colours(start, styles[0].image)
+        make_loss = partial(_loss, self.config, self.network.to(device))
+        iterations = [options.iterations] + [max(1, options.iterations // 2)] * (len(sizes) - 1)
+        photo = start if content is None else content
+        margin = 0 if options.tileable else MARGIN
+        scale = options.style_scale
+        steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, scale, margin)
+        return Problem(options, content, size, sizes, iterations, steps)
+
+    def _styles(self, content: Tensor | None, device: torch.device) -> list[Style]:
+        pictures = [picture.to(device) for picture in self.styles]
+        if content is not None and self.options.preserve_color == "histogram":
+            pictures = [match_colours(picture, content) for picture in pictures]
+        masks = [None if mask is None else mask.to(device) for mask in self.masks]
+        weights = self.options.weights or [1.0] * len(pictures)
+        return [Style(*parts) for parts in zip(pictures, weights, masks, strict=True)]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A picture that is optimised.
+
+    Attributes:
+        options: see `fast_style.cli.parsers.optimize`.
+        content: what it shall show; None: nothing.
+        size: its height and width.
+        sizes: of each scale.
+        iterations: of each scale.
+        steps: what the iterations find, one after the other.
+    """
+
+    options: argparse.Namespace
+    content: Tensor | None
+    size: Size
+    sizes: Sequence[Size]
+    iterations: Sequence[int]
+    steps: Iterator[Step]
+
+    def write(self, target: Place, picture: Tensor) -> None:
+        """Write what was found, of the size and in the colours that are asked for.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        picture = _resize_tile(picture, self.size) if self.options.tileable else resize(picture, self.size)
+        if self.content is not None and self.options.preserve_color == "luminance":
+            picture = with_colours_of(resize(self.content, self.size), picture)
+        images.write(target, picture)
+
+
+def read(source: Place, min_side: int | None = None) -> Tensor:
+    """Read an image as (1, 3, H, W) in [0, 1]; a large one may come back smaller, its short side at least so long."""
+    return images.to_float(images.read(source, min_side))[None]
+
+
+def _loss(config: DictConfig, network: nn.Module, style: Tensor) -> Any:
+    return build(config.loss, loss_network=network, style=style).to(style.device)
+
+
+def _start(init: str, picture: Tensor | None, content: Tensor | None, styles: Sequence[Style], size: Size) -> Tensor:
+    """Make what the optimisation begins with."""
+    image = styles[0].image
+    if picture is not None:
+        return picture.to(image)
+    if init == "auto":
+        init = "noise" if content is None else "content"
+    if init == "content":
+        if content is None:
+            raise ValueError("--init content needs --content FILE")
+        return content
+    if init == "style":
+        return image
+    mean, std = image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True)
+    return (mean + std * torch.randn(1, 3, *size).to(image)).clamp(0, 1)
+
+
+def _size(given: str | None, content: Tensor | None) -> Size:
+    """Read N (the long side) or WxH: height and width."""
+    parts = re.fullmatch(r"(\d+)(?:x(\d+))?", given or "512")
+    sides = [int(side) for side in parts.groups() if side] if parts else []
+    if not sides or not all(16 <= side <= MAX_SIDE for side in sides):
+        raise ValueError(f"--size must be N or WxH, of 16 to {MAX_SIDE} pixels a side, got {given}")
+    if len(sides) == 2:
+        return sides[1], sides[0]
+    if content is None:
+        return sides[0], sides[0]
+    h, w = content.shape[2:]
+    return max(1, round(h * sides[0] / max(h, w))), max(1, round(w * sides[0] / max(h, w)))
+
+
+def _sizes(size: Size, coarsest: int, tileable: bool) -> list[Size]:
+    """List the sizes from coarse to fine; of a tile, that last one is rounded up to what the loss network halves."""
+    if not tileable:
+        return scales(size, coarsest)
+    height, width = (TILE * math.ceil(side / TILE) for side in size)
+    sizes = scales((height, width), coarsest)
+    return [(TILE * math.ceil(height / TILE), TILE * math.ceil(width / TILE)) for height, width in sizes]
+
+
+def _resize_tile(picture: Tensor, size: Size) -> Tensor:
+    """Resize as if the picture went on beyond its edges."""
+    if picture.shape[2:] == size:
+        return picture
+    tiled = resize(picture.repeat(1, 1, 3, 3), (3 * size[0], 3 * size[1]))
+    return tiled[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
