@@ -16,7 +16,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def check(options: argparse.Namespace) -> None:
-    """Tell which options do not go with the engine that is chosen.
+    """Tell which options of pictures do not go with the engine that is chosen.
 
     Args:
         options: see `fast_style.cli.parsers.stylize`.
@@ -24,6 +24,13 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         ValueError: naming the option.
     """
+    check_engine(options)
+    if options.engine == "ray" and place_of(options) is None:
+        raise ValueError("engine ray writes to a folder that all workers see: give it, or an address, as --output")
+
+
+def check_engine(options: argparse.Namespace) -> None:
+    """Tell which options of pictures and of films do not go with the engine that is chosen; ValueError names one."""
     if options.engine != "ray":
         for name in ("workers", "ray_address"):
             if getattr(options, name) is not None:
@@ -31,8 +38,6 @@ def check(options: argparse.Namespace) -> None:
         return
     if options.device not in DEVICES:
         raise ValueError(f"engine ray shares out GPUs itself: --device is one of {', '.join(DEVICES)} with it")
-    if place_of(options) is None:
-        raise ValueError("engine ray writes to a folder that all workers see: give it, or an address, as --output")
     if taken := [model for model in options.model if find_network(model).suffix.lower() == ".onnx"]:
         raise ValueError(f"engine ray sends networks, not files such as {taken[0]}: give what it was exported from")
 

@@ -96,7 +96,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tile", default="auto", metavar="N", help=tile)
     batch = "stylize N images of one size together (1), which some GPUs do faster"
     group.add_argument("--batch-size", type=int, metavar="N", help=batch)
-    engine = "plain (default: this process alone), or ray: workers of a Ray cluster, for folders and addresses of many"
+    engine = "plain (default: this process alone), or ray: workers of a Ray cluster, for many images and long films"
     group.add_argument("--engine", choices=("plain", "ray"), default="plain", help=engine)
     address = "auto or HOST:PORT: the Ray cluster to join; default: one of this machine alone, for this command"
     group.add_argument("--ray-address", type=filled, metavar="ADDRESS", help=address)
