@@ -4,15 +4,18 @@
 
 Pictures go from a bucket to a bucket of an object store on this machine (moto), which keeps every version of what is
 written, so that a picture that is written twice is seen. Every so many seconds a worker is killed without warning. The
-command is started anew, into another folder of the bucket, until the time is up; the last one is left to end by itself.
+command is started anew, into another folder of the bucket, until the time is up, which counts from the first worker on,
+or one ends badly; the last one is left to end by itself.
 
-The exit code is 1 unless as many pictures come out as go in, none is written twice, none fails and every command ends
-well. Needs the extra `ray`, `moto[server]` and `s3fs`, and Linux for processes.
+The exit code is 1 unless as many pictures come out as go in, none is written twice, none fails, every command ends well
+and a worker was killed. Needs the extra `ray`, `moto[server]` and `s3fs`, and Linux for processes.
 """
 
 import argparse
 import io
 import json
+import logging
+import math
 import os
 import random
 import signal
@@ -39,6 +42,7 @@ def main() -> None:
 
     options = parse()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server.start()
     try:
         result = soak(options, "http://{}:{}".format(*server.get_host_and_port()))
@@ -48,7 +52,8 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     equal = result["pictures_out"] == result["pictures_in"] > 0
-    sys.exit(0 if equal and not (result["written_twice"] or result["failures"] or result["bad_ends"]) else 1)
+    wrong = result["written_twice"] or result["failures"] or result["bad_ends"]
+    sys.exit(0 if equal and result["kills"] and not wrong else 1)
 
 
 def parse() -> argparse.Namespace:
@@ -78,12 +83,11 @@ def soak(options: argparse.Namespace, address: str) -> dict[str, Any]:
     client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     put_photos(client, options)
     counts: Counter[str] = Counter(commands=0, kills=0, failures=0, bad_ends=0)
-    draws = random.Random(options.seed)  # noqa: S311 - not for secrets
-    end = time.monotonic() + options.seconds
-    while time.monotonic() < end:
+    killer = Killer(options, counts)
+    while time.monotonic() < killer.end and not counts["bad_ends"]:
         output = f"out{counts['commands']}"
         counts["commands"] += 1
-        run(options, output, end, draws, counts)
+        run(options, output, killer, counts)
         counts["failures"] += failed_in(client, output)
     versions = versions_of(client)
     return {
@@ -107,8 +111,8 @@ def put_photos(client: Any, options: argparse.Namespace) -> None:
         client.put_object(Bucket=BUCKET, Key=f"in/{number:06}.jpg", Body=files[number % len(files)])
 
 
-def run(options: argparse.Namespace, output: str, end: float, draws: random.Random, counts: Counter[str]) -> None:
-    """Stylize all photos into a folder of the bucket, and kill workers meanwhile until `end`; count what happens."""
+def run(options: argparse.Namespace, output: str, killer: "Killer", counts: Counter[str]) -> None:
+    """Stylize all photos into a folder of the bucket, and let workers be killed meanwhile; count how it ends."""
     words = ["--model", options.model, "--input", f"s3://{BUCKET}/in", "--output", f"s3://{BUCKET}/{output}"]
     words += ["--engine", "ray", "--workers", str(options.workers), "--device", "cpu"]
     command = [sys.executable, "-m", "fast_style", "stylize", *words]
@@ -117,12 +121,11 @@ def run(options: argparse.Namespace, output: str, end: float, draws: random.Rand
     ) as process:
         try:
             while True:
-                left = end - time.monotonic()
                 try:
-                    told, _ = process.communicate(timeout=options.every if left > options.every else None)
+                    told, _ = process.communicate(timeout=1.0)
                     break
                 except subprocess.TimeoutExpired:
-                    kill_one(process.pid, draws, counts)
+                    killer.look(process.pid)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
@@ -131,11 +134,27 @@ def run(options: argparse.Namespace, output: str, end: float, draws: random.Rand
         print(f"the command ended with {process.returncode}: {told[-600:]}", file=sys.stderr)
 
 
-def kill_one(root: int, draws: random.Random, counts: Counter[str]) -> None:
-    """Kill a worker among the processes that a command has started, if there is one."""
-    if workers := workers_of(root):
-        os.kill(draws.choice(workers), signal.SIGKILL)
-        counts["kills"] += 1
+class Killer:
+    """Kills a worker every so many seconds, from the first one on and until the time is up.
+
+    Attributes:
+        end: when the time is up.
+    """
+
+    def __init__(self, options: argparse.Namespace, counts: Counter[str]) -> None:
+        self.options, self.counts = options, counts
+        self.random = random.Random(options.seed)  # noqa: S311 - not for secrets
+        self.end, self.due = math.inf, math.inf
+
+    def look(self, root: int) -> None:
+        """Kill a worker among the processes that a command has started, if it is time and there is one."""
+        now, workers = time.monotonic(), workers_of(root)
+        if workers and self.end == math.inf:
+            self.end, self.due = now + self.options.seconds, now + self.options.every
+        if workers and self.due <= now < self.end:
+            os.kill(self.random.choice(workers), signal.SIGKILL)
+            self.counts["kills"] += 1
+            self.due = now + self.options.every
 
 
 def workers_of(root: int) -> list[int]:
