@@ -18,7 +18,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def check(options: argparse.Namespace) -> None:
-    """Tell which options do not go with the engine that is chosen.
+    """Tell which options of pictures do not go with the engine that is chosen.
 
     Args:
         options: see `fast_style.cli.parsers.stylize`.
@@ -27,11 +27,10 @@ def check(options: argparse.Namespace) -> None:
         ValueError: naming the option.
     """
     check_engine(options)
-    if options.engine != "ray":
-        return
-    if place_of(options) is None:
-        raise ValueError("engine ray writes to a folder that all workers see: give it, or an address, as --output")
-    check_networks(options.model)
+    if options.engine == "ray":
+        if place_of(options) is None:
+            raise ValueError("engine ray writes to a folder that all workers see: give it, or an address, as --output")
+        check_networks(options.model)
 
 
 def check_engine(options: argparse.Namespace) -> None:

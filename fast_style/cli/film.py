@@ -8,20 +8,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from torch import Tensor
-
 from fast_style import images, video
 from fast_style.checkpoint import find_network
 from fast_style.cli import preview
 from fast_style.cli.encoding import encoding_of
 from fast_style.cli.film_checks import THREADS, check_options, look_of, opened
-from fast_style.cli.film_masks import masks_of
+from fast_style.cli.film_making import Maker, maker_of
+from fast_style.cli.film_masks import Masks, masks_of
 from fast_style.cli.film_networks import Networks
 from fast_style.cli.film_plan import is_asked_for, plan_films
 from fast_style.errors import one_line
+from fast_style.inference.composition import RESIZED
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
-from fast_style.inference.moving import MovingComposition
 from fast_style.terminal import Stop, progress_bar
 
 __all__ = ["is_asked_for", "run"]
@@ -47,18 +46,20 @@ def run(options: argparse.Namespace) -> None:
         return
     encoding = encoding_of(options)
     jobs, skipped = plan_films(options, networks.name)
+    if options.engine == "ray":  # workers may be in other folders
+        jobs = [Job(job.source.absolute(), job.target.absolute()) for job in jobs]
     films = [opened(job, wanted, encoding, options) for job in jobs]
-    masks = masks_of(options.mask, networks.count, films)
-    networks.load()
-    recipes = [_recipe(job, wanted, networks, control, options) for job in jobs]
-    targets = [_target(*each, encoding, options) for each in zip(jobs, films, recipes, strict=True)]
-    for note in dict.fromkeys([*networks.notes, *(note for film in films for note in film.notes)]):
-        print(note, file=sys.stderr)
+    placed = [path.absolute() for path in options.mask] if options.engine == "ray" else options.mask
+    masks = masks_of(placed, networks.count, films)
     failures, stop = 0, Stop()
-    with stop.listening():
-        for job, film, mask, target in zip(jobs, films, masks, targets, strict=True):
-            composition = MovingComposition(networks.at, control, mask)
-            failures += not _make(job, film, composition, target, stop, options.smooth, str(networks))
+    with maker_of(options, networks, control, films) as maker:
+        recipes = [_recipe(job, wanted, networks, maker, control, options) for job in jobs]
+        targets = [_target(*each, encoding, options) for each in zip(jobs, films, recipes, strict=True)]
+        for note in dict.fromkeys([*maker.notes, *(note for film in films for note in film.notes)]):
+            print(note, file=sys.stderr)
+        with stop.listening():
+            for each in zip(jobs, films, masks, targets, strict=True):
+                failures += not _make(*each, maker, stop)
     if skipped:
         print(f"skipped {skipped}, which are there already")
     if failures:
@@ -66,7 +67,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _recipe(
-    job: Job[Path], wanted: video.Wanted, networks: Networks, control: Control, options: argparse.Namespace
+    job: Job[Path],
+    wanted: video.Wanted,
+    networks: Networks,
+    maker: Maker,
+    control: Control,
+    options: argparse.Namespace,
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
     files = [find_network(model) for model in options.model] + networks.style_files
@@ -82,7 +88,7 @@ def _recipe(
         "frames": repr(wanted),
         "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower()],
         "pictures": [options.quality, options.subsampling, options.bits],
-        "computation": [str(networks), options.tile],
+        "computation": [maker.backend, options.tile],
     }
 
 
@@ -115,25 +121,18 @@ def _target(
 def _make(
     job: Job[Path],
     film: video.Film | video.FrameFolder,
-    composition: MovingComposition,
+    masks: Masks,
     target: video.Target,
+    maker: Maker,
     stop: Stop,
-    smooth: float | None,
-    backend: str,
 ) -> bool:
     """Make a film; returns whether it is whole, and exits after Ctrl-C."""
     if target.done:
         print(f"{job.target}: {target.done} frames are there, going on from there", file=sys.stderr)
     told, already, began = len(film.notes), target.done, time.monotonic()
-    smoother = video.Smoother(composition, smooth) if smooth else None
-
-    def stylize(photos: Tensor, seconds: Fraction) -> Tensor:
-        with stop.interruptible():
-            return composition(photos, seconds) if smoother is None else smoother(photos, seconds)
-
     try:
         with progress_bar("stylizing", "frames") as progress:
-            count, complete = video.run(film, stylize, target, progress, lambda: stop.asked, smoother)
+            count, complete, resized = maker.make(film, masks, target, progress, stop)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         kept = "; what is done is kept: the same command goes on from there" if target.done and target.goes_on else ""
         print(f"error: {one_line(error)}{kept}", file=sys.stderr)
@@ -141,15 +140,15 @@ def _make(
         return False
     for note in film.notes[told:]:
         print(note, file=sys.stderr)
-    if composition.resized:
-        print("masks of another size than the picture are resized to it", file=sys.stderr)
+    if resized:
+        print(RESIZED, file=sys.stderr)
     if not complete:
         _interrupted(job, target, count, already)
     if not count:
         print(f"error: no frame of {job.source} is between --start and --end", file=sys.stderr)
         return False
     rate = (count - already) / (time.monotonic() - began)
-    print(f"stylized {count} frames of {job.source} into {job.target}, {rate:.3g} frames/s, with {backend}")
+    print(f"stylized {count} frames of {job.source} into {job.target}, {rate:.3g} frames/s, with {maker.backend}")
     return True
 
 

@@ -8,16 +8,19 @@ import torch
 
 from fast_style import images, video
 from fast_style.cli.arguments import check_new
+from fast_style.cli.cluster import check_engine
 from fast_style.inference.jobs import Job
 
 THREADS = max(1, min(8, (os.cpu_count() or 1) // 2))  # of the encoder, beside the network
-ONE_PROCESS = "a film is made by one process"
 # Options of pictures, and what is done instead.
 OF_PICTURES = {
     "profile": "films keep what their colours mean",
     "batch_size": "frames of films are stylized one by one",
-    "workers": ONE_PROCESS,
-    "ray_address": ONE_PROCESS,
+}
+# What workers of a cluster, each of which has a part of a film, cannot do.
+NOT_OF_CLUSTERS = {
+    "smooth": "makes each frame of the one before",
+    "preview": "shows a film where it is made",
 }
 OF_WRITTEN_PICTURES = {
     "quality": "the quality of films is --crf",
@@ -38,9 +41,11 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--still is of animations: leave it out, or name a picture")
     if options.smooth is not None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
-    if options.engine != "plain":
-        raise ValueError(f"{ONE_PROCESS}: leave out --engine {options.engine}")
     _refuse(options, OF_PICTURES)
+    check_engine(options)
+    for name, reason in NOT_OF_CLUSTERS.items() if options.engine == "ray" else ():
+        if getattr(options, name) is not None:
+            raise ValueError(f"{_option(name)} {reason}, which takes one process: leave out --engine ray")
     if options.preview is None:
         return
     for name in NOT_OF_PREVIEWS:
@@ -59,6 +64,8 @@ def opened(
         OSError, ValueError, RuntimeError: if it cannot be read, or what is asked for cannot be written.
     """
     check_new(job.target, overwrite=True)
+    if options.engine == "ray" and job.target.suffix.lower() not in video.CONTAINERS:
+        raise ValueError(f"engine ray makes films, part by part, and {job.target} is none: leave out --engine ray")
     film = video.open_frames(job.source, wanted)
     if job.target.suffix.lower() in video.CONTAINERS:
         _refuse(options, OF_WRITTEN_PICTURES)

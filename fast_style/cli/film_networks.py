@@ -50,25 +50,25 @@ class Networks:
     @property
     def style_files(self) -> list[Path]:
         """The style images that networks for any style are given."""
-        layers = self.layers if self.options.style_over_time is None else [self._every]
-        return style_files(layers)
+        return style_files(self.all_layers)
 
     @property
-    def _every(self) -> Layer:
-        """All styles over time."""
-        return Layer(self.options.model[0], "", {name: 1.0 for _, style in self.keys for name in style})
+    def all_layers(self) -> Sequence[Layer]:
+        """The networks that are laid over one another; of a style over time the only one, in all styles at once."""
+        if self.options.style_over_time is None:
+            return self.layers
+        return [Layer(self.options.model[0], "", {name: 1.0 for _, style in self.keys for name in style})]
 
     def load(self) -> None:
         """Load them, with all styles over time, so that misuse is told before the work."""
         options = self.options
+        self.used = [load(layer, options) for layer in self.all_layers]
         if options.style_over_time is None:
-            self.used = [load(layer, options) for layer in self.layers]
             fixed: Sequence[Stylize] = [stylizer.stylize for stylizer in self.used]
             self.at: Callable[[Fraction], Sequence[Stylize]] = lambda _: fixed
         else:
-            self.used = [load(self._every, options)]
             self.at = StyleOverTime(self.keys, lambda style: load(Layer(options.model[0], "", style), options).stylize)
-        self.notes += notes_of(self.layers if options.style_over_time is None else [self._every])
+        self.notes += notes_of(self.all_layers)
         self.notes += [note for stylizer in self.used for note in stylizer.backend.notes]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Films: pictures, sound and times in and out of files, by PyAV, which is loaded only once a film is opened.
 
 `open_frames` reads, `FilmTarget`, `FolderTarget` and `AnimationTarget` write, `run` stylizes from one to the other.
+Several processes may make a film, each with a `PartTarget` for the frames that are marked for it.
 """
 
 from fast_style.video.animation import AnimationTarget
@@ -10,16 +11,17 @@ from fast_style.video.folders import FolderTarget, FrameFolder, frame_files, sta
 from fast_style.video.formats import CONTAINERS, FILMS, codec_of, is_film, is_pattern
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
+from fast_style.video.marks import Mark
 from fast_style.video.masks import MovingMask, moves, open_frames
-from fast_style.video.muxing import check_streams
+from fast_style.video.muxing import Timing, check_streams
 from fast_style.video.parts import Parts
-from fast_style.video.pipeline import Target, run
+from fast_style.video.pipeline import Ahead, Target, run
 from fast_style.video.reading import Film
 from fast_style.video.smoothing import Smoother
-from fast_style.video.target import FilmTarget
+from fast_style.video.target import FilmTarget, PartTarget
 
-__all__ = ["CONTAINERS", "FILMS", "AnimationTarget", "Begun", "Film", "FilmTarget", "FolderTarget", "Frame"]
-__all__ += ["FrameFolder", "Look", "MovingMask", "Parts", "Smoother", "Target", "Wanted"]
-__all__ += ["Camera", "Jpegs", "Latest", "is_camera", "playing"]
+__all__ = ["CONTAINERS", "FILMS", "Ahead", "AnimationTarget", "Begun", "Film", "FilmTarget", "FolderTarget", "Frame"]
+__all__ += ["FrameFolder", "Look", "Mark", "MovingMask", "PartTarget", "Parts", "Smoother", "Target", "Timing"]
+__all__ += ["Camera", "Jpegs", "Latest", "Wanted", "is_camera", "playing"]
 __all__ += ["check_look", "check_streams", "codec_of", "frame_files", "is_film", "is_partial", "is_pattern", "moves"]
 __all__ += ["open_frames", "run", "stands_for_frames"]

@@ -26,6 +26,7 @@ class Begun:
 
     Attributes:
         folder: where it is.
+        manifest: the file in it that tells what it was made from.
         begun: whether a command like this one has begun.
         done: how much is whole, which whoever writes there counts.
 
@@ -40,8 +41,9 @@ class Begun:
 
     def __post_init__(self) -> None:
         self.folder = folder_of(self.output)
+        self.manifest = self.folder / MANIFEST
         self.begun = self.folder.is_dir() and any(self.folder.iterdir())
-        if self.begun and (changed := difference(self.folder / MANIFEST, self.recipe)):
+        if self.begun and (changed := difference(self.manifest, self.recipe)):
             if not self.overwrite:
                 raise ValueError(
                     f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
@@ -56,7 +58,7 @@ class Begun:
         self.remove()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.begun = True
-        note_recipe(self.folder / MANIFEST, self.recipe)
+        note_recipe(self.manifest, self.recipe)
 
     def path(self, number: int, suffix: str) -> Path:
         """Name a file there."""
@@ -64,8 +66,8 @@ class Begun:
 
     def note_partial(self) -> None:
         """Note that the film that is there now is the beginning of a longer one, which may replace it."""
-        about = read_json(self.folder / MANIFEST) or {}
-        write_json(self.folder / MANIFEST, about | {"partial": _stamp(self.output)})
+        about = read_json(self.manifest) or {}
+        write_json(self.manifest, about | {"partial": _stamp(self.output)})
 
     def remove(self) -> None:
         """Throw all away."""

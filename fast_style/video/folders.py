@@ -1,9 +1,10 @@
 """Frames in a folder: read as a film, and written."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_pattern
 from fast_style.video.frame import Frame, Wanted
+from fast_style.video.marks import Mark
 
 RATE = Fraction(25)  # frames a second, if none is asked for
 
@@ -79,6 +81,19 @@ class FrameFolder:
         """
         for number, path in list(enumerate(self._chosen()))[skip:]:
             yield self._read(path, number / self.rate)
+
+    def marks(self) -> Iterator[Mark]:
+        """Mark the frames that `frames` yields, without reading them."""
+        for number in range(self.count):
+            yield Mark(Fraction(number), number / self.rate, 1 / self.rate)
+
+    def marked(self, marks: Sequence[Mark]) -> Iterator[Frame]:
+        """Read frames that are marked.
+
+        Raises:
+            OSError, ValueError: as `frames`.
+        """
+        return islice(self.frames(int(marks[0].place)), len(marks))
 
     def _chosen(self) -> list[Path]:
         ends = [(number / self.rate, path) for number, path in enumerate(self.paths)]

@@ -10,7 +10,6 @@ import numpy as np
 
 from fast_style.files import digest_of, replacing
 from fast_style.video.begun import Begun, read_json, write_json
-from fast_style.video.encoding import Part
 from fast_style.video.muxing import Timing
 
 FRAMES = 240  # of a part
@@ -21,7 +20,8 @@ class Parts(Begun):
     """The parts of a film that wait to be joined.
 
     A part is a Matroska file `00000.mkv` of 240 frames and `00000.json`, which is written last and tells that it is
-    whole: its digest, the order of its packets and the times of its frames. `done` counts the parts that are whole.
+    whole: its digest, the order of its packets and the times of its frames. `done` counts the parts that are whole up
+    to the first that is not; those after it may be, where several processes make them.
 
     Raises:
         ValueError: if another command has left parts there.
@@ -29,6 +29,7 @@ class Parts(Begun):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._kept: set[int] = set()
         while self.begun and (about := self._about(self.done)) is not None and about["complete"]:
             self.done += 1
 
@@ -42,14 +43,14 @@ class Parts(Begun):
         return self.folder / f"{number:05d}{suffix}"
 
     def keep(
-        self, number: int, part: Part, timings: list[Timing], complete: bool, memory: Mapping[str, np.ndarray]
+        self, number: int, order: list[int], timings: list[Timing], complete: bool, memory: Mapping[str, np.ndarray]
     ) -> None:
         """Note that a part is written, and what the part after it depends on, of which only the latest is kept."""
         about = {
             "sha256": digest_of(self.path(number)),
             "complete": complete,
-            "order": part.order,
-            "times": [[*each.time.as_integer_ratio(), *each.duration.as_integer_ratio()] for each in timings],
+            "order": order,
+            "times": _plain(timings),
         }
         if memory:
             with replacing(self.path(number, ".npz")) as file:
@@ -57,7 +58,21 @@ class Parts(Begun):
         write_json(self.path(number, ".json"), about)
         if memory and number:
             self.path(number - 1, ".npz").unlink(missing_ok=True)
-        self.done = number + 1
+        self._count(number)
+
+    def has(self, number: int, timings: list[Timing]) -> bool:
+        """Tell whether a part is whole, and of these frames; then it is counted."""
+        if number >= self.done and number not in self._kept:
+            about = self._about(number) if self.begun else None
+            if about is None or about.get("times") != _plain(timings):
+                return False
+            self._count(number)
+        return True
+
+    def drop(self) -> None:
+        """Throw away what is of no use: a folder in which no part is whole, unless it marks the film that is there."""
+        if not any((read_json(path) or {}).get("complete") for path in self.folder.glob("[0-9]*.json")):
+            super().drop()
 
     def memory(self) -> Mapping[str, np.ndarray]:
         """Return what the part after the last whole one depends on."""
@@ -76,9 +91,19 @@ class Parts(Begun):
             times = [Timing(Fraction(a, b), Fraction(c, d)) for a, b, c, d in about["times"]]
             yield self.path(number), about["order"], times
 
+    def _count(self, number: int) -> None:
+        self._kept.add(number)
+        while self.done in self._kept:
+            self.done += 1
+
     def _about(self, number: int) -> dict[str, Any] | None:
         """Read what is noted of a part; None if it is not there or not as it was written."""
         about = read_json(self.path(number, ".json"))
         if about is None or not self.path(number).is_file() or digest_of(self.path(number)) != about.get("sha256"):
             return None
         return about
+
+
+def _plain(timings: list[Timing]) -> list[list[int]]:
+    """Write times as JSON holds them."""
+    return [[*each.time.as_integer_ratio(), *each.duration.as_integer_ratio()] for each in timings]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from fast_style.video.frame import Frame
 AHEAD = 4  # frames that wait at each station
 
 Stylize = Callable[[Tensor, Fraction], Tensor]
+T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -102,7 +103,7 @@ def run(
     number, complete = target.done, True
     if remembering is not None and number:
         remembering.restore(target.memory)
-    with _Ahead(source.frames(number)) as frames, _Behind(target.write) as writer:
+    with Ahead(source.frames(number)) as frames, _Behind(target.write) as writer:
         for frame in frames:
             if stop is not None and stop():
                 complete = False
@@ -128,16 +129,16 @@ def stylized(frame: Frame, stylize: Stylize) -> Frame:
     return Frame(picture, frame.alpha, frame.time, frame.duration)
 
 
-class _Ahead:
-    """Iterates in a thread of its own, a few steps ahead of whoever takes what it yields."""
+class Ahead(Generic[T]):
+    """Iterates in a thread of its own, a few steps ahead of whoever takes what it yields in the body."""
 
-    def __init__(self, frames: Iterator[Frame]) -> None:
-        self._frames = frames
-        self._queue: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._queue: queue.Queue[T | BaseException | None] = queue.Queue(AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="decode", daemon=True)
 
-    def __enter__(self) -> Iterator[Frame]:
+    def __enter__(self) -> Iterator[T]:
         self._thread.start()
         return self._taken()
 
@@ -151,15 +152,15 @@ class _Ahead:
     def _work(self) -> None:
         last: BaseException | None = None
         try:
-            for frame in self._frames:
-                self._queue.put(frame)
+            for item in self._items:
+                self._queue.put(item)
                 if self._stopped.is_set():
                     break
-        except Exception as error:  # raised where the frames are taken
+        except Exception as error:  # raised where the items are taken
             last = error
         self._queue.put(last)
 
-    def _taken(self) -> Iterator[Frame]:
+    def _taken(self) -> Iterator[T]:
         while (item := self._queue.get()) is not None:
             if isinstance(item, BaseException):
                 raise item

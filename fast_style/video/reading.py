@@ -1,7 +1,7 @@
 """Films, read a frame at a time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -17,6 +17,7 @@ from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import colours_of, to_sdr
 from fast_style.video.decoding import decoded, length_of, scaled, to_rgb
 from fast_style.video.frame import Frame, Wanted
+from fast_style.video.marks import Mark, Search, checksum_of
 
 THREADS = min(4, os.cpu_count() or 1)
 BACK = (0, 5, 30)  # seconds before --start where a frame to begin with is looked for: MPEG-TS finds a later one
@@ -107,9 +108,43 @@ class Film:
         Raises:
             OSError, ValueError: if the file cannot be read. What is damaged in the middle is left out and noted.
         """
-        for number, (raw, time, duration) in enumerate(self._chosen()):
+        for number, (raw, _, time, duration) in enumerate(self._chosen()):
             if number >= skip:
                 yield self._converted(raw, time, duration)
+
+    def marks(self) -> Iterator[Mark]:
+        """Decode the frames that `frames` yields, without converting them, and mark them.
+
+        Raises:
+            OSError, ValueError: as `frames`.
+        """
+        for raw, place, time, duration in self._chosen():
+            self._note_size(raw, time)
+            yield Mark(place, time, duration, checksum_of(raw))
+
+    def marked(self, marks: Sequence[Mark]) -> Iterator[Frame]:
+        """Read frames that are marked, from the last frame before them that can be begun with.
+
+        Where that gives others, since frames depend on those before in ways that the file does not tell, all frames
+        from the beginning are decoded.
+
+        Args:
+            marks: some that `marks` yields, in their order.
+
+        Raises:
+            OSError: if the file cannot be read.
+            ValueError: as well, or if the frames are not there.
+        """
+        frames = Search(self._timed(marks[0].place))
+        for mark in marks:
+            if not frames.find(mark):
+                frames = Search(self._timed())
+                if not frames.find(mark):
+                    raise ValueError(
+                        f"{self.path} has another picture at {float(mark.time):.3f} s than when it was read first: it "
+                        "has changed, or differs from machine to machine"
+                    )
+            yield self._converted(frames.raw, mark.time, mark.duration)
 
     def _address(self) -> tuple[str, str | None]:
         """Tell FFmpeg what to open, and by which driver."""
@@ -140,29 +175,29 @@ class Film:
             )
         return ", since it is encrypted" if encrypted else ""
 
-    def _chosen(self) -> Iterator[tuple[Any, Fraction, Fraction]]:
-        """Yield decoded frames between start and end, evenly if a rate is asked for."""
+    def _chosen(self) -> Iterator[tuple[Any, Fraction, Fraction, Fraction]]:
+        """Yield decoded frames between start and end, evenly if a rate is asked for, with their true times first."""
         timed = self._timed()
         if self.wanted.fps is None:
-            yield from timed
+            yield from ((raw, time, time, duration) for raw, time, duration in timed)
             return
         step, number = 1 / self.wanted.fps, 0
         shown: tuple[Any, Fraction, Fraction] | None = None
         for raw, time, duration in timed:
             while shown is not None and number * step < time:
-                yield shown[0], number * step, step
+                yield shown[0], shown[1], number * step, step
                 number += 1
             shown = raw, time, duration or step
         while shown is not None and number * step < shown[1] + shown[2]:
-            yield shown[0], number * step, step
+            yield shown[0], shown[1], number * step, step
             number += 1
 
-    def _timed(self) -> Iterator[tuple[Any, Fraction, Fraction]]:
-        """Yield decoded frames between start and end with their times after the start."""
+    def _timed(self, since: Fraction = Fraction(0)) -> Iterator[tuple[Any, Fraction, Fraction]]:
+        """Yield decoded frames between start and end with their times after the start; earlier ones may be left out."""
         wanted, usual, end = self.wanted, 1 / self.rate, Fraction(0)
         damaged: list[Fraction | None] = []
         last: Fraction | None = None
-        place = self._place()
+        place = self._place(wanted.start + since)
         with self._opened() as (container, stream):
             base = Fraction(stream.time_base)
             if place is not None:
@@ -181,17 +216,17 @@ class Film:
                     damaged.clear()  # what comes before is not asked for
         self._note_losses(damaged, end)
 
-    def _place(self) -> int | None:
-        """Find a timestamp from which on frames can be decoded up to the start; None: from the beginning."""
-        for back in BACK if self.wanted.start else ():
+    def _place(self, wanted: Fraction) -> int | None:
+        """Find a timestamp from which on frames can be decoded up to a time; None: from the beginning."""
+        for back in BACK if wanted else ():
             with self._opened() as (container, stream):
                 base = Fraction(stream.time_base)
-                place = int((self.clock.origin + self.wanted.start - back) / base)
+                place = int((self.clock.origin + wanted - back) / base)
                 with suppress(pyav().FFmpegError):  # it cannot be sought in
                     container.seek(place, stream=stream)
                     first = next(decoded(container, stream, None), None)
                     time = None if first is None else self.clock.time(first, base)
-                    if time is not None and time <= self.wanted.start:
+                    if time is not None and time <= wanted:
                         return place
         return None
 
@@ -205,11 +240,15 @@ class Film:
                 f"{self.path} ends after {float(end):.3f} s of {float(self.length):.3f} s: it is incomplete"
             )
 
-    def _converted(self, raw: Any, time: Fraction, duration: Fraction) -> Frame:
+    def _note_size(self, raw: Any, time: Fraction) -> None:
+        """Note once that a frame is of another size than the first."""
         if (raw.height, raw.width) != self._raw_size:
             was, now = (f"{w}×{h}" for h, w in (self._raw_size, (raw.height, raw.width)))
             note = f"the size of {self.path} changes from {was} to {now} at {float(time):.3f} s: resized to the first"
             self.notes.extend([note] if not any("changes from" in each for each in self.notes) else [])
+
+    def _converted(self, raw: Any, time: Fraction, duration: Fraction) -> Frame:
+        self._note_size(raw, time)
         array = to_rgb(raw, self.colours, self._scaled_size, self.deep, self.alpha)
         if self.rotation:
             array = np.rot90(array, round(self.rotation / 90))

@@ -1,8 +1,12 @@
 """Frames to a film, by way of closed parts."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
 
 from fast_style.files import replacing
 from fast_style.video import parts as closed
@@ -41,9 +45,7 @@ class FilmTarget:
     def __post_init__(self) -> None:
         self.done = self.parts.frames
         self.memory = self.parts.memory() if self.parts.done else {}
-        self._part: Part | None = None
-        self._timings: list[Timing] = []
-        self._open = ExitStack()
+        self._part: PartTarget | None = None
         self._begun = False
 
     @property
@@ -53,22 +55,20 @@ class FilmTarget:
 
     def write(self, number: int, frame: Frame) -> None:
         """Encode a frame; the part is closed once it is full."""
-        del number
         if not self._begun:
             self.parts.begin()
             self._begun = True
         if self._part is None:
-            file = self._open.enter_context(replacing(self.parts.path(self.parts.done)))
-            self._part, self._timings = Part(file, self.look), []
-        try:
-            self._part.write(frame)
-        except OSError as error:
-            self._drop()
-            raise OSError(f"cannot write {self.parts.path(self.parts.done)}: {error.strerror or error}") from error
-        self._timings.append(Timing(frame.time, frame.duration))
+            self._part = PartTarget(self.parts.path(self.parts.done), self.look)
+        self._part.write(number, frame)
         self.memory = frame.memory
-        if len(self._timings) == closed.FRAMES:
+        if len(self._part.timings) == closed.FRAMES:
             self._close(True)
+
+    def take(self, number: int, order: list[int], timings: list[Timing]) -> None:
+        """Count a part that another process has encoded, which was told where by `parts`, once these are begun."""
+        self.parts.keep(number, order, timings, len(timings) == closed.FRAMES, {})
+        self.done, self._begun = self.parts.frames, True
 
     def finish(self, complete: bool) -> None:
         """Write the film.
@@ -78,7 +78,7 @@ class FilmTarget:
                 film that was left so before stays as it is if there is nothing new.
         """
         if self._part is not None:
-            self._close(len(self._timings) == closed.FRAMES)
+            self._close(len(self._part.timings) == closed.FRAMES)
         if not self.parts.done:
             self.parts.drop()
             return
@@ -92,18 +92,70 @@ class FilmTarget:
 
     def give_up(self) -> None:
         """Drop the part at hand, and the folder if it is of no use."""
-        self._drop()
+        if self._part is not None:
+            self._part.give_up()
+            self._part = None
         self.parts.drop()
 
     def _close(self, complete: bool) -> None:
         part, self._part = self._part, None
         assert part is not None  # noqa: S101 - there is one wherever this is called
-        with self._open.pop_all():
-            part.close()
-        self.parts.keep(self.parts.done, part, self._timings, complete, self.memory if complete else {})
+        part.finish(complete)
+        self.parts.keep(self.parts.done, part.order, part.timings, complete, self.memory if complete else {})
         self.done = self.parts.frames
 
-    def _drop(self) -> None:
+
+@dataclass
+class PartTarget:
+    """Encodes frames into one part of a film, a file that is there whole or not at all.
+
+    Args:
+        path: of the file.
+        look: how the frames are encoded.
+
+    Attributes:
+        timings: of the frames that were written.
+        order: once it is finished, the number of each packet's frame, in the order of the packets.
+    """
+
+    path: Path
+    look: Look
+    done: int = field(default=0, init=False)
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict, init=False)
+    timings: list[Timing] = field(default_factory=list, init=False)
+    order: list[int] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._open = ExitStack()
+        self._part: Part | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what is written of it stays after a failure."""
+        return False
+
+    def write(self, number: int, frame: Frame) -> None:
+        """Encode a frame."""
+        del number
+        if self._part is None:
+            self._part = Part(self._open.enter_context(replacing(self.path)), self.look)
+        try:
+            self._part.write(frame)
+        except OSError as error:
+            self.give_up()
+            raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self.timings.append(Timing(frame.time, frame.duration))
+
+    def finish(self, complete: bool) -> None:
+        """Close the file, whether or not there are more frames."""
+        del complete
+        assert self._part is not None  # noqa: S101 - a part has frames
+        with self._open.pop_all():
+            self._part.close()
+        self.order, self._part = self._part.order, None
+
+    def give_up(self) -> None:
+        """Throw the file away."""
         if self._part is not None:
             self._part.abandon()
             self._part = None

@@ -88,15 +88,6 @@ def test_files_of_onnx(stylize, photos, tmp_path, is_misuse):
     assert is_misuse(result, "network.onnx: give what it was exported from")
 
 
-def test_films_are_made_by_one_process(stylize, tmp_path, is_misuse):
-    (tmp_path / "clip.mp4").touch()
-    assert is_misuse(
-        stylize("--input", tmp_path / "clip.mp4", *RAY), "a film is made by one process: leave out --engine"
-    )
-    result = stylize("--input", tmp_path / "clip.mp4", "--workers", "2")
-    assert is_misuse(result, "a film is made by one process")
-
-
 def test_ray_is_missing(stylize, photos, tmp_path, is_misuse, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     result = stylize("--input", photos, "--output", tmp_path / "out", *RAY)

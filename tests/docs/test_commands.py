@@ -87,6 +87,8 @@ def reason(command: str) -> str | None:
     """Tell why a command is not run."""
     if "--preview" in command:
         return "waits for somebody to watch"
+    if "--engine ray" in command and "//" not in command:
+        return "starts a cluster; tests/cli/test_cluster_films.py has one"
     if "//" in command:
         return "reaches another machine; tests/cli/test_addresses.py, test_cluster.py and test_publish.py have one"
     return next((why for start, why in NOT_RUN.items() if command.startswith(start)), None)

@@ -97,7 +97,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tile", default="auto", metavar="N", help=tile)
     batch = "stylize N images of one size together (1), which some GPUs do faster"
     group.add_argument("--batch-size", type=int, metavar="N", help=batch)
-    add_engine(group, "folders and addresses of many", "hold the network")
+    add_engine(group, "folders and addresses of many, and long films", "hold the network")
 
 
 def _add_encoding(group: argparse._ArgumentGroup) -> None:
