@@ -8,7 +8,7 @@ import torch
 
 from fast_style import images, video
 from fast_style.cli.arguments import check_new
-from fast_style.cli.cluster import check_engine
+from fast_style.cli.cluster import check_engine, check_networks
 from fast_style.inference.jobs import Job
 
 THREADS = max(1, min(8, (os.cpu_count() or 1) // 2))  # of the encoder, beside the network
@@ -43,9 +43,11 @@ def check_options(options: argparse.Namespace) -> None:
         video.Smoother(lambda photos, _: photos, options.smooth)  # tells what is wrong
     _refuse(options, OF_PICTURES)
     check_engine(options)
-    for name, reason in NOT_OF_CLUSTERS.items() if options.engine == "ray" else ():
-        if getattr(options, name) is not None:
-            raise ValueError(f"{_option(name)} {reason}, which takes one process: leave out --engine ray")
+    if options.engine == "ray":
+        for name, reason in NOT_OF_CLUSTERS.items():
+            if getattr(options, name) is not None:
+                raise ValueError(f"{_option(name)} {reason}, which takes one process: leave out --engine ray")
+        check_networks(options.model)
     if options.preview is None:
         return
     for name in NOT_OF_PREVIEWS:
