@@ -159,7 +159,11 @@ def test_a_film_is_stylised(client, film, site):
     while (told := client.get(f"/api/jobs/{job}").json())["state"] in ("queued", "running"):
         assert time.monotonic() < end
         time.sleep(0.2)
-    assert (told["state"], told["files"], told["name"]) == ("done", ["film.mp4"], "My clip"), told
+    assert (told["state"], told["files"], told["name"]) == (
+        "done",
+        ["film.mp4"],
+        "My clip-tiny50+mosaic50",
+    ), told
     answer = client.get(f"/api/jobs/{job}/files/film.mp4")
     assert answer.headers["content-type"] == "video/mp4"
     with av.open(io.BytesIO(answer.content)) as made:
