@@ -54,11 +54,14 @@ def use(python: str, wheel: Path, folder: Path) -> None:
     fast_style = programs / "fast-style"
     run([programs / "python", "-c", DRAWING], folder)
     run([fast_style, "train", *TRAINING.split()], folder)
-    run([fast_style, "stylize", "--model", "mine.safetensors", "--input", "photo.png", "--output", "mine.png"], folder)
+    run(
+        [fast_style, "stylize", "--model", "mine.safetensors", "--input", "photo.png", "--output", "painted.png"],
+        folder,
+    )
     run([fast_style, "stylize", "--model", "the_scream", "--input", "photo.png", "--output", "scream.png"], folder)
-    optimize = ["optimize", "--content", "photo.png", "--style", "mine.png", "--output", "best.png"]
+    optimize = ["optimize", "--content", "photo.png", "--style", "painted.png", "--output", "best.png"]
     run([fast_style, *optimize, "--size", "64", "--iterations", "2"], folder)
-    made = ("mine.png", "scream.png", "best.png", "mine.safetensors")
+    made = ("painted.png", "scream.png", "best.png", "mine.safetensors")
     if missing := [name for name in made if not (folder / name).is_file()]:
         sys.exit(f"{', '.join(missing)} were not written")
     serve(fast_style, folder)
