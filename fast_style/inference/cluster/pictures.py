@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fast_style.files import Place
-from fast_style.inference.cluster.dispatch import spread
+from fast_style.inference.cluster.dispatch import Outcome, spread
 from fast_style.inference.cluster.joining import Cluster
 from fast_style.inference.cluster.worker import Work
 from fast_style.inference.composition import RESIZED, Composition
@@ -110,7 +110,11 @@ def run(
     Raises:
         ConnectionError, ValueError, RuntimeError, OSError: see `spread`.
     """
-    outcome = spread(jobs, Pictures(recipe, settings), cluster, witness, progress, stop)
+    return added_up(spread(jobs, Pictures(recipe, settings), cluster, witness, progress, stop))
+
+
+def added_up(outcome: Outcome) -> tuple[Tally, list[str]]:
+    """Add up tallies, each beside whether masks were resized; returns them as one, and what computed the pictures."""
     tally = total(tally for tally, _ in outcome.answers)
     resized = [RESIZED] * any(resized for _, resized in outcome.answers)
     notes = [*outcome.notes, *resized, *tally.notes]

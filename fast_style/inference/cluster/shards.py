@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from fast_style.files import Place
 from fast_style.inference.cluster.dispatch import spread
 from fast_style.inference.cluster.joining import Cluster
-from fast_style.inference.cluster.pictures import Recipe
+from fast_style.inference.cluster.pictures import Recipe, added_up
 from fast_style.inference.cluster.worker import Work
-from fast_style.inference.composition import RESIZED
-from fast_style.inference.pipeline import Settings, Tally, total
+from fast_style.inference.pipeline import Settings, Tally
 from fast_style.inference.shards import Shard, stylize_shard
 
 
@@ -78,7 +77,4 @@ def run_shards(
         if told is not None:
             told(parcel[0], answer[0])
 
-    outcome = spread(shards, Shards(recipe, settings), cluster, witness, progress, stop, tell)
-    tally = total(tally for tally, _ in outcome.answers)
-    resized = [RESIZED] * any(resized for _, resized in outcome.answers)
-    return replace(tally, stopped=outcome.stopped, notes=[*outcome.notes, *resized, *tally.notes]), outcome.backends
+    return added_up(spread(shards, Shards(recipe, settings), cluster, witness, progress, stop, tell))
