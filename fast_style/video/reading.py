@@ -47,10 +47,12 @@ class Film:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.path.is_file():
+            self._refuse_encrypted()
         with self._opened() as (container, stream):
             first = next(decoded(container, stream, None), None)
             if first is None:
-                raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded{self._why()}")
+                raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded")
             self.colours = colours_of(first)
             self.bits = max(component.bits for component in first.format.components)
             self.alpha = any(component.is_alpha for component in first.format.components)
@@ -161,19 +163,19 @@ class Film:
             if not streams:
                 raise ValueError(f"cannot read film {self.path}: there are no pictures in it")
             if streams[0].codec_context is None:
-                raise ValueError(f"cannot read film {self.path}: its codec is not known here{self._why()}")
+                raise ValueError(f"cannot read film {self.path}: its codec is not known here")
             streams[0].thread_type = "AUTO"
             streams[0].codec_context.thread_count = THREADS
             yield container, streams[0]
 
-    def _why(self) -> str:
-        """Say that the pictures are encrypted, if they are."""
-        with pyav().open(address(self.path)) as container:
-            packets = container.demux(container.streams.video[0])
-            encrypted = any(
-                packet.has_sidedata("encryption_info") for _, packet in zip(range(3), packets, strict=False)
-            )
-        return ", since it is encrypted" if encrypted else ""
+    def _refuse_encrypted(self) -> None:
+        """Refuse a film whose pictures are encrypted: a decoder may take some of what it holds for pictures."""
+        av = pyav()
+        with suppress(av.FFmpegError), av.open(address(self.path)) as container:
+            for stream in container.streams.video[:1]:
+                packets = zip(range(3), container.demux(stream), strict=False)
+                if any(packet.has_sidedata("encryption_info") for _, packet in packets):
+                    raise ValueError(f"cannot read film {self.path}: it is encrypted")
 
     def _chosen(self) -> Iterator[tuple[Any, Fraction, Fraction, Fraction]]:
         """Yield decoded frames between start and end, evenly if a rate is asked for, with their true times first."""

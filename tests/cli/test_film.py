@@ -19,7 +19,8 @@ from fast_style import terminal  # noqa: E402 - only where there is av
 from fast_style.checkpoint import save_network  # noqa: E402
 from fast_style.inference.stylizer import Stylizer  # noqa: E402
 from fast_style.networks import AnyStyleNetwork, TransformerNetwork  # noqa: E402
-from fast_style.video import parts  # noqa: E402
+from fast_style.video import parts, reading  # noqa: E402
+from fast_style.video.frame import Wanted  # noqa: E402
 from tests.video.conftest import clip, packets_of, pictures_of, probe, times_of  # noqa: E402
 
 __all__ = ["clip", "probe"]  # fixtures
@@ -282,7 +283,15 @@ def test_an_encrypted_film(stylize, clip, is_misuse):
     options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 31 + "1", "encryption_kid": "0" * 31 + "2"}
     path = clip(frames=4, container_options=options)
     result = stylize("--input", path)
-    assert is_misuse(result, "since it is encrypted")
+    assert is_misuse(result, f"cannot read film {path}: it is encrypted")
+
+
+def test_an_encrypted_film_of_which_something_can_be_decoded(stylize, clip, is_misuse, monkeypatch):
+    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 31 + "1", "encryption_kid": "0" * 31 + "2"}
+    path, clear = clip("encrypted.mp4", frames=4, container_options=options), clip("clear.mp4", frames=4)
+    frames = list(reading.Film(clear, Wanted())._timed())
+    monkeypatch.setattr(reading, "decoded", lambda *_: (raw for raw, _, _ in frames))
+    assert is_misuse(stylize("--input", path), f"cannot read film {path}: it is encrypted")
 
 
 def test_a_film_that_is_truncated(stylize, clip, tmp_path):
