@@ -1,8 +1,13 @@
 """Pictures of the stylizing command that a Ray cluster makes."""
 
 import json
+import os
+import secrets
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -110,3 +115,58 @@ def test_a_folder_that_a_cluster_began(stylize, photos, tmp_path, is_misuse):
     assert is_misuse(
         stylize("--input", photos, "--output", tmp_path / "out"), "is of another job, which had other --input"
     )
+
+
+@pytest.fixture
+def two_machines(ray, tmp_path_factory):
+    """The address of a cluster that runs already, and the environment of its commands; both its machines are this."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    about = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
+    about |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # its sockets must have short names
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
+    start += ["--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000"]
+    head = ["--head", f"--port={address.rpartition(':')[2]}", f"--temp-dir={temporary}"]
+    machines = []
+    try:
+        for words in ([*head, "--include-dashboard=false"], [f"--address={address}"]):
+            log = tmp_path_factory.mktemp("ray") / "log"
+            with log.open("w") as out:
+                machines.append(
+                    subprocess.Popen([*start, *words], env=about, stdout=out, stderr=out, start_new_session=True)
+                )
+            deadline = time.monotonic() + LIMIT
+            while "Ray runtime started" not in log.read_text():
+                assert machines[-1].poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+        yield address, about
+    finally:
+        for machine in machines[::-1]:
+            machine.terminate()  # which ends all that it has started
+            machine.wait(LIMIT)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_runs_already(two_machines, make, model, tmp_path):
+    """One worker on each of its machines; it goes on for the next command."""
+    address, environment = two_machines
+    for number in range(40):
+        make(tmp_path / "photos" / f"{number:02}.jpg", (30, 20))
+    for folder in ("out", "again"):
+        words = ["--model", model, *ON_CPU, "--input", tmp_path / "photos", "--output", tmp_path / folder, *RAY]
+        command = [sys.executable, "-m", "fast_style", "stylize", *map(str, words), "--ray-address", address]
+        ended = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=LIMIT)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout == "stylized 40, skipped 0, failed 0, with torch fp32 on cpu\n"
+        assert len(list((tmp_path / folder).glob("*.jpg"))) == 40
+    command[command.index("--output") + 1] = str(tmp_path / "none")
+    stranger = environment | {"RAY_AUTH_TOKEN": "0" * 64}
+    ended = subprocess.run(command, check=False, env=stranger, capture_output=True, text=True, timeout=LIMIT)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: the Ray cluster at {address} asks for its token: set RAY_AUTH_MODE=token")
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "none").exists()

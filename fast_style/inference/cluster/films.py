@@ -8,12 +8,10 @@ from itertools import count, islice
 from typing import Any, NamedTuple
 
 from fast_style import video
-from fast_style.inference.cluster.crew import Crew
+from fast_style.inference.cluster.crew import LIVES, Crew
 from fast_style.inference.cluster.film_worker import FilmRecipe, FilmWorker, Masks, Piece, Reel
 from fast_style.inference.cluster.joining import Cluster, import_ray
 from fast_style.video import parts as closed
-
-LIVES = 3  # workers that may die with a part before it is taken for the cause
 
 
 class Made(NamedTuple):
@@ -47,9 +45,11 @@ class FilmCrew:
     """
 
     def __init__(self, recipe: FilmRecipe, cluster: Cluster, films: Sequence[video.Film | video.FrameFolder]) -> None:
-        self._crew = Crew(import_ray(), cluster, FilmWorker, recipe)
+        self._crew = Crew(import_ray(), cluster, FilmWorker, [recipe])
         parts = [-(-film.count // closed.FRAMES) or cluster.workers for film in films]
         self._crew.begin(min(cluster.workers, max(parts)))
+        while not self._crew.backends:
+            self._crew.wait()
 
     @property
     def backend(self) -> str:
@@ -128,8 +128,8 @@ class _Making:
     def run(self, pieces: Iterator[Piece], progress: Callable[[int, int], None], stop: Callable[[], bool]) -> bool:
         """Send parts to workers until all are there; returns whether they are."""
         stopped, piece = False, self._next(pieces)
-        while (piece is not None and not stopped) or self.crew.sent:
-            if piece is not None and not stopped and self.crew.is_free:
+        while (piece is not None and not stopped) or self.crew.is_busy:
+            if piece is not None and not stopped and self.crew.is_free():
                 self._send(piece)
                 piece = self._next(pieces)
                 continue

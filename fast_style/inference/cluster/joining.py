@@ -5,7 +5,8 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -59,17 +60,15 @@ def joined(address: str | None, workers: int | None, device: Literal["auto", "cp
     cores = max(os.cpu_count() or 1, workers or 1)
     alone = {"num_cpus": cores, "object_store_memory": STORE, "include_dashboard": False}
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    try:
-        if address is None:
-            ray.init(address="local", **alone, **quiet)
-        else:
-            _probe(address)
-            ray.init(address=address, **quiet)
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
-        if address == "auto":
-            raise ConnectionError("no Ray cluster is on this machine: ray start --head, or give HOST:PORT") from error
-        what = "no Ray cluster starts on this machine" if address is None else f"no Ray cluster is at {address}"
-        raise ConnectionError(f"{what}: {one_line(error)}") from error
+    with _overheard() as said:
+        try:
+            if address is None:
+                ray.init(address="local", **alone, **quiet)
+            else:
+                _probe(address)
+                ray.init(address=address, **quiet)
+        except (OSError, RuntimeError, ValueError, ImportError, ray.exceptions.RayError) as error:
+            raise _refused(address, error, said()) from error
     try:
         yield _shared_out(ray, workers, device)
     finally:
@@ -87,6 +86,39 @@ def import_ray() -> Any:
         raise ValueError("engine ray is not installed: pip install 'fast-style[ray]'") from error
     ray._private.worker._worker_logs_enabled = False  # it would speak of dead workers on stdout
     return ray
+
+
+@contextmanager
+def _overheard() -> Iterator[Callable[[], str]]:
+    """Keep from the terminal what Ray's own threads write there; yields what tells it."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+
+        def said() -> str:
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        try:
+            yield said
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def _refused(address: str | None, error: Exception, said: str) -> ConnectionError:
+    """Say in a sentence why a cluster cannot be joined or started."""
+    if address is not None and "authentication token" in f"{said} {error}".lower():
+        return ConnectionError(
+            f"the Ray cluster at {address} asks for its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or "
+            "RAY_AUTH_TOKEN_PATH, or put it into ~/.ray/auth_token"
+        )
+    if address == "auto":
+        return ConnectionError("no Ray cluster is on this machine: ray start --head, or give HOST:PORT")
+    what = "no Ray cluster starts on this machine" if address is None else f"no Ray cluster is at {address}"
+    return ConnectionError(f"{what}: {one_line(error)}")
 
 
 def _probe(address: str) -> None:

@@ -1,12 +1,20 @@
 """How a cluster is found and shared out."""
 
 import os
+import socket
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from fast_style.inference.cluster import Cluster, joined, joining
+
+
+class RayError(Exception):
+    pass
+
+
+EXCEPTIONS = SimpleNamespace(RayError=RayError)
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +70,31 @@ def test_no_cluster(monkeypatch, address, sentence):
     def refuse(**_):
         raise ConnectionError("Could not find any running Ray instance")
 
-    monkeypatch.setattr(joining, "import_ray", lambda: SimpleNamespace(init=refuse))
+    monkeypatch.setattr(joining, "import_ray", lambda: SimpleNamespace(init=refuse, exceptions=EXCEPTIONS))
     with pytest.raises(ConnectionError, match=sentence), joined(address, None, "auto"):
         pass
+
+
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:{}"])
+@pytest.mark.parametrize("told", ["raised", "written"])
+def test_a_cluster_that_asks_for_a_token(monkeypatch, capfd, address, told):
+    """Ray raises that there is none, or writes, once a second, that it is wrong."""
+
+    def refuse(**_):
+        if told == "raised":
+            raise RayError("Token authentication is enabled but no authentication token was found.")
+        os.write(2, b"RPC error: InvalidAuthToken: Authentication token is missing or incorrect\n")
+        raise ConnectionError("Failed to connect to Ray cluster")
+
+    monkeypatch.setattr(joining, "import_ray", lambda: SimpleNamespace(init=refuse, exceptions=EXCEPTIONS))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = address.format(server.getsockname()[1])
+        with (
+            pytest.raises(ConnectionError, match=f"the Ray cluster at {there} asks for its token: set RAY_AUTH_MODE"),
+            joined(there, None, "auto"),
+        ):
+            pass
+    assert capfd.readouterr().err == ""
 
 
 def test_no_workers():
