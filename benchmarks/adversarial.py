@@ -1,0 +1,134 @@
+"""Time one training step of CycleGAN against that of junyanz/pytorch-CycleGAN-and-pix2pix.
+
+    python benchmarks/adversarial.py [--rounds 9] [--size 128] [--blocks 6] [--output benchmarks/adversarial.json]
+
+Both train two ResNet generators and two discriminators of 70×70 patches on one image of each side, in float32 in eager
+PyTorch, with identity losses and pools of 50 images. The other's step is stated in `peers.py` from the paper and its
+published description; ours is that of `experiment=cyclegan2017`, without Lightning around it. The steps alternate in
+one process; the row gives medians over rounds, and the median of the ratios taken round by round. Memory is what a
+process that takes three such steps holds at most, beyond what it holds before them (Linux alone tells).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from peers import CycleGANStep
+from torch import nn
+
+from fast_style.cli.memory import keep_memory
+from fast_style.networks import PatchDiscriminator, ResnetGenerator
+from fast_style.training import Adversary, CycleGAN, hold_linear
+
+PEER, OURS = "junyanz/pytorch-CycleGAN-and-pix2pix", "fast_style"
+POOL = 50
+Step = Callable[[], None]
+
+
+def our_step(size: int, blocks: int) -> Step:
+    """Return a step of `experiment=cyclegan2017`, as `training.CycleGAN` does it, on images of noise."""
+    generator = ResnetGenerator(64, blocks, upsampling="transposed", output="sigmoid", padding="zeros")
+    task = CycleGAN(
+        generator,
+        Adversary(PatchDiscriminator(64), pool=POOL),
+        partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
+        partial(hold_linear, total_steps=200_000),
+        average=0.0,
+    )
+    for part in task.laid_out_parts:
+        part.to(memory_format=torch.channels_last)
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+    made: Any = task.configure_optimizers()
+    optimizer, scheduler = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    number = 0
+
+    def step() -> None:
+        nonlocal number
+        batch = {"real_a": torch.rand(1, 3, size, size), "real_b": torch.rand(1, 3, size, size)}
+        total = task.training_step(batch | {"index": torch.tensor([number])}, number)
+        optimizer.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(task.trained, float("inf"))
+        optimizer.step()
+        scheduler.step()
+        number += 1
+
+    return step
+
+
+def peer_step(size: int, blocks: int) -> Step:
+    """Return the other's step on images of noise."""
+    step = CycleGANStep(blocks, POOL)
+    return lambda: step(*(2 * torch.rand(2, 1, 3, size, size) - 1))
+
+
+STEPS = {PEER: peer_step, OURS: our_step}
+
+
+def memory(name: str, options: argparse.Namespace) -> float:
+    """Measure what a process of its own holds at most, in MB."""
+    command = [sys.executable, __file__, "--only", name, "--size", str(options.size), "--blocks", str(options.blocks)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def held() -> float:
+    """Return the most memory that this process has held, in MB."""
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return float(text.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    """Measure, print, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, help="steps of each that are counted")
+    parser.add_argument("--size", type=int, default=128, help="pixels of a side")
+    parser.add_argument("--blocks", type=int, default=6, help="of the generators")
+    parser.add_argument("--output", type=Path, help="JSON file of the result")
+    parser.add_argument("--only", choices=STEPS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    keep_memory()  # as train.py does; the other has it too
+    torch.manual_seed(0)
+    if options.only:
+        before, step = held(), STEPS[options.only](options.size, options.blocks)
+        for _ in range(3):
+            step()
+        print(held() - before)
+        return
+    steps = {name: make(options.size, options.blocks) for name, make in STEPS.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(options.rounds + 2):  # two rounds are not counted
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step()
+            if number >= 2:
+                seconds[name].append(time.perf_counter() - began)
+    ratios = [theirs / ours for theirs, ours in zip(seconds[PEER], seconds[OURS], strict=True)]
+    result = {
+        "rounds": options.rounds,
+        "size": options.size,
+        "blocks": options.blocks,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "seconds": {name: round(statistics.median(each), 3) for name, each in seconds.items()},
+        "speedup": round(statistics.median(ratios), 2),
+        "megabytes": {name: round(memory(name, options)) for name in STEPS},
+    }
+    print(json.dumps(result, indent=1))
+    if options.output:
+        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
