@@ -15,7 +15,7 @@ PRETRAINED = Path(__file__).resolve().parents[1] / "checkpoints" / "pretrained"
 STYLES = ["starry_night", "the_scream", "composition_vii"]
 ANY = ["any", "any_johnson"]
 VIDEOS = ["starry_night_video", "the_scream_video", "mosaic_video"]
-NAMES = [*STYLES, *(f"{style}_slim" for style in STYLES), *VIDEOS]
+NAMES = [*STYLES, "great_wave", *(f"{style}_slim" for style in STYLES), *VIDEOS]
 
 
 @pytest.mark.parametrize("name", NAMES)

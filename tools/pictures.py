@@ -32,6 +32,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 NETWORKS = [
     DOCS.parent / f"checkpoints/pretrained/{n}.safetensors" for n in ("starry_night", "the_scream", "composition_vii")
 ]
+WAVE = DOCS.parent / "checkpoints/pretrained/great_wave.safetensors"
 SEVERAL = DOCS.parent / "checkpoints/pretrained/gallery.safetensors"
 ANY = DOCS.parent / "checkpoints/pretrained/any.safetensors"
 PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
@@ -109,7 +110,7 @@ def main() -> None:
     picture = controls(scene, *stylizers[:2])[None]
     images.write(DOCS / "controls.jpg", images.resize_long_side(picture, 1500), quality=88)
     if options.photos:
-        wave = Stylizer.from_checkpoint(SEVERAL, style={"great_wave": 1.0})
+        wave = Stylizer.from_checkpoint(WAVE)
         picture = houses([stylizers[0], wave, *stylizers[1:]], options.photos)[None]
         images.write(DOCS / "houses.jpg", images.resize_long_side(picture, 1200), quality=88)
         images.write(DOCS / "gallery.jpg", gallery(stylizers, options.photos), quality=88)
