@@ -140,6 +140,7 @@ def test_any_painting_is_a_style(visit, picture):
     page.wait_for_selector(MADE)
     page.set_input_files("#painting", file("My wave.png", picture("PNG", 100, 80)))
     page.wait_for_selector(".tile >> text=My wave")
+    until(page, "document.getElementById('download').download.includes('my_wave')")
     page.wait_for_selector(MADE)
     assert "My wave" in page.inner_text(".tile:has(input:checked)")
     assert "my_wave" in page.get_attribute("#download", "download")
