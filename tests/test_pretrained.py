@@ -16,7 +16,7 @@ STYLES = ["starry_night", "the_scream", "composition_vii"]
 ANY = ["any", "any_johnson"]
 VIDEOS = ["starry_night_video", "the_scream_video", "mosaic_video"]
 NAMES = [*STYLES, "great_wave", *(f"{style}_slim" for style in STYLES), *VIDEOS]
-PALE = 0.1  # of colour: the print itself has 0.147
+COLOUR = {"great_wave": 0.1}  # at least, where it is not 0.12: the print itself has 0.147
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +97,7 @@ def test_stylizes_the_scene_of_the_docs(name, root):
     scene = images.to_float(images.read(root / "docs" / "scene.jpg"))[None]
     scene = images.resize_long_side(scene, 320)
     stylizer = Stylizer.from_checkpoint(PRETRAINED / f"{name}.safetensors", "cpu")
-    check(scene, stylizer.stylize(scene), PALE if name == "great_wave" else 0.12)
+    check(scene, stylizer.stylize(scene), COLOUR.get(name, 0.12))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,7 +106,7 @@ def test_stylizes_real_photos(name, shared):
     stylizer = Stylizer(network, "cpu")
     for path in sorted((shared / "data" / "photos" / "heldout").glob("*.jpg"))[::4]:
         photo = images.resize_long_side(images.to_float(images.read(path))[None], 320)
-        check(photo, stylizer.stylize(photo), PALE if name == "great_wave" else 0.12)
+        check(photo, stylizer.stylize(photo), COLOUR.get(name, 0.12))
 
 
 @pytest.mark.parametrize("model", ANY)

@@ -24,6 +24,7 @@ from fast_style.video.frame import Wanted  # noqa: E402
 from tests.video.conftest import clip, packets_of, pictures_of, probe, times_of  # noqa: E402
 
 __all__ = ["clip", "probe"]  # fixtures
+ENCRYPTED = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 31 + "1", "encryption_kid": "0" * 31 + "2"}
 
 
 @pytest.fixture(autouse=True)
@@ -280,15 +281,13 @@ def test_a_film_without_pictures(stylize, tmp_path, is_misuse):
 
 
 def test_an_encrypted_film(stylize, clip, is_misuse):
-    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 31 + "1", "encryption_kid": "0" * 31 + "2"}
-    path = clip(frames=4, container_options=options)
+    path = clip(frames=4, container_options=ENCRYPTED)
     result = stylize("--input", path)
     assert is_misuse(result, f"cannot read film {path}: it is encrypted")
 
 
 def test_an_encrypted_film_of_which_something_can_be_decoded(stylize, clip, is_misuse, monkeypatch):
-    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 31 + "1", "encryption_kid": "0" * 31 + "2"}
-    path, clear = clip("encrypted.mp4", frames=4, container_options=options), clip("clear.mp4", frames=4)
+    path, clear = clip("encrypted.mp4", frames=4, container_options=ENCRYPTED), clip("clear.mp4", frames=4)
     frames = list(reading.Film(clear, Wanted())._timed())
     monkeypatch.setattr(reading, "decoded", lambda *_: (raw for raw, _, _ in frames))
     assert is_misuse(stylize("--input", path), f"cannot read film {path}: it is encrypted")
