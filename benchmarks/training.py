@@ -92,7 +92,8 @@ def plain(vgg: VGG) -> Iterator[None]:
 
 def our_step(network: nn.Module, loss: PerceptualLoss, bf16: bool, compiled: bool) -> Step:
     """Our training step as `tasks.FeedForward` does it, without Lightning around it."""
-    network.to(memory_format=torch.channels_last)
+    layout = torch.channels_last if bf16 else torch.contiguous_format
+    network.to(memory_format=layout)
     loss.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
 
@@ -102,7 +103,7 @@ def our_step(network: nn.Module, loss: PerceptualLoss, bf16: bool, compiled: boo
     run = torch.compile(losses) if compiled else losses
 
     def step(x: Tensor) -> None:
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=layout)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
             summary = loss.summary(run(x))
         summary["total_loss"].item()

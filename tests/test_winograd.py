@@ -6,28 +6,75 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fast_style.layers import winograd
+from fast_style.layers import ConvLayer, winograd
 from fast_style.layers.winograd import FrozenConv, winograd_conv, winograd_weight
 from fast_style.networks import VGG
 
 
-@pytest.mark.parametrize(("n", "size"), [(2, (7, 9)), (1, (8, 8)), (2, (1, 1)), (1, (66, 130)), (3, (2, 5))])
-def test_equals_the_convolution_and_its_gradient(n, size):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize(("n", "size"), [(2, (7, 9)), (1, (8, 8)), (2, (3, 3)), (1, (66, 130)), (3, (4, 5))])
+def test_equals_the_convolution_and_its_gradients(n, size, padding, layout):
     weight, bias = torch.randn(5, 3, 3, 3, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
-    x = torch.randn(n, 3, *size, dtype=torch.float64, requires_grad=True)
-    expected, found = F.conv2d(x, weight, bias, padding=1), winograd_conv(x, winograd_weight(weight), bias)
+    weight, bias = weight.contiguous(memory_format=layout).requires_grad_(), bias.requires_grad_()
+    x = torch.randn(n, 3, *size, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    expected, found = F.conv2d(x, weight, bias, padding=padding), winograd_conv(x, weight, bias, padding)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-11)
     gradient = torch.randn_like(expected)
-    torch.testing.assert_close(
-        torch.autograd.grad(found, x, gradient), torch.autograd.grad(expected, x, gradient), rtol=1e-12, atol=1e-11
-    )
+    for exact, ours in zip(
+        *(torch.autograd.grad(y, (x, weight, bias), gradient) for y in (expected, found)), strict=True
+    ):
+        torch.testing.assert_close(ours, exact, rtol=1e-11, atol=1e-10)
+
+
+def test_one_pixel():
+    weight, x = torch.randn(4, 3, 3, 3), torch.randn(2, 3, 1, 1)
+    torch.testing.assert_close(winograd_conv(x, weight, None, 1), F.conv2d(x, weight, padding=1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("wanted", ["x", "weight", "bias"])
+def test_one_gradient_alone(wanted):
+    given = {"x": torch.randn(1, 3, 9, 7), "weight": torch.randn(4, 3, 3, 3), "bias": torch.randn(4)}
+    given[wanted].requires_grad_()
+    found, expected = winograd_conv(**given, padding=0), F.conv2d(given["x"], given["weight"], given["bias"])
+    found, expected = (torch.autograd.grad(y.square().sum(), given[wanted]) for y in (found, expected))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_parts_do_not_show(monkeypatch):
-    weight, bias, x = winograd_weight(torch.randn(4, 3, 3, 3)), torch.randn(4), torch.randn(2, 3, 40, 20)
-    whole = winograd_conv(x, weight, bias)
+    weight, x = (torch.randn(*shape, dtype=torch.float64) for shape in ((4, 3, 3, 3), (2, 3, 40, 20)))
+    weight.requires_grad_(), x.requires_grad_()
+
+    def compute():
+        y = winograd_conv(x, weight, None, 1)
+        return y, *torch.autograd.grad(y.square().sum(), (x, weight))
+
+    whole = compute()
     monkeypatch.setattr(winograd, "TILES", 1)
-    torch.testing.assert_close(winograd_conv(x, weight, bias), whole)
+    torch.testing.assert_close(compute(), whole)
+
+
+def test_layer_in_training_computes_so_with_many_channels():
+    layer, x = ConvLayer(128, 128, 3), torch.randn(1, 128, 9, 10, requires_grad=True)
+    exact = F.conv2d(F.pad(x, (1,) * 4, mode="reflect"), layer.weight, layer.bias)
+    found = layer(x)
+    assert "Winograd" in str(found.grad_fn)
+    wanted = (x, layer.weight, layer.bias)
+    gradients = [torch.autograd.grad(y.square().sum(), wanted) for y in (found, exact)]
+    for ours, theirs in zip((found, *gradients[0]), (exact, *gradients[1]), strict=True):
+        assert (ours - theirs).norm() < 1e-5 * theirs.norm()
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), exact)
+
+
+@pytest.mark.parametrize("change", ["few", "stride", "large", "bfloat16"])
+def test_other_layers_are_plain(change):
+    layer = ConvLayer(
+        64 if change == "few" else 128, 128, 5 if change == "large" else 3, 2 if change == "stride" else 1
+    )
+    x = torch.randn(1, layer.in_channels, 9, 10, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=change == "bfloat16"):
+        assert "Winograd" not in str(layer(x).grad_fn)
 
 
 @pytest.fixture

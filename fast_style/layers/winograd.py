@@ -20,30 +20,56 @@ _B = (
 _G = ((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 24))  # times 24
 _A = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 TILES = 256  # at once, so that what they become stays in a processor's cache
-FEW, MANY = 128, 256  # channels in and out from which it is faster: below, the transforms cost what the products save
+# Channels in and out from which it is faster: below, the transforms cost what the products save. The gradient of a
+# weight gains more than the rest.
+FEW, MANY, TRAINED = 128, 256, 128
 
 
 def winograd_weight(weight: Tensor) -> Tensor:
-    """Transform the weight (C', C, 3, 3) of a convolution for `winograd_conv`: (36, C, C'), four times as large."""
+    """Transform the weight (C', C, 3, 3) of a convolution for `winograd_conv`: (36, C', C), four times as large."""
     kernel = _both(_G, weight) / 24**2
-    return (kernel @ weight.permute(2, 3, 1, 0).flatten(0, 1).flatten(1)).view(36, weight.shape[1], weight.shape[0])
+    return (kernel @ weight.permute(0, 2, 3, 1).flatten(1, 2)).transpose(0, 1)
 
 
-def winograd_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """3×3 convolution with a border of zeros, differentiable by its input alone, by Winograd's algorithm.
+def winograd_conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, transformed: Tensor | None = None
+) -> Tensor:
+    """3×3 convolution of stride one with a border of zeros, by Winograd's algorithm.
 
-    Tiles of 4×4 outputs are computed with 36 products for each pair of channels in place of 144. In float32 the result
-    differs from that of `torch.nn.functional.conv2d` by about 10⁻⁵ of its size.
+    Tiles of 4×4 outputs are computed with 36 products for each pair of channels in place of 144, and so are both
+    gradients. In float32 the result differs from that of `torch.nn.functional.conv2d` by about 10⁻⁵ of its size.
 
     Args:
         x: of shape (N, C, H, W), of any size; channels last is fastest.
-        weight: what `winograd_weight` made of the weight, (36, C, C').
-        bias: (C').
+        weight: (C', C, 3, 3).
+        bias: (C'), or None.
+        padding: width of the border in pixels, 0 or 1.
+        transformed: what `winograd_weight` makes of the weight, where it is known already.
 
     Returns:
-        (N, C', H, W), channels last.
+        (N, C', H + 2·padding − 2, W + 2·padding − 2), channels last.
     """
-    return _Winograd.apply(x, weight, bias)
+    return _Winograd.apply(x, weight, bias, padding, transformed)
+
+
+def winograd_pays(x: Tensor, weight: Tensor, few: int, many: int) -> bool:
+    """Tell whether `winograd_conv` is faster than PyTorch: in float32 on a CPU outside `torch.compile`.
+
+    Args:
+        x: the input, (N, C, H, W).
+        weight: (C', C, 3, 3).
+        few: least C.
+        many: least C'.
+    """
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and weight.shape[2:] == (3, 3)
+        and weight.shape[1] >= few
+        and weight.shape[0] >= many
+    )
 
 
 class FrozenConv(nn.Conv2d):
@@ -58,69 +84,82 @@ class FrozenConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H, W)."""
-        if self.bias is None or not self._pays(x):
+        frozen = not self.weight.requires_grad and self.padding_mode == "zeros"
+        if not (frozen and winograd_pays(x, self.weight, FEW, MANY)):
             return super().forward(x)
         version = -1 if self.weight.is_inference() else self.weight._version
         if self._transformed is None or self._transformed[0] is not self.weight or self._transformed[1] != version:
             with torch.inference_mode(False), torch.no_grad():  # for a gradient later, too
                 self._transformed = self.weight, version, winograd_weight(self.weight)
-        return winograd_conv(x, self._transformed[2], self.bias)
-
-    def _pays(self, x: Tensor) -> bool:
-        return (
-            x.device.type == "cpu"
-            and x.dtype == self.weight.dtype == torch.float32
-            and not self.weight.requires_grad
-            and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
-            and self.padding_mode == "zeros"
-            and self.in_channels >= FEW
-            and self.out_channels >= MANY
-        )
+        return winograd_conv(x, self.weight, self.bias, 1, self._transformed[2])
 
 
 class _Winograd(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        n, c, h, w = x.shape
-        rows, columns = -(-h // 4), -(-w // 4)
-        # One row and column of zeros before, and as many after that every tile has its six.
-        inner = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 4 * columns + 1 - w, 1, 4 * rows + 1 - h))
-        tiles = inner.unfold(1, 6, 4).unfold(2, 6, 4).permute(0, 4, 5, 1, 2, 3)  # (N, 6, 6, rows, columns, C)
-        to_tiles, from_tiles = _both(_B, x), _both(_A, x)
-        channels = weight.shape[2]
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, transformed: Tensor | None
+    ) -> Tensor:
+        ctx.padding, ctx.transformed = padding, transformed
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        tiles, (h, w) = _tiles(x, padding), (each - 2 + 2 * padding for each in x.shape[2:])
+        n, rows, columns, *_, c = tiles.shape
+        products = (winograd_weight(weight) if transformed is None else transformed).transpose(1, 2)  # (36, C, C')
+        to_tiles, from_tiles, channels = _both(_B, x), _both(_A, x), len(weight)
         y = torch.empty(n, channels, 4 * rows, 4 * columns, dtype=x.dtype, memory_format=torch.channels_last)
         parts = y.permute(0, 2, 3, 1).view(n, rows, 4, columns, 4, channels)
-        for image, many in _parts(n, rows, columns):
-            products = torch.bmm((to_tiles @ tiles[image, :, :, many].reshape(36, -1)).view(36, -1, c), weight)
-            outputs = (from_tiles @ products.view(36, -1)).view(4, 4, -1, columns, channels)
-            parts[image, many] = outputs.permute(2, 0, 3, 1, 4)
+        for image, some in _parts(n, rows, columns):
+            inputs = to_tiles @ tiles[image, some].reshape(-1, 36, c)
+            outputs = from_tiles @ torch.bmm(inputs.transpose(0, 1), products).transpose(0, 1)
+            parts[image, some] = outputs.view(-1, columns, 4, 4, channels).transpose(1, 2)
         if y.shape[2:] != (h, w):
             y = y[:, :, :h, :w].contiguous(memory_format=torch.channels_last)
-        return y.add_(bias[:, None, None])
+        return y if bias is None else y.add_(bias[:, None, None])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (weight,) = ctx.saved_tensors
-        n, channels, h, w = gradient.shape
-        rows, columns, c = -(-h // 4), -(-w // 4), weight.shape[1]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
+        (channels, c), (n, _, h, w) = weight.shape[:2], gradient.shape
+        rows, columns = -(-h // 4), -(-w // 4)
         outer = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, 4 * columns - w, 0, 4 * rows - h))
-        tiles = outer.view(n, rows, 4, columns, 4, channels).permute(0, 2, 4, 1, 3, 5)  # (N, 4, 4, rows, columns, C')
-        to_tiles, from_tiles = _both(_A, gradient).T, _both(_B, gradient).T
-        x = gradient.new_zeros(n, rows + 1, 4, columns + 1, 4, c)  # the padded input
-        for image, many in _parts(n, rows, columns):
-            spread = (to_tiles @ tiles[image, :, :, many].reshape(16, -1)).view(36, -1, channels)
-            products = torch.bmm(spread, weight.transpose(1, 2)).view(36, -1)
-            inputs = (from_tiles @ products).view(6, 6, -1, columns, c).permute(2, 0, 3, 1, 4)
-            below = slice(many.start + 1, many.stop + 1)  # a tile's last two rows are the first of the next
-            x[image, many, :, :-1] += inputs[:, :4, :, :4]
-            x[image, many, :, 1:, :2] += inputs[:, :4, :, 4:]
-            x[image, below, :2, :-1] += inputs[:, 4:, :, :4]
-            x[image, below, :2, 1:, :2] += inputs[:, 4:, :, 4:]
-        x = x.view(n, 4 * rows + 4, 4 * columns + 4, c)[:, 1 : h + 1, 1 : w + 1]
-        return x.permute(0, 3, 1, 2), None, None
+        outputs = outer.view(n, rows, 4, columns, 4, channels).transpose(2, 3)
+        to_tiles, from_tiles = _both(_B, gradient), _both(_A, gradient)
+        if of_x:
+            products = winograd_weight(weight) if ctx.transformed is None else ctx.transformed
+            sums = gradient.new_zeros(n, rows + 1, 4, columns + 1, 4, c)  # of the padded input
+        if of_weight:
+            tiles, of_products = _tiles(x, ctx.padding), gradient.new_zeros(36, channels, c)
+        for image, some in _parts(n, rows, columns):
+            spread = (from_tiles.T @ outputs[image, some].reshape(-1, 16, channels)).transpose(0, 1)
+            if of_weight:
+                inputs = to_tiles @ tiles[image, some].reshape(-1, 36, c)
+                of_products.baddbmm_(spread.transpose(1, 2), inputs.transpose(0, 1))
+            if of_x:
+                inputs = to_tiles.T @ torch.bmm(spread, products).transpose(0, 1)
+                inputs = inputs.view(-1, columns, 6, 6, c).transpose(1, 2)
+                below = slice(some.start + 1, some.stop + 1)  # a tile's last two rows are the first of the next
+                sums[image, some, :, :-1] += inputs[:, :4, :, :4]
+                sums[image, some, :, 1:, :2] += inputs[:, :4, :, 4:]
+                sums[image, below, :2, :-1] += inputs[:, 4:, :, :4]
+                sums[image, below, :2, 1:, :2] += inputs[:, 4:, :, 4:]
+        answers: list[Tensor | None] = [None, None, gradient.sum((0, 2, 3)) if of_bias else None]
+        if of_x:
+            first, size = ctx.padding, (h + 2 - 2 * ctx.padding, w + 2 - 2 * ctx.padding)
+            inner = sums.view(n, 4 * rows + 4, 4 * columns + 4, c)[:, first : first + size[0], first : first + size[1]]
+            answers[0] = inner.permute(0, 3, 1, 2)
+        if of_weight:
+            kernel = _both(_G, weight).T / 24**2
+            answers[1] = (kernel @ of_products.transpose(0, 1)).view(channels, 3, 3, c).permute(0, 3, 1, 2)
+        return answers[0], answers[1], answers[2], None, None
+
+
+def _tiles(x: Tensor, padding: int) -> Tensor:
+    """Cut an input (N, C, H, W) into the overlapping tiles that each give 4×4 outputs: (N, rows, columns, 6, 6, C)."""
+    h, w = x.shape[2:]
+    below, right = (-(-(each - 2 + 2 * padding) // 4) * 4 + 2 - padding - each for each in (h, w))
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, padding, right, padding, below))
+    return padded.unfold(1, 6, 4).unfold(2, 6, 4).permute(0, 1, 2, 4, 5, 3)
 
 
 def _both(matrix: tuple[tuple[int, ...], ...], like: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from fast_style.images import resize_short_side
 from fast_style.layers.antialias import binomial
 from fast_style.losses import PerceptualLoss, summarize
 from fast_style.training.adversarial import AdversarialTask, Adversary
-from fast_style.training.network_task import laid_out
 from fast_style.training.one_painting import OnePainting
 
 DRAW = 6  # lest crops of photos and of the painting are drawn alike
@@ -111,17 +110,17 @@ class AdversarialStyle(OnePainting, AdversarialTask):
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""
-        return self.use()(laid_out(photos))
+        return self.use()(self.laid_out(photos))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"image": (N, 3, H, W) in [0, 1]}, both sides' together."""
         photos = batch["image"]
         moved, motion = self.moved(batch)
         both = torch.cat([photos, moved]) if len(moved) else photos
-        pictures, of_moved = self.network(laid_out(both)).split([len(photos), len(moved)])
+        pictures, of_moved = self.network(self.laid_out(both)).split([len(photos), len(moved)])
         losses = self.loss(pictures, photos)
         losses |= self.compare_moved(pictures, of_moved, motion)
-        real = laid_out(batch["painting"] if "painting" in batch else self._crops(batch))
+        real = self.laid_out(batch["painting"] if "painting" in batch else self._crops(batch))
         losses |= self.play("B", real, pictures, batch, [make(real) for make in self.negatives])
         if self.balance is not None and self.global_step % BALANCE_EVERY == 0:
             self._balance(losses, pictures)

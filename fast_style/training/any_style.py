@@ -15,7 +15,7 @@ from fast_style.compiled import Compiled
 from fast_style.data import procedural_image
 from fast_style.losses import AnyStyleLoss
 from fast_style.networks import AdaIN
-from fast_style.training.network_task import NetworkTask, describe, laid_out
+from fast_style.training.network_task import NetworkTask, describe
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +92,12 @@ class AnyStyle(NetworkTask):
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image", "painting": (N, 3, H, W) in [0, 1]}."""
-        losses = self._training_losses(*(laid_out(batch[part]) for part in ("image", "painting")))
+        losses = self._training_losses(*(self.laid_out(batch[part]) for part in ("image", "painting")))
         return self.log_step(losses, self.loss.summary(losses))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
         """Log each style's losses on held-out photos and their means, in float32; return the pictures by style."""
-        photos = laid_out(batch["image"])
+        photos = self.laid_out(batch["image"])
         pictures: dict[str, Tensor] = {}
         summaries: dict[str, dict[str, Tensor]] = {}
         with torch.autocast(photos.device.type, enabled=False):

@@ -14,7 +14,7 @@ from fast_style.layers import ResidualBlock, apply
 from fast_style.losses import patch_nce_loss, summarize
 from fast_style.networks import ChainNetwork
 from fast_style.training.adversarial import AdversarialTask, Adversary
-from fast_style.training.network_task import describe, laid_out
+from fast_style.training.network_task import describe
 
 DRAW = 5  # lest crops and patches are drawn alike
 INIT_STD = 0.02
@@ -126,13 +126,13 @@ class CUT(AdversarialTask):
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Make pictures of images of shape (N, 3, H, W) in [0, 1]."""
-        return self.use()(laid_out(photos))
+        return self.use()(self.laid_out(photos))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"real_a", "real_b": (N, 3, H, W) in [0, 1]}, both sides' together."""
         real_a, real_b = batch["real_a"], batch["real_b"]
         count = len(real_a)
-        inputs = laid_out(torch.cat([real_a, real_b]) if self.with_identity else real_a)
+        inputs = self.laid_out(torch.cat([real_a, real_b]) if self.with_identity else real_a)
         found, x = self._encode(inputs)
         pictures = self._paint(x, inputs)
         seen, _ = self._encode(pictures)
@@ -141,12 +141,12 @@ class CUT(AdversarialTask):
         if self.with_identity:
             rest = [x[count:] for x in seen], [x[count:] for x in found]
             losses["identity_nce_loss"] = self._nce(*rest, samples)
-        losses |= self.play("B", laid_out(real_b), pictures[:count], batch)
+        losses |= self.play("B", self.laid_out(real_b), pictures[:count], batch)
         return self.log_step(losses, summarize(losses, self.weights_of(losses)))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
         """Log what the patches of held-out images lose, in float32; return image | picture | an image of B."""
-        real_a, real_b = laid_out(batch["real_a"]), laid_out(batch["real_b"])
+        real_a, real_b = self.laid_out(batch["real_a"]), self.laid_out(batch["real_b"])
         samples = batch.get("index", torch.arange(len(real_a)))
         with torch.autocast(real_a.device.type, enabled=False):
             fake_b, idt_b = self(real_a), self(real_b)

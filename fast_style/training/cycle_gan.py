@@ -14,7 +14,7 @@ from fast_style.checkpoint import load_network
 from fast_style.losses import chosen_terms, summarize
 from fast_style.losses.perceptual import Term
 from fast_style.training.adversarial import AdversarialTask, Adversary
-from fast_style.training.network_task import laid_out, take_over, write_network
+from fast_style.training.network_task import take_over, write_network
 
 EXPORTS = ("AtoB", "BtoA", "both")
 
@@ -84,7 +84,7 @@ class CycleGAN(AdversarialTask):
             {"AtoB": adversary, "BtoA": adversary.another()},
             optimizer,
             scheduler,
-            {"back": type(back)(**back.arguments).to(memory_format=torch.channels_last)},
+            {"back": type(back)(**back.arguments)},
             average,
             discriminator_lr,
             on_nonfinite,
@@ -136,11 +136,11 @@ class CycleGAN(AdversarialTask):
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Make pictures of images of shape (N, 3, H, W) in [0, 1] by the network that is written first."""
-        return self.use("back" if self.export == "BtoA" else "network")(laid_out(photos))
+        return self.use("back" if self.export == "BtoA" else "network")(self.laid_out(photos))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"real_a", "real_b": (N, 3, H, W) in [0, 1]}, all sides' together."""
-        real_a, real_b = laid_out(batch["real_a"]), laid_out(batch["real_b"])
+        real_a, real_b = self.laid_out(batch["real_a"]), self.laid_out(batch["real_b"])
         there, back = self.network, self.further["back"]
         if self.weights["identity_loss"]:
             fake_b, idt_a = there(torch.cat([real_a, real_b])).chunk(2)
@@ -155,7 +155,7 @@ class CycleGAN(AdversarialTask):
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:
         """Log cycles of held-out images, in float32; return image | picture | what the way back makes of it."""
-        real_a, real_b = laid_out(batch["real_a"]), laid_out(batch["real_b"])
+        real_a, real_b = self.laid_out(batch["real_a"]), self.laid_out(batch["real_b"])
         there, back = self.use(), self.use("back")
         with torch.autocast(real_a.device.type, enabled=False):
             fake_b, fake_a = there(real_a), back(real_b)

@@ -11,7 +11,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.compiled import Compiled
 from fast_style.losses import PerceptualLoss, summarize
-from fast_style.training.network_task import laid_out
 from fast_style.training.one_painting import OnePainting
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class FeedForward(OnePainting):
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""
-        return self.network(laid_out(photos))
+        return self.network(self.laid_out(photos))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of a batch {"image": (N, 3, H, W) in [0, 1]}."""
@@ -76,6 +75,6 @@ class FeedForward(OnePainting):
     def _pass(self, photos: Tensor, moved: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
         both = torch.cat([photos, moved]) if len(moved) else photos
-        pictures = self.stylize(laid_out(both))
+        pictures = self.stylize(self.laid_out(both))
         pictures, of_moved = pictures[: len(photos)], pictures[len(photos) :]
         return self.loss(pictures, photos), pictures, of_moved

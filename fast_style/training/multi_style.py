@@ -16,7 +16,7 @@ from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
 from fast_style.losses import PerceptualLoss
 from fast_style.networks.style_network import StyleNetwork, TakesImages
-from fast_style.training.network_task import NetworkTask, laid_out, name_of
+from fast_style.training.network_task import NetworkTask, name_of
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class MultiStyle(NetworkTask):
     def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1] in a style, by default the first of those in training."""
         shares = self.network.mixture({style or self.names[0]: 1.0}).to(photos)
-        return self.network(laid_out(photos), shares.expand(len(photos), -1))
+        return self.network(self.laid_out(photos), shares.expand(len(photos), -1))
 
     def style_of(self, sample: int) -> int:
         """Return whose turn it is: every round visits all styles, in an order of its own."""
@@ -224,7 +224,7 @@ class MultiStyle(NetworkTask):
 
     def _add_to(self, network: StyleNetwork) -> None:
         """Train nothing but the scales and shifts of a network."""
-        self.network = network.requires_grad_(False).train().to(memory_format=torch.channels_last)
+        self.network = network.requires_grad_(False).train()
         for name in network.style_parameters:
             self.network.get_parameter(name).requires_grad_(True)
 
@@ -235,7 +235,7 @@ class MultiStyle(NetworkTask):
 
     def _both_passes(self, photos: Tensor, shares: Tensor, count: int) -> Features:
         """Stylise, and of the first `count` compute the features that the losses compare: all have the same layers."""
-        pictures = self.stylize(laid_out(photos), shares)
+        pictures = self.stylize(self.laid_out(photos), shares)
         return pictures, self._features(pictures[:count]), self._loss(0).targets(photos[:count])
 
     def _features(self, images: Tensor) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ from fast_style.losses.perceptual import Term
 from fast_style.metrics import ssim
 from fast_style.metrics.similarity import WINDOW
 from fast_style.training.adversarial import AdversarialTask, Adversary
-from fast_style.training.network_task import laid_out
 
 
 class Pix2Pix(AdversarialTask):
@@ -79,18 +78,18 @@ class Pix2Pix(AdversarialTask):
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Make pictures of inputs of shape (N, 3, H, W) in [0, 1]."""
-        return self.use()(laid_out(photos))
+        return self.use()(self.laid_out(photos))
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"real_a", "real_b": (N, 3, H, W) in [0, 1]}, both sides' together."""
         real_a, real_b = batch["real_a"], batch["real_b"]
-        fake_b = self.network(laid_out(real_a))
+        fake_b = self.network(self.laid_out(real_a))
         losses = self._compare(fake_b, real_b)
         if self.adversaries:
             real, fake = real_b, fake_b
             if self.sees_input:
                 real, fake = (torch.cat([real_a, each], dim=1) for each in (real_b, fake_b))
-            losses |= self.play("B", laid_out(real), laid_out(fake), batch)
+            losses |= self.play("B", self.laid_out(real), self.laid_out(fake), batch)
         return self.log_step(losses, summarize(losses, self.weights_of(losses)))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:

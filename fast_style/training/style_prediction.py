@@ -17,7 +17,7 @@ from fast_style.losses import AnyPaintingLoss, summarize
 from fast_style.losses.any_painting import Painted
 from fast_style.networks import AnyStyleNetwork
 from fast_style.networks.any_style import MOMENTUM, as_seen, code_of
-from fast_style.training.network_task import NetworkTask, describe, laid_out, name_of
+from fast_style.training.network_task import NetworkTask, describe, name_of
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class StylePrediction(NetworkTask):
         painting = self._shown[style or self.names[0]].to(photos.device)
         rows = self.network.rows(self.network.encoder(painting))
         same = {key: row.expand(len(photos), -1) for key, row in rows.items()}
-        return self.network.in_styles(laid_out(photos), same)
+        return self.network.in_styles(self.laid_out(photos), same)
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted losses of a batch {"image": (N, 3, H, W), "painting": (N, 3, h, w), both in [0, 1]}."""
@@ -196,7 +196,7 @@ class StylePrediction(NetworkTask):
         rows = self.network.rows(used)
         photo = self.network.photo_rows(plain)
         rows = {key: torch.cat([row, row[:again], photo[key]]) for key, row in rows.items()}
-        together = laid_out(torch.cat([photos, moved, photos[:plain]]))
+        together = self.laid_out(torch.cat([photos, moved, photos[:plain]]))
         made = self.network.in_styles(together, rows)
         pictures, of_moved, unchanged = made.split([count, again, plain])
         losses = self.loss(pictures, photos, painted)
