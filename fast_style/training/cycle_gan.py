@@ -1,12 +1,13 @@
 """Train two networks, each to undo what the other does."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -143,8 +144,8 @@ class CycleGAN(AdversarialTask):
         real_a, real_b = self.laid_out(batch["real_a"]), self.laid_out(batch["real_b"])
         there, back = self.network, self.further["back"]
         if self.weights["identity_loss"]:
-            fake_b, idt_a = there(torch.cat([real_a, real_b])).chunk(2)
-            fake_a, idt_b = back(torch.cat([real_b, real_a])).chunk(2)
+            fake_b, idt_a = _each(there, real_a, real_b)
+            fake_a, idt_b = _each(back, real_b, real_a)
             identity = {"A": F.l1_loss(idt_a.float(), real_b), "B": F.l1_loss(idt_b.float(), real_a)}
         else:
             fake_b, fake_a, identity = there(real_a), back(real_b), {}
@@ -178,3 +179,11 @@ class CycleGAN(AdversarialTask):
         for name, term in self.terms.items():
             losses |= {f"{name}/AtoB": term(fake_b, real_a), f"{name}/BtoA": term(fake_a, real_b)}
         return losses
+
+
+def _each(network: nn.Module, *sides: Tensor) -> Sequence[Tensor]:
+    """Make pictures of both sides' images: in one pass, unless a batch norm would mix the statistics of the sides."""
+    if any(isinstance(layer, _BatchNorm) for layer in network.modules()):
+        return [network(images) for images in sides]
+    pictures: Tensor = network(torch.cat(sides))
+    return pictures.chunk(len(sides))

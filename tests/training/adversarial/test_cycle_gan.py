@@ -14,8 +14,9 @@ from fast_style.training import CycleGAN
 LSGAN = ADVERSARIAL_LOSSES["lsgan"]
 
 
-def test_the_losses_by_hand(make, batch, logged):
-    task = make(CycleGAN)
+@pytest.mark.parametrize("norm", ["instance", "batch"])  # a batch norm must not see both sides at once
+def test_the_losses_by_hand(make, batch, logged, norm):
+    task = make(CycleGAN, network=TransformerNetwork(4, 1, norm=norm))
     found = logged(task, batch)
     there, back, a, b = task.network, task.further["back"], batch["real_a"], batch["real_b"]
     judges = [task.adversaries[name].discriminator for name in ("AtoB", "BtoA")]
