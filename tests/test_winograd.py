@@ -55,7 +55,7 @@ def test_parts_do_not_show(monkeypatch):
 
 
 def test_layer_in_training_computes_so_with_many_channels():
-    layer, x = ConvLayer(128, 128, 3), torch.randn(1, 128, 9, 10, requires_grad=True)
+    layer, x = ConvLayer(128, 128, 3), torch.randn(1, 128, 40, 30, requires_grad=True)
     exact = F.conv2d(F.pad(x, (1,) * 4, mode="reflect"), layer.weight, layer.bias)
     found = layer(x)
     assert "Winograd" in str(found.grad_fn)
@@ -75,6 +75,14 @@ def test_other_layers_are_plain(change):
     x = torch.randn(1, layer.in_channels, 9, 10, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=change == "bfloat16"):
         assert "Winograd" not in str(layer(x).grad_fn)
+
+
+def test_autocast_around_the_gradient_alone_does_not_round_it():
+    x, weight = torch.randn(1, 3, 9, 7, requires_grad=True), torch.randn(4, 3, 3, 3, requires_grad=True)
+    y = winograd_conv(x, weight, None, 0).square().sum()
+    exact = torch.autograd.grad(y, (x, weight), retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(torch.autograd.grad(y, (x, weight)), exact, rtol=0, atol=0)
 
 
 @pytest.fixture
@@ -128,6 +136,9 @@ def test_made_in_inference_mode():
         conv = FrozenConv(128, 256, 3, padding=1).requires_grad_(False)
         x = torch.randn(1, 128, 8, 8)
         torch.testing.assert_close(conv(x), nn.Conv2d.forward(conv, x), rtol=1e-4, atol=1e-3)
+    x = torch.randn(1, 128, 8, 8, requires_grad=True)
+    conv(x).sum().backward()  # a gradient of the input alone
+    assert x.grad is not None
 
 
 @pytest.mark.parametrize("change", ["half", "autocast", "trained", "circular", "few"])

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from fast_style.layers.antialias import Blur
 from fast_style.layers.kernels import padded, thin_conv, upsampled_conv
-from fast_style.layers.winograd import TRAINED, winograd_conv, winograd_pays
+from fast_style.layers.winograd import winograd_conv, winograd_pays
 
 
 class ConvLayer(nn.Conv2d):
@@ -40,7 +40,7 @@ class ConvLayer(nn.Conv2d):
         if self.padding_mode == "reflect" and torch.is_grad_enabled() and x.requires_grad:
             if self.out_channels <= 4 and self.kernel_size[0] >= 5 and self.stride == (1, 1) and x.device.type == "cpu":
                 return thin_conv(padded(x, int(self.padding[0]), "reflect"), weight, bias)
-            if self.stride == (1, 1) and winograd_pays(x, weight, TRAINED, TRAINED):
+            if self.stride == (1, 1) and weight.requires_grad and winograd_pays(x, weight):
                 return winograd_conv(padded(x, 1, "reflect"), weight, bias, 0)
             return F.conv2d(padded(x, int(self.padding[0]), "reflect"), weight, bias, self.stride)
         return super()._conv_forward(x, weight, bias)

@@ -21,8 +21,9 @@ _G = ((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 24))  
 _A = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 TILES = 256  # at once, so that what they become stays in a processor's cache
 # Channels in and out from which it is faster: below, the transforms cost what the products save. The gradient of a
-# weight gains more than the rest.
-FEW, MANY, TRAINED = 128, 256, 128
+# weight gains more than the rest, but weights that are trained are transformed each time, which takes SIDE² pixels.
+FEW, MANY = 128, 256
+TRAINED, SIDE = 128, 32
 
 
 def winograd_weight(weight: Tensor) -> Tensor:
@@ -37,7 +38,8 @@ def winograd_conv(
     """3×3 convolution of stride one with a border of zeros, by Winograd's algorithm.
 
     Tiles of 4×4 outputs are computed with 36 products for each pair of channels in place of 144, and so are both
-    gradients. In float32 the result differs from that of `torch.nn.functional.conv2d` by about 10⁻⁵ of its size.
+    gradients, which have none themselves. In float32 the result differs from that of `torch.nn.functional.conv2d` by
+    about 10⁻⁵ of its size.
 
     Args:
         x: of shape (N, C, H, W), of any size; channels last is fastest.
@@ -52,15 +54,15 @@ def winograd_conv(
     return _Winograd.apply(x, weight, bias, padding, transformed)
 
 
-def winograd_pays(x: Tensor, weight: Tensor, few: int, many: int) -> bool:
-    """Tell whether `winograd_conv` is faster than PyTorch: in float32 on a CPU outside `torch.compile`.
+def winograd_pays(x: Tensor, weight: Tensor) -> bool:
+    """Tell whether `winograd_conv` is faster than PyTorch: in float32 on a CPU outside `torch.compile`, if wide enough.
 
     Args:
         x: the input, (N, C, H, W).
-        weight: (C', C, 3, 3).
-        few: least C.
-        many: least C'.
+        weight: (C', C, 3, 3), which counts as trained if it requires a gradient.
     """
+    trained = weight.requires_grad
+    few, many, pixels = (TRAINED, TRAINED, SIDE**2) if trained else (FEW, MANY, 0)
     return (
         x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
@@ -69,6 +71,7 @@ def winograd_pays(x: Tensor, weight: Tensor, few: int, many: int) -> bool:
         and weight.shape[2:] == (3, 3)
         and weight.shape[1] >= few
         and weight.shape[0] >= many
+        and x.shape[2] * x.shape[3] >= pixels
     )
 
 
@@ -85,7 +88,7 @@ class FrozenConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H, W)."""
         frozen = not self.weight.requires_grad and self.padding_mode == "zeros"
-        if not (frozen and winograd_pays(x, self.weight, FEW, MANY)):
+        if not (frozen and winograd_pays(x, self.weight)):
             return super().forward(x)
         version = -1 if self.weight.is_inference() else self.weight._version
         if self._transformed is None or self._transformed[0] is not self.weight or self._transformed[1] != version:
@@ -99,13 +102,13 @@ class _Winograd(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, transformed: Tensor | None
     ) -> Tensor:
-        ctx.padding, ctx.transformed = padding, transformed
-        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        ctx.padding, ctx.transformed, ctx.channels = padding, transformed, weight.shape[:2]
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight if transformed is None else None)
         tiles, (h, w) = _tiles(x, padding), (each - 2 + 2 * padding for each in x.shape[2:])
         n, rows, columns, *_, c = tiles.shape
         products = (winograd_weight(weight) if transformed is None else transformed).transpose(1, 2)  # (36, C, C')
         to_tiles, from_tiles, channels = _both(_B, x), _both(_A, x), len(weight)
-        y = torch.empty(n, channels, 4 * rows, 4 * columns, dtype=x.dtype, memory_format=torch.channels_last)
+        y = x.new_empty(n, 4 * rows, 4 * columns, channels).permute(0, 3, 1, 2)
         parts = y.permute(0, 2, 3, 1).view(n, rows, 4, columns, 4, channels)
         for image, some in _parts(n, rows, columns):
             inputs = to_tiles @ tiles[image, some].reshape(-1, 36, c)
@@ -118,40 +121,46 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
-        (channels, c), (n, _, h, w) = weight.shape[:2], gradient.shape
-        rows, columns = -(-h // 4), -(-w // 4)
-        outer = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, 4 * columns - w, 0, 4 * rows - h))
-        outputs = outer.view(n, rows, 4, columns, 4, channels).transpose(2, 3)
-        to_tiles, from_tiles = _both(_B, gradient), _both(_A, gradient)
-        if of_x:
-            products = winograd_weight(weight) if ctx.transformed is None else ctx.transformed
-            sums = gradient.new_zeros(n, rows + 1, 4, columns + 1, 4, c)  # of the padded input
+        with torch.autocast("cpu", enabled=False):
+            return *_gradients(ctx, gradient), None, None
+
+
+def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Compute the gradients of `_Winograd` by its input, its weight and its bias."""
+    x, weight = ctx.saved_tensors
+    of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
+    (channels, c), (n, _, h, w) = ctx.channels, gradient.shape
+    rows, columns = -(-h // 4), -(-w // 4)
+    outer = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, 4 * columns - w, 0, 4 * rows - h))
+    outputs = outer.view(n, rows, 4, columns, 4, channels).transpose(2, 3)
+    to_tiles, from_tiles = _both(_B, gradient), _both(_A, gradient)
+    if of_x:
+        products = winograd_weight(weight) if ctx.transformed is None else ctx.transformed
+        sums = gradient.new_zeros(n, rows + 1, 4, columns + 1, 4, c)  # of the padded input
+    if of_weight:
+        tiles, of_products = _tiles(x, ctx.padding), gradient.new_zeros(36, channels, c)
+    for image, some in _parts(n, rows, columns):
+        spread = (from_tiles.T @ outputs[image, some].reshape(-1, 16, channels)).transpose(0, 1)
         if of_weight:
-            tiles, of_products = _tiles(x, ctx.padding), gradient.new_zeros(36, channels, c)
-        for image, some in _parts(n, rows, columns):
-            spread = (from_tiles.T @ outputs[image, some].reshape(-1, 16, channels)).transpose(0, 1)
-            if of_weight:
-                inputs = to_tiles @ tiles[image, some].reshape(-1, 36, c)
-                of_products.baddbmm_(spread.transpose(1, 2), inputs.transpose(0, 1))
-            if of_x:
-                inputs = to_tiles.T @ torch.bmm(spread, products).transpose(0, 1)
-                inputs = inputs.view(-1, columns, 6, 6, c).transpose(1, 2)
-                below = slice(some.start + 1, some.stop + 1)  # a tile's last two rows are the first of the next
-                sums[image, some, :, :-1] += inputs[:, :4, :, :4]
-                sums[image, some, :, 1:, :2] += inputs[:, :4, :, 4:]
-                sums[image, below, :2, :-1] += inputs[:, 4:, :, :4]
-                sums[image, below, :2, 1:, :2] += inputs[:, 4:, :, 4:]
-        answers: list[Tensor | None] = [None, None, gradient.sum((0, 2, 3)) if of_bias else None]
+            inputs = to_tiles @ tiles[image, some].reshape(-1, 36, c)
+            of_products.baddbmm_(spread.transpose(1, 2), inputs.transpose(0, 1))
         if of_x:
-            first, size = ctx.padding, (h + 2 - 2 * ctx.padding, w + 2 - 2 * ctx.padding)
-            inner = sums.view(n, 4 * rows + 4, 4 * columns + 4, c)[:, first : first + size[0], first : first + size[1]]
-            answers[0] = inner.permute(0, 3, 1, 2)
-        if of_weight:
-            kernel = _both(_G, weight).T / 24**2
-            answers[1] = (kernel @ of_products.transpose(0, 1)).view(channels, 3, 3, c).permute(0, 3, 1, 2)
-        return answers[0], answers[1], answers[2], None, None
+            inputs = to_tiles.T @ torch.bmm(spread, products).transpose(0, 1)
+            inputs = inputs.view(-1, columns, 6, 6, c).transpose(1, 2)
+            below = slice(some.start + 1, some.stop + 1)  # a tile's last two rows are the first of the next
+            sums[image, some, :, :-1] += inputs[:, :4, :, :4]
+            sums[image, some, :, 1:, :2] += inputs[:, :4, :, 4:]
+            sums[image, below, :2, :-1] += inputs[:, 4:, :, :4]
+            sums[image, below, :2, 1:, :2] += inputs[:, 4:, :, 4:]
+    answers: list[Tensor | None] = [None, None, gradient.sum((0, 2, 3)) if of_bias else None]
+    if of_x:
+        first, size = ctx.padding, (h + 2 - 2 * ctx.padding, w + 2 - 2 * ctx.padding)
+        inner = sums.view(n, 4 * rows + 4, 4 * columns + 4, c)[:, first : first + size[0], first : first + size[1]]
+        answers[0] = inner.permute(0, 3, 1, 2)
+    if of_weight:
+        kernel = _both(_G, gradient).T / 24**2
+        answers[1] = (kernel @ of_products.transpose(0, 1)).view(channels, 3, 3, c).permute(0, 3, 1, 2)
+    return answers[0], answers[1], answers[2]
 
 
 def _tiles(x: Tensor, padding: int) -> Tensor:

@@ -153,6 +153,7 @@ class MultiStyle(NetworkTask):
 
     def on_train_start(self) -> None:
         """Note what must stay, once it is restored and where it belongs."""
+        super().on_train_start()
         if self.train_only is not None:
             count = len(self.network.styles) - len(self.names)
             names = self.network.style_parameters

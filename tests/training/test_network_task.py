@@ -131,3 +131,35 @@ def test_arguments_that_came_after_a_checkpoint_are_what_they_were_without(task)
         task.on_load_checkpoint({"network": kept})
     task.network.arguments["antialias"] = False
     task.on_load_checkpoint({"network": kept})
+
+
+@pytest.mark.parametrize("again", [torch.contiguous_format, torch.channels_last])
+def test_training_goes_on_in_another_layout(loss, monkeypatch, tmp_path, again):
+    batches = [{"image": torch.rand(1, 3, 16, 16)}] * 4
+    style = torch.rand(1, 3, 16, 20)
+
+    def fit(layouts, path=None):
+        """Train for as many steps as layouts, the last of them after a checkpoint if its layout is another."""
+        torch.manual_seed(0)
+        optimizer = partial(torch.optim.Adam, lr=1e-2, fused=True)
+        network = TransformerNetwork(4, 1)
+        task = FeedForward(network, loss(style=style), optimizer, partial(warmup_constant, warmup_steps=0))
+        for steps, layout in layouts:
+            monkeypatch.setattr("fast_style.training.network_task.layout", lambda *_, chosen=layout: chosen)
+            trainer = Trainer(
+                accelerator="cpu",
+                max_steps=steps,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+            trainer.fit(task, DataLoader(batches, batch_size=None), ckpt_path=path)
+            path = tmp_path / "last.ckpt"
+            trainer.save_checkpoint(path)
+        assert trainer.global_step == 4
+        return [weight.detach().contiguous() for weight in network.parameters() if weight.ndim == 4]
+
+    other = torch.channels_last if again == torch.contiguous_format else torch.contiguous_format
+    for unbroken, continued in zip(fit([(4, again)]), fit([(3, other), (4, again)]), strict=True):
+        torch.testing.assert_close(continued, unbroken, rtol=1e-3, atol=1e-4)
