@@ -34,6 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fast_style.cli.memory import keep_memory
 from fast_style.data import reference_scenes
 from fast_style.inference.backends import multiplies_bf16
+from fast_style.layers import winograd
 from fast_style.layers.winograd import FrozenConv
 from fast_style.losses import PerceptualLoss, tone_loss
 from fast_style.networks import VGG, SlimNetwork, TransformerNetwork
@@ -82,10 +83,12 @@ def deep_loss(style: Tensor) -> PerceptualLoss:
 
 @contextmanager
 def plain(vgg: VGG) -> Iterator[None]:
-    """Compute every convolution of a loss network as PyTorch does."""
+    """Compute every convolution of a loss network, and of networks that are trained, as PyTorch does."""
     for conv in vgg.convs.values():
         conv.__class__ = nn.Conv2d
+    least, winograd.TRAINED = winograd.TRAINED, 10**9
     yield
+    winograd.TRAINED = least
     for conv in vgg.convs.values():
         conv.__class__ = FrozenConv
 
@@ -193,7 +196,9 @@ def main() -> None:
     kinds = {
         name: kind for name, kind in kinds.items() if not any(out and word in name for word, out in left_out.items())
     }
-    work, cosines = {PEER: operations(copy(), examples_loss(style), x)}, {PEER: 1.0}
+    loss = examples_loss(style)
+    with plain(loss.loss_network):
+        work, cosines = {PEER: operations(copy(), loss, x)}, {PEER: 1.0}
     steps = {PEER: peer_step(copy(), VGG("vgg16", weights=None), style)}
     for name, (make, make_loss, bf16, compiled) in kinds.items():
         loss = make_loss(style)

@@ -79,8 +79,9 @@ def test_data_procedural_needs_no_photos(tiny, train):
 
 @pytest.mark.parametrize("option", options("experiment"))
 def test_experiment(option, tiny, tiny_multi_style, tiny_adain, tiny_any, tiny_translation, train):
-    if option.startswith(("pix2pix", "cyclegan")):
-        run = tiny_translation["pix2pix" if option.startswith("pix2pix") else "cycle_gan"]
+    translations = {"pix2pix": "pix2pix", "cyclegan": "cycle_gan", "cut": "cut"}
+    if model := translations.get(option.partition("_")[0].removesuffix("2017")):
+        run = tiny_translation[model]
         changes = {"model": None, "budget": None, "experiment": option, "data.size": "32", "trainer.max_steps": "1"}
         assert train(choose(run, changes)) == 0
         return
