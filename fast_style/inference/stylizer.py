@@ -31,6 +31,7 @@ class Stylizer:
         compile: whether to have PyTorch compile the network.
 
     Raises:
+        TypeError: if the network is a name, or a file of another kind: `from_checkpoint` takes those.
         ValueError: if a setting is none of these or not to be had here, `tile` is smaller than what the network sees
             around a pixel, or the network cannot run in tiles, or has several styles: take one, `network.of_style`.
         FileNotFoundError: if there is no such file.
@@ -51,6 +52,11 @@ class Stylizer:
         tile: str | int = "auto",
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
     ) -> None:
+        if not isinstance(network, nn.Module) and Path(network).suffix.lower() != ".onnx":
+            raise TypeError(
+                f"a network or an .onnx file was expected, got {str(network)!r}: names and other files are taken by "
+                "Stylizer.from_checkpoint"
+            )
         if getattr(network, "takes_images", False):
             raise ValueError(
                 "the network takes style images: take network.of_images({NAME: IMAGE}).of_style({NAME: 1})"

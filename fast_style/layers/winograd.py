@@ -108,7 +108,9 @@ class _Winograd(torch.autograd.Function):
         n, rows, columns, *_, c = tiles.shape
         products = (winograd_weight(weight) if transformed is None else transformed).transpose(1, 2)  # (36, C, C')
         to_tiles, from_tiles, channels = _both(_B, x), _both(_A, x), len(weight)
-        y = x.new_empty(n, 4 * rows, 4 * columns, channels).permute(0, 3, 1, 2)
+        y = torch.empty(
+            n, channels, 4 * rows, 4 * columns, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
+        )
         parts = y.permute(0, 2, 3, 1).view(n, rows, 4, columns, 4, channels)
         for image, some in _parts(n, rows, columns):
             inputs = to_tiles @ tiles[image, some].reshape(-1, 36, c)

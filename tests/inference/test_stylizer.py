@@ -51,6 +51,14 @@ def test_the_network_is_left_as_it_was():
     assert network.factor.requires_grad
 
 
+@pytest.mark.parametrize("given", ["starry_night", "checkpoints/mine.safetensors", Path("mine.pth")])
+def test_a_name_is_told_where_names_are_taken(given):
+    with pytest.raises(
+        TypeError, match=r"got '(starry_night|.*mine.*)': names and other files are taken by Stylizer\.from_"
+    ):
+        Stylizer(given)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_stylize_takes_every_float(dtype):
     photos = torch.rand(1, 3, 8, 8).to(dtype)
