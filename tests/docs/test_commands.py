@@ -87,6 +87,8 @@ def reason(command: str) -> str | None:
     """Tell why a command is not run."""
     if "--preview" in command:
         return "waits for somebody to watch"
+    if "data/paired" in command or "data/unpaired" in command:
+        return "needs the symbols that tools/openmoji.py makes"
     if "--engine ray" in command and "//" not in command:
         return "starts a cluster; tests/cli/test_cluster_films.py has one"
     if "//" in command:
