@@ -273,7 +273,7 @@ def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, A
 def layout(device: torch.device, precision: str) -> torch.memory_format:
     """Choose the memory layout in which networks train fastest.
 
-    Channels last on a CPU that trains in bfloat16. In float32 the gradient of a weight takes up to four times as long
+    Channels last on a CPU that trains in bfloat16. In float32 the gradient of a weight takes up to five times as long
     there as in the contiguous layout (`docs/training_step.md`), and on other devices each reflection padding would
     turn it into the contiguous one, and back.
 

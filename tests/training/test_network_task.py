@@ -139,7 +139,7 @@ def test_training_goes_on_in_another_layout(loss, monkeypatch, tmp_path, again):
     style = torch.rand(1, 3, 16, 20)
 
     def fit(layouts, path=None):
-        """Train for as many steps as layouts, the last of them after a checkpoint if its layout is another."""
+        """Train up to each number of steps in its layout, each time from the checkpoint before."""
         torch.manual_seed(0)
         optimizer = partial(torch.optim.Adam, lr=1e-2, fused=True)
         network = TransformerNetwork(4, 1)
