@@ -182,11 +182,14 @@ def progress_bar(what: str, unit: str = "images") -> Iterator[Callable[[int, int
     with Progress(*columns, console=console(), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task(what, total=None)
         lines, began = LogLines(), time.monotonic()
+        already: list[int] = []  # done before, of what goes on
 
         def tell(done: int, total: int) -> None:
+            if not already:
+                already.append(max(0, done - 1))
             bar.update(task, completed=done, total=total)
-            if bar.disable and 0 < done < total and lines.due():
-                rate = done / (time.monotonic() - began)
+            if bar.disable and already[0] < done < total and lines.due():
+                rate = (done - already[0]) / (time.monotonic() - began)
                 left = time_left((total - done) / rate)
                 print(f"{what}: {done} of {total}, {rate:.3g} {unit}/s{left}", file=sys.stderr)
 

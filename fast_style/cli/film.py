@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     masks = masks_of(placed, networks.count, films)
     failures, stop = 0, Stop()
     with maker_of(options, networks, control, films) as maker:
-        recipes = [_recipe(job, wanted, networks, maker, control, options) for job in jobs]
+        recipes = [_recipe(*each, wanted, networks, maker, control, options) for each in zip(jobs, films, strict=True)]
         targets = [_target(*each, encoding, options) for each in zip(jobs, films, recipes, strict=True)]
         for note in dict.fromkeys([*maker.notes, *(note for film in films for note in film.notes)]):
             print(note, file=sys.stderr)
@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _recipe(
     job: Job[Path],
+    film: video.Film | video.FrameFolder,
     wanted: video.Wanted,
     networks: Networks,
     maker: Maker,
@@ -86,7 +87,7 @@ def _recipe(
         "smoothing": options.smooth,
         "size": [options.size, options.work_size],
         "frames": repr(wanted),
-        "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower()],
+        "encoder": [options.codec, options.crf, options.background, THREADS, job.target.suffix.lower(), str(film.rate)],
         "pictures": [options.quality, options.subsampling, options.bits],
         "computation": [maker.backend, options.tile],
     }
@@ -134,8 +135,8 @@ def _make(
         with progress_bar("stylizing", "frames") as progress:
             count, complete, resized = maker.make(film, masks, target, progress, stop)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        kept = "; what is done is kept: the same command goes on from there" if target.done and target.goes_on else ""
-        print(f"error: {one_line(error)}{kept}", file=sys.stderr)
+        further = f"; what is done is kept: {_further(target, target.done)}" if target.kept else ""
+        print(f"error: {one_line(error)}{further}", file=sys.stderr)
         target.give_up()
         return False
     for note in film.notes[told:]:
@@ -154,8 +155,13 @@ def _make(
 
 def _interrupted(job: Job[Path], target: video.Target, count: int, already: int) -> NoReturn:
     """Tell what Ctrl-C has left, and exit."""
-    further = ", and the same command goes on from there" if target.goes_on else ""
-    if count == already and video.is_partial(job.target):
+    held = video.partial_frames(job.target)
+    further = f", and {_further(target, max(held, count))}" if target.kept else ""
+    if held and not count:
+        told = f"before the first frame of {job.source}: {job.target} is as it was"
+    elif held > count:
+        told = f"after {count} frames: {job.target} holds {held} and is as it was{further}"
+    elif held and count == already:
         told = f"before another frame: {job.target} is as it was{further}"
     elif not count:
         told = f"before the first frame of {job.source}: nothing of it is written"
@@ -163,3 +169,9 @@ def _interrupted(job: Job[Path], target: video.Target, count: int, already: int)
         told = f"after {count} frames: {job.target} holds them{further}"
     print(f"interrupted {told}", file=sys.stderr)
     sys.exit(130)
+
+
+def _further(target: video.Target, stopped: int) -> str:
+    """Tell from which frame on the same command goes on: where it stopped, or at the last part that is whole."""
+    from_where = "from there" if target.kept == stopped else f"after the first {target.kept}"
+    return f"the same command goes on {from_where}"

@@ -94,7 +94,7 @@ def look_of(job: Job[Path], film: video.Film | video.FrameFolder, options: argpa
     background = images.Encoding(background=options.background).background_rgb
     alpha = film.alpha and background is None
     codec = video.codec_of(job.target, options.codec, film.bits, alpha)
-    kept = alpha and codec.transparent is not None
+    kept = alpha and video.keeps_alpha(job.target, codec)
     return video.Look(
         codec,
         _size(film, options),
@@ -105,6 +105,7 @@ def look_of(job: Job[Path], film: video.Film | video.FrameFolder, options: argpa
         options.crf,
         THREADS,
         background or (0, 0, 0),
+        video.nominal_rate(film.rate),
     )
 
 

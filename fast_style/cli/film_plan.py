@@ -8,7 +8,7 @@ from fast_style import images
 from fast_style.files import as_path
 from fast_style.inference.jobs import Job
 from fast_style.remote import is_address
-from fast_style.video import CONTAINERS, is_camera, is_film, is_partial, is_pattern, stands_for_frames
+from fast_style.video import CONTAINERS, frame_files, is_camera, is_film, is_partial, is_pattern, stands_for_frames
 
 ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview", "work_size")
 NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
@@ -62,7 +62,9 @@ def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job[Path]]
     else:
         jobs = [Job(path, _among_several(path, options.output, style)) for path in paths]
     for job in jobs:
-        if job.source.resolve() == job.target.resolve():
+        written = frame_files(job.target) if is_pattern(job.target) else [job.target]
+        read = [job.source, *frame_files(job.source)]
+        if {path.resolve() for path in written} & {path.resolve() for path in read}:
             raise ValueError(f"input {job.source} would be replaced by the output: choose another --output")
     if len({job.target.resolve() for job in jobs}) < len(jobs):
         raise ValueError("two films would be written to one file: rename one")

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from fast_style import images
-from fast_style.video.begun import Begun, is_partial, read_json, write_json
+from fast_style.video.begun import Begun, partial_frames, read_json, write_json
 from fast_style.video.frame import Frame
 
 
@@ -30,14 +30,14 @@ class AnimationTarget:
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        while self.begun.begun and self.goes_on and self._times(self.done) is not None:
+        while self.begun.begun and not self.remembers and self._times(self.done) is not None:
             self.done += 1
         self.begun.done, self._new = self.done, False
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the same command goes on from where this one was stopped."""
-        return not self.remembers
+    def kept(self) -> int:
+        """How many frames the same command does not make again."""
+        return 0 if self.remembers else self.done
 
     def write(self, number: int, frame: Frame) -> None:
         """Write a frame, without loss."""
@@ -56,16 +56,16 @@ class AnimationTarget:
 
         Args:
             complete: whether these are all; otherwise they are kept. An animation that was left so before stays as it
-                is if there is nothing new.
+                is if it holds as many frames.
         """
         if not self.done:
             self.begun.drop()
-        elif complete or self._new or not is_partial(self.begun.output):
+        elif complete or self.done > partial_frames(self.begun.output):
             images.save_picture(self.begun.output, images.Picture(_Waiting(self), loop=0), self.encoding)
             if complete:
                 self.begun.remove()
             else:
-                self.begun.note_partial()
+                self.begun.note_partial(self.done)
 
     def give_up(self) -> None:
         """What is written stays."""
@@ -74,6 +74,7 @@ class AnimationTarget:
     def waiting(self) -> Iterator[images.Frame]:
         """Read the frames with the milliseconds for which they are shown."""
         times = [self._times(number) for number in range(self.done)]
+        clock = _Hundredths() if self.begun.output.suffix.lower() == ".gif" else None
         for number, known in enumerate(times):
             if known is None:
                 raise OSError(f"{self.begun.path(number, '.json')} is gone or damaged: repeat the command")
@@ -81,7 +82,8 @@ class AnimationTarget:
             after = times[number + 1] if number + 1 < self.done else None
             shown = duration if after is None else after[0] - time
             (frame,) = images.open_picture(self.begun.path(number, ".png")).frames
-            yield images.Frame(frame.pixels, frame.alpha, float(1000 * shown))
+            milliseconds = float(1000 * shown) if clock is None else clock.milliseconds(shown)
+            yield images.Frame(frame.pixels, frame.alpha, milliseconds)
 
     def _times(self, number: int) -> tuple[Fraction, Fraction] | None:
         """Read when a frame is shown and for how long; None if it is not there."""
@@ -89,6 +91,22 @@ class AnimationTarget:
         if about is None or not self.begun.path(number, ".png").is_file():
             return None
         return Fraction(*about["time"]), Fraction(*about["duration"])
+
+
+class _Hundredths:
+    """Rounds durations to hundredths of a second, as GIF has them, so that they add up.
+
+    None is below two hundredths: players show a frame of one for ten.
+    """
+
+    def __init__(self) -> None:
+        self._asked, self._given = Fraction(0), 0
+
+    def milliseconds(self, shown: Fraction) -> float:
+        self._asked += shown
+        hundredths = max(2, round(100 * self._asked) - self._given)
+        self._given += hundredths
+        return 10.0 * hundredths
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,10 @@ class Begun:
         """Name a file there."""
         return self.folder / f"{number:05d}{suffix}"
 
-    def note_partial(self) -> None:
-        """Note that the film that is there now is the beginning of a longer one, which may replace it."""
+    def note_partial(self, frames: int) -> None:
+        """Note that the film that is there now holds the first frames of a longer one, which may replace it."""
         about = read_json(self.manifest) or {}
-        write_json(self.manifest, about | {"partial": _stamp(self.output)})
+        write_json(self.manifest, about | {"partial": _stamp(self.output), "frames": frames})
 
     def remove(self) -> None:
         """Throw all away."""
@@ -101,8 +101,16 @@ def folder_of(output: Path) -> Path:
 
 def is_partial(output: Path) -> bool:
     """Tell whether a film is the beginning that an interrupted command has left, unchanged since."""
+    return partial_frames(output) > 0
+
+
+def partial_frames(output: Path) -> int:
+    """Count the frames of a film that an interrupted command has left, unchanged since; 0: it is no such film."""
     about = read_json(folder_of(output) / MANIFEST)
-    return about is not None and output.is_file() and about.get("partial") == _stamp(output)
+    if about is None or not output.is_file() or about.get("partial") != _stamp(output):
+        return 0
+    frames = about.get("frames")
+    return frames if isinstance(frames, int) else 1
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

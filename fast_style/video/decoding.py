@@ -19,7 +19,7 @@ def decoded(container: Any, stream: Any, damaged: list[Fraction | None] | None) 
     Args:
         container: the open film.
         stream: of its pictures.
-        damaged: takes the times in the file of what cannot be decoded, in seconds; None for its end.
+        damaged: takes the times in the file of what cannot be decoded, or only in part, in seconds; None for its end.
     """
     av = pyav()
     context = _transparent_decoder(stream)
@@ -35,10 +35,15 @@ def decoded(container: Any, stream: Any, damaged: list[Fraction | None] | None) 
             return
         try:
             empty = packet.size == 0
-            yield from context.decode(None if empty else packet)
-        except (av.InvalidDataError, av.EOFError):
+            frames = context.decode(None if empty else packet)
+        except av.FFmpegError:  # decoders of FFmpeg tell of damage in many ways
             if damaged is not None and packet.pts is not None:
                 damaged.append(packet.pts * Fraction(stream.time_base))
+            continue
+        for frame in frames:
+            if frame.is_corrupt and damaged is not None and frame.pts is not None:
+                damaged.append(frame.pts * Fraction(stream.time_base))
+            yield frame
 
 
 def _transparent_decoder(stream: Any) -> Any:

@@ -17,7 +17,7 @@ from fast_style.video.colour import LIMITED, Colours
 from fast_style.video.formats import Codec
 from fast_style.video.frame import Frame
 
-RATE = Fraction(1, 25)  # seconds between the frames of a part, whatever their true times are
+RATES = Fraction(1), Fraction(240)  # frames a second that all encoders take
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Look:
         crf: quality; None: the codec's usual one.
         threads: of the encoder, on which its result may depend.
         background: red, green, blue in 0 … 255 behind transparency that is not kept.
+        rate: frames a second that the codec's headers tell, whatever the frames' true times are; see `nominal_rate`.
     """
 
     codec: Codec
@@ -46,6 +47,7 @@ class Look:
     crf: int | None = None
     threads: int = 1
     background: tuple[int, int, int] = (0, 0, 0)
+    rate: Fraction = Fraction(25)
 
     @property
     def format(self) -> str:
@@ -70,6 +72,11 @@ class Look:
         parallel = {"svtav1-params": f"lp={self.threads}"} if self.codec.name == "av1" else {}
         profile = {"profile": "4" if self.alpha else "3"} if self.codec.name == "prores" else {}
         return {**self.codec.options, **quality, **quiet, **parallel, **profile}
+
+
+def nominal_rate(rate: Fraction) -> Fraction:
+    """Return the rate, or the nearest to it that all encoders take: of 1 to 240 frames, with a small denominator."""
+    return min(max(rate.limit_denominator(1001), RATES[0]), RATES[1])
 
 
 def check_look(look: Look) -> None:
@@ -107,7 +114,7 @@ def _in_a_sentence(look: Look) -> Iterator[None]:
 
 
 class Part:
-    """A Matroska file of some frames, 25 a second, since their true times are kept elsewhere.
+    """A Matroska file of some frames, evenly after one another, since their true times are kept elsewhere.
 
     Args:
         file: open for writing.
@@ -126,11 +133,11 @@ class Part:
         self._container = av.open(self._file, "w", format="matroska")
         # Nothing in it depends on when it was made.
         self._container.flags |= av.container.Flags.bitexact.value
-        stream = self._container.add_stream(look.codec.encoder, rate=1 / RATE, options=dict(look.options))
+        stream = self._container.add_stream(look.codec.encoder, rate=look.rate, options=dict(look.options))
         height, width = (length + more for length, more in zip(look.size, look.padding, strict=True))
         stream.height, stream.width, stream.pix_fmt = height, width, look.format
         context = stream.codec_context
-        context.time_base = RATE
+        context.time_base = 1 / look.rate
         context.thread_count = look.threads
         context.sample_aspect_ratio = look.aspect
         context.colorspace, context.color_range = look.colours.matrix, look.colours.range
@@ -151,7 +158,7 @@ class Part:
     def write(self, frame: Frame) -> None:
         """Encode a frame."""
         picture = to_yuv(frame.pixels, frame.alpha, self.look)
-        picture.pts, picture.time_base = self.count, RATE
+        picture.pts, picture.time_base = self.count, 1 / self.look.rate
         self.count += 1
         with _in_a_sentence(self.look), self._file.telling():
             self._mux(self._stream.encode(picture))
@@ -175,7 +182,7 @@ class Part:
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
-            self.order.append(round(packet.pts * packet.time_base / RATE))
+            self.order.append(round(packet.pts * packet.time_base * self.look.rate))
             self._container.mux(packet)
 
 

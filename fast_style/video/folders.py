@@ -139,24 +139,28 @@ class FolderTarget:
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the same command goes on from where this one was stopped."""
-        return not self.remembers
+    def kept(self) -> int:
+        """How many frames the same command does not make again."""
+        return 0 if self.remembers else self.done
 
     def __post_init__(self) -> None:
         self.pattern = self.path if is_pattern(self.path) else self.path / "%05d.png"
         self.manifest = self.pattern.with_name(f".{self.pattern.name}.json")
         same = self.manifest.is_file() and difference(self.manifest, self.recipe) is None
-        if not self.overwrite and not same and self.place(0).exists():
+        if not self.overwrite and not same and (there := _numbered(self.pattern)):
             raise FileExistsError(
-                f"{self.place(0)} exists, of another film or made otherwise: choose another place, or give --overwrite"
+                f"{there[0]} exists, of another film or made otherwise: choose another place, or give --overwrite"
             )
-        while same and not self.remembers and not self.overwrite and self.place(self.done).exists():
+        while same and not self.remembers and self._is_ours(self.place(self.done)):
             self.done += 1
 
     def place(self, number: int) -> Path:
         """Name the file of a frame."""
         return self.pattern.with_name(PATTERN.sub(lambda found: found[0] % number, self.pattern.name, count=1))
+
+    def _is_ours(self, path: Path) -> bool:
+        """Tell whether a frame was written since this film was begun, and not by another before."""
+        return path.is_file() and path.stat().st_mtime_ns >= self.manifest.stat().st_mtime_ns
 
     def write(self, number: int, frame: Frame) -> None:
         """Write a frame."""

@@ -91,6 +91,11 @@ def codec_of(path: Path, name: str | None, bits: int, alpha: bool) -> Codec:
     return CODECS[name]
 
 
+def keeps_alpha(path: Path, codec: Codec) -> bool:
+    """Tell whether a film keeps transparency: that of VP9 is kept beside its packets, for which MP4 has no place."""
+    return codec.transparent is not None and (codec.name != "vp9" or path.suffix.lower() in (".webm", ".mkv"))
+
+
 def _holding(name: str) -> list[str]:
     """List the containers that hold a codec and that players expect it in."""
     lacking = {

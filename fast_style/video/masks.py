@@ -48,7 +48,7 @@ class MovingMask:
     def __init__(self, path: Path, film: Film | FrameFolder) -> None:
         rate = film.rate if moves(path) and not is_film(path) else None
         wanted = Wanted(film.wanted.start, film.wanted.end, rate)
-        self.path = path
+        self.path, self._usual = path, 1 / film.rate
         self._mask = open_frames(path, wanted)
         if self._mask.count and film.count and abs(self._mask.length - film.length) > 1.5 / film.rate:
             lengths = f"{float(self._mask.length):.3f} s, {film.path} {float(film.length):.3f} s"
@@ -59,11 +59,14 @@ class MovingMask:
         self._last: Tensor | None = None
 
     def at(self, time: Fraction) -> Tensor:
-        """Return the mask that is shown at a time: (1, 1, H, W) in [0, 1]. Times must not go back."""
+        """Return the mask that is shown at a time: (1, 1, H, W) in [0, 1]. Times must not go back.
+
+        A mask that is shown within half a frame counts: times of Matroska are rounded to thousandths of a second.
+        """
         if self._frames is None:  # only now, since many masks may wait
             self._frames = self._mask.frames()
             self._next = next(self._frames, None)
-        while self._next is not None and (self._shown is None or self._next.time <= time):
+        while self._next is not None and (self._shown is None or self._begin(self._next) <= time):
             self._shown, self._next, self._last = self._next, next(self._frames, None), None
         if self._shown is None:
             raise ValueError(f"mask {self.path} has no picture")
@@ -72,3 +75,6 @@ class MovingMask:
             alpha = self._shown.alpha
             self._last = light if alpha is None else light * images.to_float(alpha)[None]
         return torch.as_tensor(self._last)
+
+    def _begin(self, frame: Frame) -> Fraction:
+        return frame.time - min(frame.duration, self._usual) / 2

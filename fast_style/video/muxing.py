@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,10 @@ from fast_style.video.av_library import Recorded, address, in_sentences, pyav
 from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
+
+REPEATED = Fraction(1, 1000)  # seconds by which sound comes later that has the time of what is before
+# What channels are taken for where a film does not tell, which MP4 must know of PCM: FFmpeg's usual ones.
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def mux(
     """
     av = pyav()
     delay = max(_delay(order) for _, order, _ in parts.timings())
-    with ExitStack() as open_, in_sentences("write film", parts.output):
+    with in_sentences("write film", parts.output), ExitStack() as open_:  # some is only refused when it is closed
         file = Recorded(open_.enter_context(replacing(parts.output)))
         open_.enter_context(file.telling())
         form = CONTAINERS[parts.output.suffix.lower()]
@@ -92,7 +96,10 @@ def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
     notes = []
     with in_sentences("read film", film.path), av.open(address(film.path)) as source:
         sounds, texts = ({_name(s) for s in several} for several in (source.streams.audio, source.streams.subtitles))
-    if audio and (lost := sounds - held):
+        lost = sounds - held
+        if audio and not lost:
+            lost = {_name(stream) for stream in source.streams.audio if not _takes(output, source, stream)}
+    if audio and lost:
         raise ValueError(
             f"{output.suffix} cannot hold sound in {', '.join(sorted(lost))}: choose .mkv, or give --audio none"
         )
@@ -107,6 +114,36 @@ def _held(output: Path) -> set[str]:
 
     with pyav().open(BytesIO(), "w", format=CONTAINERS[output.suffix.lower()]) as container:
         return set(container.supported_codecs)
+
+
+def _takes(output: Path, source: Any, stream: Any) -> bool:
+    """Tell whether a container takes a stream of sound, by writing a packet of it; some refuse only then."""
+    from io import BytesIO
+
+    av = pyav()
+    try:
+        with av.open(BytesIO(), "w", format=CONTAINERS[output.suffix.lower()]) as out:
+            copy = _template(out, stream)
+            for packet in source.demux(stream):
+                if packet.dts is not None and packet.size:
+                    packet.stream = copy
+                    out.mux(packet)
+                    break
+    except av.FFmpegError:
+        return False
+    with suppress(av.FFmpegError):  # it cannot be sought in
+        source.seek(0)
+    return True
+
+
+def _template(out: Any, stream: Any) -> Any:
+    """Add a stream to which packets of another are copied."""
+    copy = out.add_stream_from_template(stream, opaque=True)
+    if stream.type == "audio":
+        channels = stream.codec_context.layout.nb_channels
+        if stream.codec_context.layout.name == f"{channels} channels" and channels in LAYOUTS:
+            copy.codec_context.layout = LAYOUTS[channels]
+    return copy
 
 
 def _name(stream: Any) -> str:
@@ -165,7 +202,7 @@ def _copied(out: Any, source: Any, film: Film, audio: bool, end: Fraction | None
     copies = {}
     for stream in wanted:
         if _name(stream) in held:
-            copy = copies[stream.index] = out.add_stream_from_template(stream, opaque=True)
+            copy = copies[stream.index] = _template(out, stream)
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
     return _shifted(source, copies, film, end) if copies else iter(())
@@ -180,8 +217,9 @@ def _chapters(source: Any, shift: Fraction) -> list[Any]:
 
 
 def _shifted(source: Any, copies: dict[int, Any], film: Film, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
-    """Yield packets between the start and the end with the times of the new film."""
+    """Yield packets between the start and the end with the times of the new film, which never go back."""
     begin = film.clock.begin + film.wanted.start
+    last: dict[int, int] = {}
     for packet in source.demux([source.streams[index] for index in copies]):
         if packet.pts is None and packet.dts is None:
             continue
@@ -192,5 +230,13 @@ def _shifted(source: Any, copies: dict[int, Any], film: Film, end: Fraction | No
             continue
         shift = round((begin - film.lead) / base)
         packet.pts, packet.dts = pts - shift, dts - shift
+        before = last.get(packet.stream.index)
+        if before is not None and packet.dts <= before:  # which no container takes
+            step = max(1, round(REPEATED / base))
+            if before - packet.dts > step:
+                continue  # the film's own times go back, and its pictures were left out there as well
+            packet.dts = before + step
+            packet.pts = max(packet.pts, packet.dts)
+        last[packet.stream.index] = packet.dts
         packet.stream = copies[packet.stream.index]
         yield packet.dts * base, packet

@@ -19,9 +19,13 @@ FRAMES = 240  # of a part
 class Parts(Begun):
     """The parts of a film that wait to be joined.
 
-    A part is a Matroska file `00000.mkv` of 240 frames and `00000.json`, which is written last and tells that it is
-    whole: its digest, the order of its packets and the times of its frames. `done` counts the parts that are whole up
-    to the first that is not; those after it may be, where several processes make them.
+    A part is a Matroska file `00000.mkv` of 240 frames, in the last one of as many as are left, and `00000.json`, which
+    is written last and tells that it is whole: its digest, the order of its packets and the times of its frames. `done`
+    counts the parts that are whole up to the first that is not; those after it may be, where several processes make
+    them.
+
+    Attributes:
+        frames: how many frames the parts have that `done` counts.
 
     Raises:
         ValueError: if another command has left parts there.
@@ -29,14 +33,10 @@ class Parts(Begun):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._kept: set[int] = set()
+        self._kept: dict[int, int] = {}  # how many frames each part has that is counted
+        self.frames = 0
         while self.begun and (about := self._about(self.done)) is not None and about["complete"]:
-            self.done += 1
-
-    @property
-    def frames(self) -> int:
-        """How many frames the whole parts hold."""
-        return self.done * FRAMES
+            self._count(self.done, len(about["times"]))
 
     def path(self, number: int, suffix: str = ".mkv") -> Path:
         """Name a file of a part."""
@@ -58,7 +58,7 @@ class Parts(Begun):
         write_json(self.path(number, ".json"), about)
         if memory and number:
             self.path(number - 1, ".npz").unlink(missing_ok=True)
-        self._count(number)
+        self._count(number, len(timings))
 
     def has(self, number: int, timings: list[Timing]) -> bool:
         """Tell whether a part is whole, and of these frames; then it is counted."""
@@ -66,7 +66,7 @@ class Parts(Begun):
             about = self._about(number) if self.begun else None
             if about is None or about.get("times") != _plain(timings):
                 return False
-            self._count(number)
+            self._count(number, len(timings))
         return True
 
     def drop(self) -> None:
@@ -91,9 +91,10 @@ class Parts(Begun):
             times = [Timing(Fraction(a, b), Fraction(c, d)) for a, b, c, d in about["times"]]
             yield self.path(number), about["order"], times
 
-    def _count(self, number: int) -> None:
-        self._kept.add(number)
+    def _count(self, number: int, frames: int) -> None:
+        self._kept[number] = frames
         while self.done in self._kept:
+            self.frames += self._kept[self.done]
             self.done += 1
 
     def _about(self, number: int) -> dict[str, Any] | None:

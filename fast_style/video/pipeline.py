@@ -46,8 +46,8 @@ class Target(Protocol):
     memory: Mapping[str, np.ndarray]
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the same command goes on from where this one was stopped."""
+    def kept(self) -> int:
+        """How many frames the same command does not make again."""
         ...
 
     def write(self, number: int, frame: Frame) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fast_style import images
 from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
@@ -63,6 +64,8 @@ class Film:
             self.time_base = common_base(base, self.lead)
             self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
             self.length, self._sure = length_of(container, stream, self.clock.begin)
+            # How many frames there ought to be; other containers count some that are not shown.
+            self._told = stream.frames if container.format.name == "avi" else 0
             self._raw_size = (first.height, first.width)
         turned = self.rotation % 180 != 0
         if turned:
@@ -195,10 +198,14 @@ class Film:
             number += 1
 
     def _timed(self, since: Fraction = Fraction(0)) -> Iterator[tuple[Any, Fraction, Fraction]]:
-        """Yield decoded frames between start and end with their times after the start; earlier ones may be left out."""
+        """Yield decoded frames between start and end with their times after the start; earlier ones may be left out.
+
+        The frame that is shown at the start comes first, though it may have begun before.
+        """
         wanted, usual, end = self.wanted, 1 / self.rate, Fraction(0)
         damaged: list[Fraction | None] = []
-        last: Fraction | None = None
+        held: tuple[Any, Fraction] | None = None  # the frame before, which is shown until the next
+        late = read = 0
         place = self._place(wanted.start + since)
         with self._opened() as (container, stream):
             base = Fraction(stream.time_base)
@@ -207,16 +214,33 @@ class Film:
             for raw in decoded(container, stream, damaged):
                 told = self.clock.time(raw, base)
                 time = end if told is None else told
-                if last is not None and time <= last:  # too late to be shown
+                read += 1
+                if held is not None and time <= held[1]:  # too late to be shown
+                    late += held[1] - time > usual
                     continue
-                last, end = time, time + (raw.duration * base if raw.duration else usual)
+                if held is not None and time > wanted.start:
+                    yield self._cut(*held, time)
+                held, end = (raw, time), time + (raw.duration * base if raw.duration else usual)
                 if wanted.end is not None and time >= wanted.end:
+                    held = None
                     break
-                if time >= wanted.start:
-                    yield raw, time - wanted.start, end - time
-                else:
+                if time < wanted.start:
                     damaged.clear()  # what comes before is not asked for
+        if held is not None and end > wanted.start:
+            yield self._cut(*held, end)
         self._note_losses(damaged, end)
+        if late:
+            self.notes.append(
+                f"{self.path} has times that go back: {late} frames, which come too late to be shown, are left out"
+            )
+        if self._told and not wanted.start and wanted.end is None and read < self._told - 2:
+            self.notes.append(f"{self.path} ends after {read} of {self._told} frames: it is incomplete")
+
+    def _cut(self, raw: Any, begin: Fraction, end: Fraction) -> tuple[Any, Fraction, Fraction]:
+        """Return a frame that is shown from one time to another, with its time after the start, and its duration."""
+        begin = max(begin, self.wanted.start)
+        end = end if self.wanted.end is None else min(end, self.wanted.end)
+        return raw, begin - self.wanted.start, end - begin
 
     def _place(self, wanted: Fraction) -> int | None:
         """Find a timestamp from which on frames can be decoded up to a time; None: from the beginning."""
@@ -251,14 +275,16 @@ class Film:
 
     def _converted(self, raw: Any, time: Fraction, duration: Fraction) -> Frame:
         self._note_size(raw, time)
-        array = to_rgb(raw, self.colours, self._scaled_size, self.deep, self.alpha)
+        hdr = self.colours.hdr is not None
+        array = to_rgb(raw, self.colours, self._scaled_size, self.deep or hdr, self.alpha)
         if self.rotation:
             array = np.rot90(array, round(self.rotation / 90))
         colours = array[..., :3]
-        if self.colours.hdr:
+        if hdr:
             colours = to_sdr(colours, self.colours.transfer)
-        pixels = torch.from_numpy(np.ascontiguousarray(colours)).permute(2, 0, 1)  # (3, H, W)
+        bits = 16 if self.deep else 8
+        pixels = images.to_depth(torch.from_numpy(np.ascontiguousarray(colours)).permute(2, 0, 1), bits)  # (3, H, W)
         if not self.alpha:
             return Frame(pixels, None, time, duration)
-        alpha = torch.from_numpy(np.ascontiguousarray(array[None, ..., 3]))
+        alpha = images.to_depth(torch.from_numpy(np.ascontiguousarray(array[None, ..., 3])), bits)
         return Frame(fill_hidden(pixels, alpha), alpha, time, duration)

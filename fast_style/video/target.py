@@ -10,7 +10,7 @@ import numpy as np
 
 from fast_style.files import replacing
 from fast_style.video import parts as closed
-from fast_style.video.begun import is_partial
+from fast_style.video.begun import partial_frames
 from fast_style.video.encoding import Look, Part
 from fast_style.video.frame import Frame
 from fast_style.video.muxing import Timing, mux
@@ -43,15 +43,15 @@ class FilmTarget:
     metadata: bool = True
 
     def __post_init__(self) -> None:
-        self.done = self.parts.frames
+        self.done = self._whole = self.parts.frames
         self.memory = self.parts.memory() if self.parts.done else {}
         self._part: PartTarget | None = None
         self._begun = False
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the same command goes on from where this one was stopped."""
-        return True
+    def kept(self) -> int:
+        """How many frames the same command does not make again."""
+        return self._whole
 
     def write(self, number: int, frame: Frame) -> None:
         """Encode a frame; the part is closed once it is full."""
@@ -68,27 +68,28 @@ class FilmTarget:
     def take(self, number: int, order: list[int], timings: list[Timing]) -> None:
         """Count a part that another process has encoded, which was told where by `parts`, once these are begun."""
         self.parts.keep(number, order, timings, len(timings) == closed.FRAMES, {})
-        self.done, self._begun = self.parts.frames, True
+        self.done = self._whole = self.parts.frames
+        self._begun = True
 
     def finish(self, complete: bool) -> None:
         """Write the film.
 
         Args:
             complete: whether all frames were written; otherwise the film holds what there is, and the parts stay. A
-                film that was left so before stays as it is if there is nothing new.
+                film that was left so before stays as it is if it holds as many frames.
         """
         if self._part is not None:
-            self._close(len(self._part.timings) == closed.FRAMES)
+            self._close(complete or len(self._part.timings) == closed.FRAMES)
         if not self.parts.done:
             self.parts.drop()
             return
-        if not complete and not self._begun and is_partial(self.parts.output):
+        if not complete and self.done <= partial_frames(self.parts.output):
             return
         mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete, self.metadata)
         if complete:
             self.parts.remove()
         else:
-            self.parts.note_partial()
+            self.parts.note_partial(self.done)
 
     def give_up(self) -> None:
         """Drop the part at hand, and the folder if it is of no use."""
@@ -103,6 +104,8 @@ class FilmTarget:
         part.finish(complete)
         self.parts.keep(self.parts.done, part.order, part.timings, complete, self.memory if complete else {})
         self.done = self.parts.frames
+        if complete:
+            self._whole = self.done
 
 
 @dataclass
@@ -130,9 +133,9 @@ class PartTarget:
         self._part: Part | None = None
 
     @property
-    def goes_on(self) -> bool:
-        """Whether what is written of it stays after a failure."""
-        return False
+    def kept(self) -> int:
+        """How many frames stay after a failure."""
+        return 0
 
     def write(self, number: int, frame: Frame) -> None:
         """Encode a frame."""

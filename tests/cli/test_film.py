@@ -376,7 +376,7 @@ def test_ctrl_c_leaves_a_film_that_goes_on(stylize, clip, tmp_path, monkeypatch,
         interrupting(patch, 13)
         result = stylize("--input", source, "--output", output, *more)
     assert result.code == 130
-    told = f"interrupted after 13 frames: {output} holds them, and the same command goes on from there\n"
+    told = f"interrupted after 13 frames: {output} holds them, and the same command goes on after the first 10\n"
     assert result.err.endswith(told)
     assert times_of(output) == times_of(source)[:13]
     assert 0 < len(packets_of(output, "audio")) < len(packets_of(source, "audio"))

@@ -51,15 +51,16 @@ def clip(tmp_path) -> Callable[..., Path]:
         full=False,
         options=None,
         draw=picture,
+        rate=25,
         **container_options,
     ) -> Path:
         path = tmp_path / name
         height, width = size
         alpha = form.startswith("yuva")
         with av.open(str(path), "w", **container_options) as out:
-            stream = out.add_stream(codec, rate=25, options=options or {})
+            stream = out.add_stream(codec, rate=rate, options=options or {})
             stream.width, stream.height, stream.pix_fmt = width, height, form
-            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000) if times else Fraction(1, 25)
+            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
             matrix = 6
             if tags is not None:
                 matrix, primaries, transfer = tags
@@ -80,7 +81,9 @@ def clip(tmp_path) -> Callable[..., Path]:
                     draw(number, height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
                 )
                 frame = frame.reformat(format=form, dst_colorspace=matrix, dst_color_range=2 if full else 1)
-                frame.pts, frame.time_base = (times[number], Fraction(1, 1000)) if times else (number, Fraction(1, 25))
+                frame.pts, frame.time_base = (
+                    (times[number], Fraction(1, 1000)) if times else (number, Fraction(1, rate))
+                )
                 if frame.pts is not None:
                     out.mux(stream.encode(frame))
             if audio is not None:
@@ -183,9 +186,9 @@ def remake(tmp_path) -> Callable[..., Path]:
         output = tmp_path / name
         film = video.open_frames(path, wanted or video.Wanted())
         chosen = video.codec_of(output, codec, film.bits, film.alpha)
-        alpha = film.alpha and chosen.transparent is not None
-        crf = None if chosen.crf is None else crf
-        look = video.Look(chosen, film.size, film.deep, alpha, film.colours.encoded(), film.aspect, crf)
+        alpha = film.alpha and video.keeps_alpha(output, chosen)
+        crf, rate = None if chosen.crf is None else crf, video.nominal_rate(film.rate)
+        look = video.Look(chosen, film.size, film.deep, alpha, film.colours.encoded(), film.aspect, crf, rate=rate)
         video.check_look(look)
         source = film if isinstance(film, video.Film) else None
         target = video.FilmTarget(source, look, video.Parts(output, {}), film.time_base, audio)

@@ -183,6 +183,31 @@ def test_transparency_is_laid_on_black_where_it_cannot_be_kept(clip, remake):
     assert seen[:, :, :3].mean() < 12 < seen[:, :, -6:].mean()
 
 
+def test_transparency_of_vp9_is_laid_on_black_in_mp4(clip, remake):
+    path = clip("a.webm", codec="libvpx-vp9", form="yuva420p", frames=2, options={"crf": "4", "auto-alt-ref": "0"})
+    seen = pictures_of(remake(path, "o.mp4", "vp9"))
+    assert seen[:, :, :3].mean() < 12 < seen[:, :, -6:].mean()
+
+
+@pytest.mark.parametrize(("codec", "name"), [("h264", "o.mkv"), ("hevc", "o.mkv"), ("vp9", "o.webm"), ("av1", "o.mp4")])
+@pytest.mark.parametrize("rate", [24, 60])
+def test_the_codec_tells_the_rate(clip, remake, probe, codec, name, rate):
+    size = (64, 64) if codec == "av1" else (48, 64)
+    source = clip("a.mp4", frames=6, rate=rate, size=size)
+    output = remake(source, name, codec)
+    (stream,) = probe(output)["streams"]
+    assert stream["r_frame_rate"] == f"{rate}/1"
+    assert abs(video.Film(output).rate - rate) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [(Fraction(30000, 1001), Fraction(30000, 1001)), (Fraction(1, 7), 1), (Fraction(1000), 240), (Fraction(25), 25)],
+)
+def test_a_rate_that_all_encoders_take(asked, told):
+    assert video.nominal_rate(asked) == told
+
+
 def test_a_part_of_a_film(clip, remake):
     source = clip("a.mkv", frames=25, sound="aac", options={"g": "5"})
     output = remake(source, "b.mkv", wanted=video.Wanted(Fraction(2, 5), Fraction(4, 5)))
@@ -193,6 +218,45 @@ def test_a_part_of_a_film(clip, remake):
     sound = packets_of(output, "audio")
     assert 0 < len(sound) < len(packets_of(source, "audio"))
     assert b"".join(sound) in b"".join(packets_of(source, "audio"))
+
+
+SLIDES = [0, 1000, 2000, 12_000, 13_000]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "fps", "times", "numbers"),
+    [
+        (0, 3, None, [0, 1, 2], [0, 1, 2]),
+        (0, 3, 10, range(30), [0, 10, 20]),
+        (5, 20, None, [0, 7, 8], [2, 3, 4]),
+        (3, 11, None, [0], [2]),
+        (12, 13, None, [0], [3]),
+    ],
+)
+def test_a_part_of_slides(clip, remake, start, end, fps, times, numbers):
+    """What is shown at the start comes first, and the last slide ends with the part."""
+    wanted = video.Wanted(Fraction(start), Fraction(end), None if fps is None else Fraction(fps))
+    source = clip("a.mkv", frames=5, times=SLIDES, sound="aac")
+    film = video.Film(source, wanted)
+    frames = list(film.frames())
+    assert [frame.time for frame in frames] == [Fraction(time, fps or 1) for time in times]
+    assert frames[-1].time + frames[-1].duration == min(end, 14) - start or end == 20
+    whole = [frame.pixels for frame in video.Film(source).frames()]
+    step = 1 if fps is None else fps
+    for frame, number in zip(frames[::step], numbers if fps is None else [0, 1, 2], strict=True):
+        assert torch.equal(frame.pixels, whole[number])
+    output = remake(source, "o.mkv", wanted=wanted)
+    with av.open(str(output)) as container:
+        assert container.duration / 1e6 < min(end, 14) - start + 0.2
+
+
+def test_times_that_go_back(clip, remake, tmp_path):
+    one = clip("a.ts", frames=30, sound="aac")
+    two = tmp_path / "two.ts"
+    two.write_bytes(2 * one.read_bytes())
+    output = remake(two)
+    assert len(times_of(output)) == 30
+    assert any("has times that go back: " in note and note.endswith("are left out") for note in remake.notes)
 
 
 def test_a_rate_that_is_asked_for(clip, remake, probe):

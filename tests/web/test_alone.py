@@ -9,6 +9,7 @@ from fast_style.checkpoint import save_network
 from fast_style.networks import TransformerNetwork
 from fast_style.web import alone
 from fast_style.web.alone import PAGE, write
+from fast_style.web.styles import of_files
 
 
 @pytest.fixture
@@ -49,6 +50,11 @@ def test_everything_that_the_page_asks_is_there(exported, made_up, networks, tmp
     assert "script-src 'self' 'wasm-unsafe-eval'\">" in index
     assert "frame-ancestors" not in index
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_every_style_that_ships_has_its_small_picture(tmp_path):
+    asked = {f"{style.id.replace('/', '-')}.jpg" for style in of_files(tmp_path)}
+    assert {path.name for path in (PAGE / "styles").iterdir()} == asked
 
 
 def test_an_empty_folder_is_taken_and_another_is_not(exported, made_up, networks, tmp_path):
