@@ -104,6 +104,14 @@ def test_progress_in_a_log_is_a_line_now_and_then(capsys, clock):
     )
 
 
+def test_what_was_done_before_counts_for_no_rate(clock, capsys):
+    with progress_bar("stylizing", "frames") as progress:
+        for seconds in range(1, 6):
+            clock[0] = 100.0 + seconds
+            progress(9600 + seconds, 10_000)
+    assert capsys.readouterr().err == "stylizing: 9603 of 10000, 1 frames/s, about 7 min left\n"
+
+
 def test_lines_in_a_log_as_often_as_wanted(clock):
     lines = LogLines(every=1)
     due = []

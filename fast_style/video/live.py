@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fast_style import images
 from fast_style.video.av_library import pyav, reason_of
+from fast_style.video.decoding import decoded
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.reading import Film
 
@@ -47,6 +48,13 @@ class Camera(Film):
     def _address(self) -> tuple[str, str | None]:
         driver, address = DRIVERS.get(sys.platform, ("v4l2", "/dev/video{}"))
         return address.format(self.number), driver
+
+    def _timed(self, since: Fraction = Fraction(0)) -> Iterator[tuple[Any, Fraction, Fraction]]:
+        """Yield frames as they come; how long one is shown only the next would tell, for which nobody waits."""
+        del since
+        with self._opened() as (container, stream):
+            for raw in decoded(container, stream, None):
+                yield raw, self.clock.time(raw, Fraction(stream.time_base)) or Fraction(0), 1 / self.rate
 
 
 def is_camera(text: str) -> bool:

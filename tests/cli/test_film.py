@@ -118,6 +118,19 @@ def test_the_network_works_at_a_smaller_size(stylize, clip, tmp_path, monkeypatc
     assert np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean() < 8
 
 
+@pytest.mark.parametrize(("rate", "length"), [(30, 1000), (24, 1250), (60, 600)])
+def test_a_gif_lasts_as_long(stylize, clip, tmp_path, rate, length):
+    """It has hundredths of a second, and players show no frame for less than two."""
+    assert stylize("--input", clip(frames=30, rate=rate), "--output", tmp_path / "o.gif").code == 0
+    with PIL.Image.open(tmp_path / "o.gif") as image:
+        durations = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            durations.append(image.info["duration"])
+    assert sum(durations) == length
+    assert min(durations) >= 20
+
+
 @pytest.mark.parametrize("name", ["o.gif", "o.webp"])
 def test_animations_out(stylize, clip, tmp_path, name):
     source = clip(times=[0, 40, 120, 200], frames=4)
@@ -162,6 +175,25 @@ def test_a_mask_that_moves(stylize, clip, tmp_path):
     assert result.code == 0, result.err
     changed = np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean((1, 2, 3))
     assert changed[:3].max() < 5 < changed[3:].min()
+
+
+@pytest.mark.parametrize("kind", ["folder", "film"])
+def test_a_mask_that_moves_with_times_that_are_rounded(stylize, clip, tmp_path, kind):
+    """Those of Matroska are of thousandths of a second, so that a frame may come before its mask."""
+
+    def draw(number, height, width, _):
+        return np.full((height, width, 3), 255 * (number >= 4), np.uint8)
+
+    source, mask = clip("a.mkv", frames=9, rate=30), clip("mask.mp4", frames=9, rate=30, draw=draw)
+    if kind == "folder":
+        (tmp_path / "mask").mkdir()
+        for number in range(9):
+            PIL.Image.fromarray(draw(number, 48, 64, 3)).save(tmp_path / f"mask/{number:03d}.png")
+        mask = tmp_path / "mask"
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--mask", mask)
+    assert result.code == 0, result.err
+    changed = np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean((1, 2, 3))
+    assert changed[:4].max() < 5 < changed[4:].min()
 
 
 def test_a_mask_of_another_length(stylize, clip, tmp_path, is_misuse):
@@ -244,6 +276,41 @@ def test_sound_that_the_container_cannot_hold(stylize, clip, tmp_path, is_misuse
     assert [stream["codec_type"] for stream in probe(tmp_path / "o.webm")["streams"]] == ["video"]
 
 
+def sounding(codec: str, path) -> None:
+    """Write pictures with stereo sound of a codec."""
+    with av.open(str(path), "w") as out:
+        video, audio = out.add_stream("libx264", rate=25), out.add_stream(codec, rate=48_000)
+        video.width, video.height, video.pix_fmt, audio.layout = 64, 48, "yuv420p", "stereo"
+        for number in range(5):
+            image = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * number, np.uint8), "rgb24")
+            out.mux(video.encode(image.reformat(format="yuv420p")))
+        for number in range(8):
+            block = av.AudioFrame.from_ndarray(np.full((1, 2304), 100 * number, np.int16), "s16", "stereo")
+            block.sample_rate, block.pts, block.time_base = 48_000, 1152 * number, Fraction(1, 48_000)
+            out.mux(audio.encode(block))
+        for stream in (video, audio):
+            out.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(("codec", "name"), [("pcm_s16le", "a.avi"), ("pcm_s16le", "a.mkv"), ("flac", "a.mkv")])
+def test_sound_that_needs_to_be_told_of_its_channels(stylize, tmp_path, probe, codec, name):
+    """AVI and Matroska only count them, and MP4 must know which they are of PCM."""
+    source, output = tmp_path / name, tmp_path / "o.mp4"
+    sounding(codec, source)
+    result = stylize("--input", source, "--output", output)
+    assert result.code == 0, result.err
+    assert b"".join(packets_of(output, "audio")) == b"".join(packets_of(source, "audio")) != b""
+    sound = probe(output)["streams"][1]
+    assert (sound["codec_name"], sound["channels"]) == (codec, 2)
+
+
+def test_sound_that_is_refused_only_when_it_is_written(stylize, tmp_path, is_misuse):
+    source = tmp_path / "a.mkv"
+    sounding("flac", source)
+    result = stylize("--input", source, "--output", tmp_path / "o.mov")
+    assert is_misuse(result, ".mov cannot hold sound in flac: choose .mkv, or give --audio none")
+
+
 def test_an_output_that_exists(stylize, clip, tmp_path, is_misuse):
     source = clip(frames=2)
     output = tmp_path / "o.mp4"
@@ -315,6 +382,28 @@ def test_a_film_that_is_damaged_in_the_middle(stylize, clip, tmp_path):
     assert 20 < len(times_of(tmp_path / "o.mp4")) <= 40
 
 
+def test_frames_that_a_decoder_refuses_in_its_own_way(stylize, clip, tmp_path):
+    """The decoder of PNG calls a damaged frame neither invalid nor the end."""
+    source = clip("a.mov", frames=5, codec="png", form="rgb24")
+    content = bytearray(source.read_bytes())
+    third = [place for place in range(len(content)) if content.startswith(b"\x89PNG", place)][2]
+    place = content.index(b"IDAT", third)
+    content[place + 40 : place + 140] = bytes(100)
+    source.write_bytes(content)
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4")
+    assert result.code == 0, result.err
+    assert f"{source} is damaged at 0." in result.err
+    assert 4 <= len(times_of(tmp_path / "o.mp4")) <= 5
+
+
+def test_an_avi_that_is_cut_off(stylize, clip, tmp_path):
+    source = clip("a.avi", frames=30, codec="mpeg4")
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 3 // 4])
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4")
+    assert result.code == 0
+    assert " of 30 frames: it is incomplete" in result.err
+
+
 def test_a_film_that_changes_its_size(stylize, clip, tmp_path, probe):
     """As streams do that are cut together: MPEG-TS files, one after the other."""
     both = tmp_path / "both.ts"
@@ -344,11 +433,34 @@ def test_high_dynamic_range(stylize, clip, tmp_path, probe):
     assert stream["pix_fmt"] == "yuv420p10le"
 
 
+def test_high_dynamic_range_of_8_bits(stylize, clip, tmp_path):
+    """Some cameras record it so: as light as of 10 bits, but for the rounding."""
+    seen = {}
+    for form in ("yuv420p", "yuv420p10le"):
+        options = {"x265-params": "log-level=none"}
+        source = clip(f"{form}.mkv", codec="libx265", form=form, frames=2, tags=(9, 9, 18), options=options)
+        film = reading.Film(source, Wanted())
+        (frame, _) = film.frames()
+        seen[form] = frame.pixels.to(torch.int32).float() / (255 if form == "yuv420p" else 65_535)
+        assert frame.pixels.dtype == (torch.uint8 if form == "yuv420p" else torch.uint16)
+    assert seen["yuv420p"].mean() > 0.2
+    assert (seen["yuv420p"] - seen["yuv420p10le"]).abs().mean() < 0.02
+
+
 def test_without_the_package(stylize, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "a.mp4").write_bytes(b"film")
     result = stylize("--input", tmp_path / "a.mp4")
     assert (result.code, result.err) == (1, "error: films need the package av: pip install 'fast-style[video]'\n")
+
+
+def interrupted_by(error: Exception):
+    """Return a function that fails."""
+
+    def fail(*_, **__):
+        raise error
+
+    return fail
 
 
 def interrupting(monkeypatch, after: int, error: Exception | None = None) -> None:
@@ -447,6 +559,28 @@ def test_frames_go_on_as_they_were_begun(stylize, clip, tmp_path, monkeypatch, i
     assert is_misuse(stylize(*command), "000.png exists")
 
 
+def test_frames_beside_frames_of_others(stylize, clip, tmp_path, monkeypatch, is_misuse, tree):
+    """Those of others are neither replaced, whatever their numbers, nor taken for what is done."""
+    source, folder = clip(frames=6), tmp_path / "f"
+    folder.mkdir()
+    for number in range(3, 10):
+        PIL.Image.new("RGB", (64, 48), "red").save(folder / f"{number:03d}.png")
+        os.utime(folder / f"{number:03d}.png", (1_000_000_000, 1_000_000_000))
+    before = tree(folder)
+    command = ("--input", source, "--output", folder / "%03d.png")
+    assert is_misuse(stylize(*command), "003.png exists, of another film or made otherwise")
+    assert is_misuse(stylize("--input", folder, "--output", folder / "%03d.png", "--overwrite"), "would be replaced")
+    assert tree(folder) == before
+    with monkeypatch.context() as patch:
+        interrupting(patch, 3)
+        assert stylize(*command, "--overwrite").code == 130
+    again = stylize(*command, "--overwrite")
+    assert (again.code, "3 frames are there, going on from there" in again.err) == (0, True)
+    assert stylize("--input", source, "--output", tmp_path / "whole" / "%03d.png").code == 0
+    for number in range(6):
+        assert (folder / f"{number:03d}.png").read_bytes() == (tmp_path / f"whole/{number:03d}.png").read_bytes()
+
+
 def test_metadata_is_dropped(stylize, clip, tmp_path):
     source = tmp_path / "told.mkv"
     with av.open(str(clip("a.mkv", frames=2))) as film, av.open(str(source), "w") as out:
@@ -460,6 +594,36 @@ def test_metadata_is_dropped(stylize, clip, tmp_path):
         assert stylize("--input", source, "--output", tmp_path / name, *more).code == 0
         with av.open(str(tmp_path / name)) as film:
             assert ("secret" in film.metadata.values()) == (name == "kept.mkv")
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_what_cannot_be_joined_is_joined_later(stylize, clip, tmp_path, monkeypatch):
+    """All frames are kept, those of the last part, which is not full, as well."""
+    source, output = clip(frames=13), tmp_path / "o.mp4"
+    with monkeypatch.context() as patch:
+        patch.setattr("fast_style.video.target.mux", interrupted_by(OSError(errno.ENOSPC, "disk full")))
+        result = stylize("--input", source, "--output", output)
+    assert result.code == 1
+    assert result.err.endswith("disk full; what is done is kept: the same command goes on from there\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Stylizer, "stylize", interrupted_by(RuntimeError("a frame is made again")))
+        again = stylize("--input", source, "--output", output)
+    assert (again.code, "13 frames are there" in again.err) == (0, True)
+    assert stylize("--input", source, "--output", tmp_path / "whole.mp4").code == 0
+    assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_a_beginning_is_not_replaced_by_a_shorter_one(stylize, clip, tmp_path, monkeypatch):
+    source, output = clip(frames=12), tmp_path / "o.mp4"
+    for frames, told in ((4, f"after 4 frames: {output} holds them\n"), (2, f"after 2 frames: {output} holds 4 and")):
+        with monkeypatch.context() as patch:
+            interrupting(patch, frames)
+            result = stylize("--input", source, "--output", output)
+        assert (result.code, told in result.err) == (130, True), result.err
+        assert len(times_of(output)) == 4
+    assert stylize("--input", source, "--output", output).code == 0
+    assert len(times_of(output)) == 12
 
 
 @pytest.mark.usefixtures("short_parts")

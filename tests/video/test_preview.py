@@ -15,7 +15,7 @@ import torch
 pytest.importorskip("av", reason="films need the package av")
 
 from fast_style.cli import preview
-from fast_style.video import Frame, Jpegs, Latest, playing
+from fast_style.video import Camera, Frame, Jpegs, Latest, Wanted, live, playing
 from fast_style.video.page import BOUNDARY, serving
 
 
@@ -50,6 +50,21 @@ def test_only_the_latest_is_taken():
     assert latest.after(0) == (5, 4)
     latest.end()
     assert latest.after(5) == (5, None)
+
+
+def test_no_frame_of_a_camera_waits_for_the_next(clip, monkeypatch):
+    source, decoded, real = clip("a.mkv", frames=4), [], live.decoded
+
+    def counting(*arguments):
+        for raw in real(*arguments):
+            decoded.append(raw)
+            yield raw
+
+    monkeypatch.setattr(Camera, "_address", lambda _: (str(source), None))
+    monkeypatch.setattr(live, "decoded", counting)
+    for number, frame in enumerate(Camera("camera", Wanted()).frames(), start=1):
+        assert (len(decoded), frame.time) == (number, Fraction(number - 1, 25))
+    assert len(decoded) == 4
 
 
 def test_frames_come_when_they_are_due():
