@@ -43,7 +43,8 @@ def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str,
     match entries:
         case {"network": {"target": target, "arguments": arguments}, "state_dict": dict()}:
             metadata = {"format": LIGHTNING, "network": target, "arguments": arguments}
-            prefix = "network."
+            used = entries.get("used")  # of a training with an average, or of two networks, another than the first
+            prefix = used if isinstance(used, str) else "network."
             return metadata, {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
     if "conv1.conv2d.weight" in state:
         return _from_examples(state)

@@ -127,7 +127,13 @@ class PhotoDataModule(EndlessDataModule):
         if hasattr(self, "photos"):
             return
         self.check_wanted("image", "painting")
-        if "painting" in getattr(self.trainer and self.trainer.lightning_module, "wants", ()):
+        task = self.trainer and self.trainer.lightning_module
+        if "painting" in getattr(task, "wants", ()):
+            if getattr(task, "of_one_hand", False) and (self._paintings is None or self._paintings.recolored):
+                raise ValueError(
+                    "a discriminator learns one hand from its paintings as they are: give data.style_root=PAINTINGS "
+                    "data.recolored=0 for model.crops=paintings"
+                )
             self._paintings = self._paintings or StyleCrops(None, self.size, self.seed)
             self.report(self._paintings[0]["skipped"], [])
         elif self._paintings is not None:

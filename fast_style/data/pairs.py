@@ -28,6 +28,8 @@ class PairSource:
     - a `.csv` file with the columns `a` and `b`: files, relative to that of the table;
     - `FOLDER/PART`, or `FOLDER`: images that hold A in their left and B in their right half.
 
+    Where there is no folder of the split, all images count that do not lie in `test` or `val`.
+
     Args:
         root: the folder or the `.csv` file.
         direction: `AtoB` or `BtoA`, from the input to the target.
@@ -107,7 +109,8 @@ class PairSource:
                 sides = [side / part for side in sides]
             sources = [ImageSource(side) for side in sides]
             self.left_out = "; ".join(source.left_out for source in sources if source.left_out)
-            return "A and B", _by_stem(sides[0], sides[1], *(source.names for source in sources))
+            found = [_without_heldout(source.names) for source in sources]
+            return "A and B", _by_stem(sides[0], sides[1], *found)
         if (root / "trainA").is_dir() or (root / "trainB").is_dir():
             raise ValueError(
                 f"{root} holds trainA and trainB, two collections without pairs: give data=unpaired model=cycle_gan, "
@@ -116,11 +119,12 @@ class PairSource:
         folder = root / part if (root / part).is_dir() else root
         listing = list_images(folder)
         self.left_out = str(listing)
-        if not listing.names:
+        names = _without_heldout(listing.names)
+        if not names:
             raise FileNotFoundError(
                 f"{folder} holds no pairs: looked for the folders A and B, and for images that hold both side by side"
             )
-        return "side by side", {name: (folder / name, None) for name in listing.names}
+        return "side by side", {name: (folder / name, None) for name in names}
 
     def _look(self) -> str:
         """Check the sizes of all pairs by the headers of their files, and tell what will be converted."""
@@ -146,9 +150,14 @@ def heldout_part(root: str | Path) -> str | None:
     for part in HELDOUT:
         if (folder / "A" / part).is_dir() and (folder / "B" / part).is_dir():
             return part
-        if (folder / "train").is_dir() and (folder / part).is_dir():
+        if (folder / part).is_dir() and not (folder / "A").is_dir():
             return part
     return None
+
+
+def _without_heldout(names: Sequence[str]) -> list[str]:
+    """Leave out what lies in a folder of its own to be measured on."""
+    return [name for name in names if PurePosixPath(name).parts[0] not in HELDOUT or "/" not in name]
 
 
 def check_direction(direction: str) -> None:

@@ -32,6 +32,8 @@ class Sample(TypedDict):
         after: frames that follow the first M images, (M, 3, H, W); with films only, as are the next two.
         flow: how they followed, see `ClipPair`, (M, 2, H, W).
         seen: where, see `ClipPair`, (M, 1, H, W).
+        new: of held-out images of two sides, whether that of each side comes for the first time, bool of shape (2) or
+            (N, 2).
     """
 
     image: Tensor
@@ -43,6 +45,7 @@ class Sample(TypedDict):
     after: NotRequired[Tensor]
     flow: NotRequired[Tensor]
     seen: NotRequired[Tensor]
+    new: NotRequired[Tensor]
 
 
 class PhotoDataset(torch.utils.data.Dataset[Sample]):
@@ -173,13 +176,16 @@ def set_aside(source: Source, count: int, size: int) -> tuple[Source, Source]:
 
 def collate(samples: Sequence[Sample]) -> Sample:
     """Stack the images of samples to (N, 3, H, W), and gather what else they report."""
-    return {
+    batch: Sample = {
         "image": torch.stack([sample["image"] for sample in samples]),
         "index": torch.stack([sample["index"] for sample in samples]),
         "skipped": [name for sample in samples for name in sample["skipped"]],
         "enlarged": [name for sample in samples for name in sample["enlarged"]],
         "counts": {name: count for sample in samples for name, count in sample.get("counts", {}).items()},
     }
+    if all("new" in sample for sample in samples):
+        batch["new"] = torch.stack([sample["new"] for sample in samples])
+    return batch
 
 
 def random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -191,8 +191,8 @@ class UnpairedDataModule(TranslationDataModule):
         self._sources = sources if direction == "AtoB" else sources[::-1]
         self._heldout = heldout if direction == "AtoB" else heldout[::-1]
         tell_left_out({"A": sources[0], "B": sources[1], "testA": heldout[0], "testB": heldout[1]})
-        for side, source in zip("AB", sources, strict=True):
-            if told := _converted(source):
+        for side, each in zip(("A", "B", "testA", "testB"), (*sources, *heldout), strict=True):
+            if each is not None and (told := _converted(each)):
                 log.warning(f"{side}: {told}")
 
     def split(self) -> tuple[Dataset[Sample], "_HeldOutSides"]:
@@ -234,7 +234,8 @@ class _HeldOutSides(Dataset[Sample]):
         return max(len(self.a), len(self.b))
 
     def __getitem__(self, index: int) -> Sample:
-        return _joined(self.a[index % len(self.a)], self.b[index % len(self.b)], index)
+        sample = _joined(self.a[index % len(self.a)], self.b[index % len(self.b)], index)
+        return {**sample, "new": torch.tensor([index < len(self.a), index < len(self.b)])}
 
 
 def _joined(a: Sample, b: Sample, index: int) -> Sample:
@@ -274,10 +275,18 @@ def _sides(root: str | Path | None, root_a: Roots | None, root_b: Roots | None) 
 
 
 def _check_different(a: Roots, b: Roots) -> None:
-    if isinstance(a, str | Path) and isinstance(b, str | Path):
-        paths = [as_path(side) for side in (a, b)]
-        if a == b or (all(path.exists() for path in paths) and paths[0].samefile(paths[1])):
-            raise ValueError(f"{a} and {b} are the same folder: A and B must be two")
+    """Refuse sides that share a folder, also where one lies in the other, since folders are read with all in them."""
+    sides = [[each] if isinstance(each, str | Path) else list(each) for each in (a, b)]
+    for first in sides[0]:
+        for second in sides[1]:
+            one, other = as_path(first), as_path(second)
+            if first == second or (one.exists() and other.exists() and one.samefile(other)):
+                raise ValueError(f"{first} and {second} are the same folder: A and B must be two")
+            if not (one.is_dir() and other.is_dir()):
+                continue
+            for inner, outer in ((one.resolve(), other.resolve()), (other.resolve(), one.resolve())):
+                if outer in inner.parents:
+                    raise ValueError(f"{inner} lies in {outer}, whose images are its own as well: A and B must be two")
 
 
 def _converted(source: ImageSource) -> str:

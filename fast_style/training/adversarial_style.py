@@ -41,7 +41,7 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         crops: what is real: crops of the `painting`, at the scale of `style.size`, or of the `paintings` of
             `data.style_root`.
         negatives: what is made of these crops for the discriminator to reject: `grey` and `blurred`.
-        adversarial_weight: of the generator's side; with `balance` that of the first steps until it is measured.
+        adversarial_weight: of the generator's side; 0 leaves it out. Another than 1 is for `balance=None`.
         balance: choose the adversarial weight, every 16 steps, so that at the pictures the gradient of its term has
             this many times the norm of that of the style terms, or of all others if there are none; None keeps the
             weight.
@@ -54,7 +54,7 @@ class AdversarialStyle(OnePainting, AdversarialTask):
 
     Raises:
         ValueError: if an argument is none of these, a number is outside its range, or a grey painting is to be told
-            from itself without colours.
+            from itself without colours, or a weight is given that is measured.
     """
 
     kept = (*AdversarialTask.kept, "adversarial_weight")
@@ -87,6 +87,11 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         for name, value in (numbers | {"discriminator_weight": discriminator_weight}).items():
             if value is not None and not value >= 0:
                 raise ValueError(f"{name} must not be negative, got {value}")
+        if balance is not None and adversarial_weight not in (0, 1):
+            raise ValueError(
+                f"with balance={balance} the adversarial weight is measured: leave adversarial_weight="
+                f"{adversarial_weight} out, or give balance=null"
+            )
         if crops == "painting" and "grey" in negatives and (loss.image - _grey(loss.image)).abs().mean() < NEARLY_GREY:
             raise ValueError("the painting is grey, and grey is to be rejected: give model.negatives=[blurred]")
         super().__init__(
@@ -103,10 +108,11 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         self.weights |= loss.weights | {"discriminator_loss": discriminator_weight}
         self.weights["equivariance_loss"] = equivariance_weight
         self.register_buffer("adversarial_weight", torch.tensor(float(adversarial_weight)))
-        self.balance = balance
+        self.balance = balance if adversarial_weight else None
         self.negatives = [NEGATIVES[name] for name in negatives]
         self.seed = seed
         self.wants = ("image", "painting") if crops == "paintings" else ("image",)
+        self.of_one_hand = crops == "paintings"
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""

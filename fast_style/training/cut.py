@@ -118,7 +118,9 @@ class CUT(AdversarialTask):
         names = ["image", *(f"layer_{place}" for place in self.places)]
         self.heads.update({name: PatchHead(x.shape[1], head_width) for name, x in zip(names, features, strict=True)})
         share = 0.5 if identity else 1.0
-        self.weights |= weights | {"nce_loss": share * nce_weight, "identity_nce_loss": share * nce_weight}
+        self.weights |= weights | {"nce_loss": share * nce_weight}
+        if identity:
+            self.weights["identity_nce_loss"] = share * nce_weight
         self.with_identity = identity
         self.patches = patches
         self.temperature = temperature
@@ -149,13 +151,16 @@ class CUT(AdversarialTask):
         real_a, real_b = self.laid_out(batch["real_a"]), self.laid_out(batch["real_b"])
         samples = batch.get("index", torch.arange(len(real_a)))
         with torch.autocast(real_a.device.type, enabled=False):
-            fake_b, idt_b = self(real_a), self(real_b)
-            losses = {}
-            for name, picture, image in (("nce_loss", fake_b, real_a), ("identity_nce_loss", idt_b, real_b)):
+            fake_b, losses = self(real_a), {}
+            compared = [("nce_loss", fake_b, real_a)]
+            if self.with_identity:
+                compared.append(("identity_nce_loss", self(real_b), real_b))
+            for name, picture, image in compared:
                 seen, found = (self._encode(each, self.use())[0] for each in (picture, image))
                 losses[name] = self._nce(seen, found, samples)
             self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
-        return {"grids": {"": [real_a, fake_b, real_b]}, "sets": {"": (real_a, fake_b, real_b)}}
+        sets = [self.distinct(batch, side, each) for side, each in ((0, real_a), (0, fake_b), (1, real_b))]
+        return {"grids": {"": [real_a, fake_b, real_b]}, "sets": {"": sets}}
 
     def _encode(self, images: Tensor, network: Any = None) -> tuple[list[Tensor], Tensor]:
         """Return the padded images (N, 3, H, W) and what the places make of them, and the last of these.

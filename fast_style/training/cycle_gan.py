@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fast_style.checkpoint import load_network
+from fast_style.checkpoint import find_network, load_network, read_metadata
 from fast_style.losses import chosen_terms, summarize
 from fast_style.losses.perceptual import Term
 from fast_style.training.adversarial import AdversarialTask, Adversary
@@ -111,8 +111,11 @@ class CycleGAN(AdversarialTask):
         """Start as `NetworkTask.begin`, the way back from `init_back`.
 
         Raises:
-            ValueError: if either network has another architecture.
+            ValueError: if either network has another architecture, or was learned by CycleGAN the other way round.
         """
+        if resume is None:
+            _check_direction("init", init, "AtoB")
+            _check_direction("model.init_back", self.init_back, "BtoA")
         if resume is None and self.init_back is not None:
             start = load_network(self.init_back)
             try:
@@ -122,6 +125,11 @@ class CycleGAN(AdversarialTask):
             if "back" in self.averages:
                 self.averages["back"].begin_at(start)  # type: ignore[operator]
         return super().begin(init, resume)
+
+    @property
+    def used(self) -> str:
+        """How the names begin of what a checkpoint holds of the network that is written first."""
+        return self.name_used("back" if self.export == "BtoA" else "network")
 
     def files(self, output: Path) -> dict[str, Path]:
         """Name the files of both directions, or of the one that is written."""
@@ -167,9 +175,10 @@ class CycleGAN(AdversarialTask):
                 "identity_loss/B": F.l1_loss(back(real_a), real_a),
             }
             self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
+        a, b = self.distinct(batch, 0, real_a), self.distinct(batch, 1, real_b)
         return {
             "grids": {"AtoB": [real_a, fake_b, rec_a], "BtoA": [real_b, fake_a, rec_b]},
-            "sets": {"AtoB": (real_a, fake_b, real_b), "BtoA": (real_b, fake_a, real_a)},
+            "sets": {"AtoB": (a, self.distinct(batch, 0, fake_b), b), "BtoA": (b, self.distinct(batch, 1, fake_a), a)},
         }
 
     def _compare(
@@ -179,6 +188,16 @@ class CycleGAN(AdversarialTask):
         for name, term in self.terms.items():
             losses |= {f"{name}/AtoB": term(fake_b, real_a), f"{name}/BtoA": term(fake_a, real_b)}
         return losses
+
+
+def _check_direction(setting: str, start: str | Path | None, direction: str) -> None:
+    """Refuse a network that CycleGAN has written for the other direction."""
+    if start in (None, "scratch", "base") or str(start).endswith((".ckpt", ".pth")):
+        return
+    found = read_metadata(find_network(start)).get("direction")
+    if found in ("AtoB", "BtoA") and found != direction:
+        other = "model.init_back" if direction == "AtoB" else "init"
+        raise ValueError(f"{setting}={start} was learned from {found[0]} to {found[-1]}: give it as {other}")
 
 
 def _each(network: nn.Module, *sides: Tensor) -> Sequence[Tensor]:

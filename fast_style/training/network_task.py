@@ -83,6 +83,7 @@ class NetworkTask(Task):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.strict_loading = False  # checkpoints hold what is `kept` alone
+        self._before: dict[str, Tensor] = {}  # buffers as they were before the step that is under way
 
     def begin(self, init: str, resume: Path | None) -> str:
         """Take over the weights of the base that ships for such a network, or of a network; see `Task.begin`."""
@@ -186,12 +187,31 @@ class NetworkTask(Task):
                     if isinstance(value, Tensor) and value.shape == parameter.shape:
                         state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
+    @property
+    def used(self) -> str:
+        """How the names begin of what a checkpoint holds of the network that `save` writes."""
+        return "network."
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Remember what the batches of a step change before its end: a step that is interrupted is made again."""
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            kept = ((name, each) for name, each in self.named_buffers() if name.startswith(self.kept))
+            self._before = {name: each.detach().clone() for name, each in kept}
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, after which what its batches have changed holds."""
+        super().optimizer_step(*args, **kwargs)
+        self._before = {}
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the network and how to build it; leave the loss network out."""
         super().on_save_checkpoint(checkpoint)
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {key: value for key, value in state.items() if key.startswith(self.kept)}
+        checkpoint["state_dict"] = {
+            key: value for key, value in state.items() if key.startswith(self.kept)
+        } | self._before
         checkpoint["network"] = self._describe_network()
+        checkpoint["used"] = self.used
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another network, since loading is not strict, or of another training."""

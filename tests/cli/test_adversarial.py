@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fast_style.checkpoint import load_network, read_metadata
 from fast_style.images import read, to_float
+from fast_style.training import CycleGAN
 
 LIMIT = 300  # seconds that anything here may take
 
@@ -169,6 +170,45 @@ def test_a_killed_run_resumes_bitwise_in_the_middle_of_a_pool(tiny_translation, 
     values = [{event.step: event.value for event in events} for events in losses]
     assert values[1].items() <= values[0].items()
     assert values[1][23] == values[0][23]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resume_of_an_interrupted_run_equals_the_whole_run(
+    tiny_translation, train, tmp_path, monkeypatch, accumulate
+):
+    """What the forward passes of the interrupted step have changed, pool and spectral norms, is made again."""
+    run = tiny_translation["cycle_gan"] | {"model.adversary.pool": "3", "trainer.max_steps": "7"}
+    run |= {"model.adversary.discriminator.spectral": "true", "callbacks.checkpoint.every_n_train_steps": "100"}
+    run |= {"trainer.accumulate_grad_batches": str(accumulate), "trainer.val_check_interval": "100"}
+    run |= {"trainer.precision": "32-true"}
+    assert train(run | {"hydra.run.dir": str(tmp_path / "whole")}) == 0
+    original = CycleGAN.training_step
+
+    def interrupted(self, batch, batch_idx):
+        total = original(self, batch, batch_idx)
+        if self.global_step == 4 and batch_idx % accumulate == accumulate - 1:
+            raise KeyboardInterrupt
+        return total
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(CycleGAN, "training_step", interrupted)
+        assert train(run) == 130
+    signal.signal(signal.SIGINT, handler)
+    assert train(run, "ckpt_path=last") == 0
+    expected, found = (
+        torch.load(tmp_path / name / "checkpoints" / "step-7.ckpt", weights_only=True)["state_dict"]
+        for name in ("whole", "run")
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_paintings_of_one_hand_are_asked_for(tiny_adversarial, train, capsys, tmp_path):
+    run = tiny_adversarial | {"model.crops": "paintings"}
+    for more in ({}, {"data.style_root": tiny_adversarial["data.root"]}):
+        assert train(run | more) == 2
+        (line,) = sentences(capsys)
+        assert "give data.style_root=PAINTINGS data.recolored=0 for model.crops=paintings" in line
 
 
 @pytest.mark.parametrize("model", ["cycle_gan", "cut", "adversarial"])

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from fast_style.data import PairSource
+from fast_style.data.pairs import heldout_part
 from fast_style.images import read_header
 
 
@@ -58,6 +59,25 @@ def test_without_a_folder_of_the_split(two_folders, tmp_path):
     for side in "AB":
         (two_folders / side / "train").rename(tmp_path / side)
     assert close(numbers(PairSource(tmp_path)), EXPECTED)
+
+
+def test_pairs_to_measure_on_are_not_learned_from(two_folders, tmp_path):
+    """Where those to learn from lie beside their folder."""
+    for side in "AB":
+        (two_folders / side / "train").rename(two_folders / "moved")
+        shutil.rmtree(two_folders / side)
+        (two_folders / "moved").rename(two_folders / side)
+        (two_folders / side / "test").mkdir()
+        next((two_folders / side).glob("a.*")).rename(two_folders / side / "test" / f"a.{'png'}")
+    assert heldout_part(two_folders) == "test"
+    assert PairSource(two_folders).names == ["b", "deep/c"]
+    assert PairSource(two_folders, part="test").names == ["a"]
+    flat = tmp_path / "flat"
+    for number, name in enumerate(["0.png", "1.png", "val/2.png"]):
+        draw(flat / name, number, (80, 30))
+    assert heldout_part(flat) == "val"
+    assert PairSource(flat).names == ["0.png", "1.png"]
+    assert PairSource(flat, part="val").names == ["2.png"]
 
 
 @pytest.mark.parametrize("folder", ["train", "."])

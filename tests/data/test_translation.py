@@ -148,6 +148,18 @@ def test_the_side_of_fewer_begins_again(sides):
     assert torch.equal(heldout[len(heldout) - 1]["image"][:3], heldout.a[(len(heldout) - 1) % len(heldout.a)]["image"])
 
 
+def test_those_that_come_again_are_told(sides):
+    (sides / "testA").mkdir()
+    (sides / "testB").mkdir()
+    for number in range(3):
+        write(sides / "testB" / f"{number}.png", number)
+    write(sides / "testA" / "0.png", 9)
+    data = small(UnpairedDataModule, sides)
+    data.setup()
+    told = torch.cat([batch["new"] for batch in data.val_dataloader()])
+    assert told.tolist() == [[True, True], [False, True], [False, True]]
+
+
 def test_a_split_to_measure_on(pairs):
     for side in "AB":
         (pairs / side / "train").mkdir()
@@ -177,9 +189,12 @@ def test_small_images_are_enlarged_and_counted(pairs, tmp_path):
 
 def test_grey_images_are_told_once(sides, caplog):
     Image.new("L", (40, 40)).save(sides / "trainB" / "0.png")
+    (sides / "testA").mkdir()
+    for number in range(2):
+        Image.new("L", (40, 40)).save(sides / "testA" / f"{number}.png")
     small(UnpairedDataModule, sides).setup()
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert told == ["B: 1 grey: read as RGB of 8 bits"]
+    assert told == ["B: 1 grey: read as RGB of 8 bits", "testA: 2 grey: read as RGB of 8 bits"]
 
 
 def test_bad_sides(sides, pairs, tmp_path):
@@ -195,6 +210,12 @@ def test_bad_sides(sides, pairs, tmp_path):
         ({"root": a}, FileNotFoundError, "there is no .*trainA/trainA: give a folder with trainA and trainB, or two"),
         ({"root": pairs}, ValueError, "holds A and B, pairs: give data=pairs model=pix2pix, or for two collections"),
         ({"root_a": a, "root_b": a}, ValueError, "trainA and .*trainA are the same folder: A and B must be two"),
+        (
+            {"root_a": [a], "root_b": [b, str(a)]},
+            ValueError,
+            "trainA and .*trainA are the same folder: A and B must be",
+        ),
+        ({"root_a": sides, "root_b": b}, ValueError, "trainB lies in .*sides, whose images are its own as well"),
         ({"root_a": a, "root_b": tmp_path / "one"}, ValueError, "one holds one image only: give several, or learn a"),
         ({"root_a": a, "root_b": tmp_path / "empty"}, FileNotFoundError, "empty holds no photo"),
         ({"root_a": a, "root_b": b, "direction": "AB"}, ValueError, "direction must be AtoB or BtoA, got 'AB'"),

@@ -106,10 +106,12 @@ class Adversary(nn.Module):
         return functional_call(self.discriminator, constants, (images,))
 
     def get_extra_state(self) -> dict[str, Tensor]:
-        """Return the images of the pool, for checkpoints."""
-        return {} if self.pool.images is None else {"pool": self.pool.images.cpu()}
+        """Return the images of the pool at the end of the last step, for checkpoints."""
+        images = self.pool.committed
+        return {} if images is None else {"pool": images.cpu()}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
         """Take the images of the pool over."""
         found = state.get("pool")
         self.pool.images = None if found is None else found[: self.pool.size].clone()
+        self.pool.commit()

@@ -7,6 +7,7 @@ from torch import Tensor
 from fast_style.data.photos import generator
 from fast_style.images import to_float
 
+WHOLE = -1  # the place of all
 DRAW = 4  # lest crops and the pool are drawn alike
 
 
@@ -27,6 +28,7 @@ class ImagePool:
 
     Attributes:
         images: those in the pool, uint8 of shape (K, C, H, W), K at most `size`; None before the first.
+        committed: those before the step that is under way, which is made again if it is interrupted, see `commit`.
 
     Raises:
         ValueError: if the size is negative.
@@ -38,6 +40,23 @@ class ImagePool:
         self.size = size
         self.seed = seed
         self.images: Tensor | None = None
+        self._before: dict[int, Tensor | None] = {}  # what was at the places that were taken since, None: nothing
+
+    @property
+    def committed(self) -> Tensor | None:
+        """The pool as it was at the last `commit`."""
+        if WHOLE in self._before or self.images is None:
+            return self._before.get(WHOLE)
+        added = [place for place, earlier in self._before.items() if earlier is None]
+        images = self.images[: min(added, default=len(self.images))].clone()
+        for place, earlier in self._before.items():
+            if earlier is not None:
+                images[place] = earlier
+        return images
+
+    def commit(self) -> None:
+        """Say that a step is taken, with all that it has put into the pool."""
+        self._before.clear()
 
     @torch.no_grad()
     def __call__(self, fakes: Tensor, samples: Tensor) -> Tensor:
@@ -55,6 +74,7 @@ class ImagePool:
             return fakes
         everything, numbers = _of_all(fakes), _of_all(samples.to(fakes.device)).tolist()
         if self.images is not None and self.images.shape[1:] != everything.shape[1:]:
+            self._before.setdefault(WHOLE, self.images)
             self.images = None  # crops of another size
         chosen = torch.stack([self._exchange(*each) for each in zip(everything, numbers, strict=True)])
         rank = torch.distributed.get_rank() if len(chosen) > len(fakes) else 0
@@ -65,15 +85,18 @@ class ImagePool:
         if self.images is not None and self.images.device != fake.device:  # it was read from a checkpoint
             self.images = self.images.to(fake.device)
         if self.images is None:
+            self._before.setdefault(WHOLE, None)
             self.images = kept[None]
             return fake
         if len(self.images) < self.size:
+            self._before.setdefault(len(self.images), None)
             self.images = torch.cat([self.images, kept[None]])
             return fake
         draws = generator(self.seed, sample, DRAW)
         if torch.rand((), generator=draws) < 0.5:
             return fake
         place = int(torch.randint(self.size, (), generator=draws))
+        self._before.setdefault(place, self.images[place].clone())
         earlier = to_float(self.images[place]).to(fake)
         self.images[place] = kept
         return earlier

@@ -80,6 +80,17 @@ class AdversarialTask(NetworkTask):
         """Return a generator for use: its running average if there is one."""
         return self.averages[name].network if name in self.averages else self.generators[name]  # type: ignore[return-value]
 
+    def name_used(self, name: str = "network") -> str:
+        """Tell how the names of what `use` returns begin in a checkpoint."""
+        if name in self.averages:
+            return f"averages.{name}.network."
+        return "network." if name == "network" else f"further.{name}."
+
+    @property
+    def used(self) -> str:
+        """How the names begin of what a checkpoint holds of the network that `save` writes."""
+        return self.name_used()
+
     def setup(self, stage: str) -> None:
         """Learn which side of the data is the input, and refuse batches of one image for batch norms.
 
@@ -126,6 +137,8 @@ class AdversarialTask(NetworkTask):
         """Take a step, and take it into the averages unless it was skipped."""
         skipped = self.skipped_steps
         super().optimizer_step(*args, **kwargs)
+        for adversary in self.adversaries.values():
+            adversary.pool.commit()  # type: ignore[operator,union-attr]
         if self.skipped_steps > skipped:
             return
         for name, average in self.averages.items():
@@ -141,6 +154,11 @@ class AdversarialTask(NetworkTask):
         samples = batch.get("index", torch.arange(len(fake)))
         losses = self.adversaries[name](real, fake, samples, self.global_step, list(negatives))
         return losses if len(self.adversaries) == 1 else {f"{key}/{name}": value for key, value in losses.items()}
+
+    @staticmethod
+    def distinct(batch: Mapping[str, Any], side: int, images: Tensor) -> Tensor:
+        """Leave out held-out images of a side, 0 or 1, that come again because the other side has more."""
+        return images[batch["new"][:, side]] if "new" in batch else images
 
     def weights_of(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         """Look up the weights of losses, those of several discriminators by what stands before the slash."""

@@ -52,7 +52,7 @@ class Distances(L.Callback):
         """Compare and log."""
         for name, batches in self._sets.items():
             inputs, pictures, real = (torch.cat(each).to(_device(pl_module)) for each in zip(*batches, strict=True))
-            if len(real) < 2 or min(real.shape[2:]) < LEAST:
+            if min(len(inputs), len(pictures), len(real)) < 2 or min(real.shape[2:]) < LEAST:
                 continue
             first = name not in self._real
             if first:

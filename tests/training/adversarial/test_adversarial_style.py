@@ -46,6 +46,11 @@ def test_a_weight_of_its_own(make, loss, painting, batch, logged):
     assert found["weighted/adversarial_loss"] == pytest.approx(3 * found["adversarial_loss"])
 
 
+def test_a_weight_of_nothing_leaves_it_out(make, loss, painting, batch, logged):
+    found = logged(make(AdversarialStyle, loss=loss(style=painting), adversarial_weight=0.0), batch)
+    assert found["weighted/adversarial_loss"] == found["adversarial_weight"] == 0
+
+
 def test_crops_depend_on_the_sample_alone(task, painting, batch):
     crops = task._crops(batch)
     assert crops.shape == (2, 3, 32, 32)
@@ -88,6 +93,10 @@ def test_pictures_that_move_with_the_photo(make, loss, painting, logged):
         ({"crops": "photo"}, "crops must be painting or paintings, got 'photo'"),
         ({"negatives": ["dark"]}, "negatives must be a list of grey, blurred, got 'dark'"),
         ({"balance": -1.0}, r"balance must not be negative, got -1\.0"),
+        (
+            {"adversarial_weight": 3.0},
+            r"with balance=0.25 the adversarial weight is measured: leave adversarial_weight=3",
+        ),
     ],
 )
 def test_bad_arguments(make, loss, painting, arguments, message):

@@ -87,6 +87,8 @@ def test_the_pool_is_kept(discriminator):
     adversary = Adversary(discriminator, pool=3)
     for step in range(5):
         adversary(REAL, torch.rand(2, 3, 16, 16), torch.arange(2) + 2 * step, step)
+    assert adversary.get_extra_state() == {}  # until the step is taken
+    adversary.pool.commit()
     other = adversary.another()
     assert other.pool.images is None
     assert not torch.equal(other.discriminator.body[0].weight, discriminator.body[0].weight)

@@ -69,6 +69,16 @@ def test_one_direction_without_identity_is_cheaper(make, batch, logged):
     assert found["weighted/nce_loss"] == pytest.approx(10 * found["nce_loss"])
 
 
+def test_what_is_measured_is_what_is_trained(make, batch):
+    task, values = make(CUT, identity=False, nce_weight=10.0, **SMALL), {}
+    task.log = lambda name, value, **_: values.update({name: float(value)})
+    with torch.no_grad():
+        sets = task.validation_step(batch | {"new": torch.tensor([[True, True], [True, False]])}, 0)["sets"]
+    assert "heldout/identity_nce_loss" not in values
+    assert values["heldout/total_loss"] == pytest.approx(10 * values["heldout/nce_loss"])
+    assert [len(each) for each in sets[""]] == [2, 2, 1]
+
+
 def test_projections_have_unit_length(make):
     head = make(CUT, **SMALL).heads["image"]
     torch.testing.assert_close(head(torch.rand(2, 5, 3)).norm(dim=2), torch.ones(2, 5))

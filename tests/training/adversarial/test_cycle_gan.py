@@ -92,6 +92,37 @@ def test_what_is_exported(make, tmp_path, export, files):
     torch.testing.assert_close(load_network(output)(image), task(image), atol=1e-2, rtol=0)
 
 
+@pytest.mark.parametrize("average", [0.9, 0.0])
+@pytest.mark.parametrize(("export", "used"), [("AtoB", "network"), ("both", "network"), ("BtoA", "back")])
+def test_what_a_checkpoint_is_used_as(make, tmp_path, export, used, average):
+    task = make(CycleGAN, export=export, average=average)
+    kept = {"state_dict": task.state_dict()}
+    task.on_save_checkpoint(kept)
+    torch.save(kept, tmp_path / "x.ckpt")
+    image = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(load_network(tmp_path / "x.ckpt")(image), task.use(used)(image))
+
+
+def test_held_out_images_that_come_again_are_not_compared(make, batch):
+    task = make(CycleGAN)
+    task.log = lambda *_, **__: None
+    new = torch.tensor([[True, True], [False, True]])
+    with torch.no_grad():
+        sets = task.validation_step(batch | {"new": new}, 0)["sets"]
+    assert [len(each) for each in sets["AtoB"]] == [1, 1, 2]
+    assert [len(each) for each in sets["BtoA"]] == [2, 2, 1]
+
+
+def test_a_start_of_the_other_direction(make, tmp_path):
+    make(CycleGAN, export="both").save(tmp_path / "x.safetensors", {})
+    task = make(CycleGAN, init_back=str(tmp_path / "x_BtoA.safetensors"))
+    assert task.begin(str(tmp_path / "x.safetensors"), None) == ""
+    with pytest.raises(ValueError, match=r"init=.*x_BtoA.safetensors was learned from B to A: give it as model.init_b"):
+        make(CycleGAN).begin(str(tmp_path / "x_BtoA.safetensors"), None)
+    with pytest.raises(ValueError, match=r"model.init_back=.*x.safetensors was learned from A to B: give it as init"):
+        make(CycleGAN, init_back=str(tmp_path / "x.safetensors")).begin("scratch", None)
+
+
 def test_the_way_back_has_a_start_of_its_own(make, tmp_path):
     start = TransformerNetwork(4, 1)
     save_network(tmp_path / "back.safetensors", start, {}, torch.float32)

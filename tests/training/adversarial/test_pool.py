@@ -38,6 +38,29 @@ def test_then_half_are_earlier_ones_whose_place_they_take():
     assert 75 < exchanged < 120
 
 
+@pytest.mark.parametrize("before", [0, 2, 4, 9])
+def test_what_a_step_puts_in_holds_once_it_is_committed(before):
+    pool = ImagePool(4)
+    run(pool, 0, before)
+    pool.commit()
+    expected = None if pool.images is None else pool.images.clone()
+    run(pool, before, before + 12)
+    assert torch.equal(pool.committed, expected) if before else pool.committed is None
+    assert not before or not torch.equal(pool.images, pool.committed)
+    pool.commit()
+    assert torch.equal(pool.committed, pool.images)
+    assert pool.committed is not pool.images
+
+
+def test_crops_of_another_size_hold_once_they_are_committed():
+    pool = ImagePool(3)
+    run(pool, 0, 3)
+    pool.commit()
+    pool(image(9, side=4), torch.tensor([3]))
+    assert pool.images.shape == (1, 3, 4, 4)
+    assert pool.committed[:, 0, 0, 0].tolist() == [0, 1, 2]
+
+
 def test_draws_depend_on_seed_and_sample_alone():
     whole, first = ImagePool(4, seed=1), ImagePool(4, seed=1)
     expected = run(whole, 0, 40)

@@ -110,6 +110,18 @@ def test_the_average_is_used_and_written(tmp_path):
     assert toy(average=0.0).use().training  # the network itself
 
 
+@pytest.mark.parametrize("average", [0.9, 0.0])
+def test_a_checkpoint_is_used_as_what_would_be_written(tmp_path, average):
+    from fast_style.checkpoint import load_network
+
+    task = toy(average=average)
+    train(task, BATCHES).save_checkpoint(tmp_path / "eight.ckpt")
+    photo = torch.rand(1, 3, 16, 16)
+    found = load_network(tmp_path / "eight.ckpt")(photo)
+    torch.testing.assert_close(found, task.use().eval()(photo))
+    assert (found - task.network.eval()(photo)).abs().max() > 1e-4 or not average
+
+
 def test_a_start_is_where_the_average_begins():
     task, start = toy(), TransformerNetwork(2, 0)
     task.start_from(start)
