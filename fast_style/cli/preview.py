@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 
@@ -61,29 +62,26 @@ def _opened(source: str, wanted: video.Wanted) -> video.Film | video.FrameFolder
 def show(
     film: video.Film | video.FrameFolder, stylize: Callable[[Tensor, Fraction], Tensor], port: int, backend: str
 ) -> None:
-    """Show a film on a page, at its own speed, until its end or Ctrl-C; what is too late is dropped.
+    """Show a film at its own speed, until its end or Ctrl-C; what is too late is dropped.
 
     Args:
-        film: begins once somebody watches; a camera at once.
+        film: on a page begins once somebody watches; a camera at once.
         stylize: from and to RGB of shape (1, 3, H, W); and the time.
-        port: of the page; 0: any that is free.
+        port: of the page; 0: a virtual camera if there is one, else a page on any port that is free.
         backend: what stylizes, to be told at the end.
 
     Raises:
         OSError: if the port is taken.
         SystemExit: with 1 if reading or stylizing fails, with 130 after Ctrl-C; both are told.
     """
-    frames, pictures, stopped = Latest[Frame](), Latest[bytes](), threading.Event()
-    with serving(pictures, port) as page:
-        print(f"watch {page.url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-        if not isinstance(film, video.Camera):
-            _wait_for(page)
+    frames, stopped = Latest[Frame](), threading.Event()
+    with _screen(film, port) as put:
         player = threading.Thread(target=video.playing, args=(film, frames, stopped), daemon=True)
         player.start()
         began, code, shown = time.monotonic(), 0, 0
         try:
             for picture in _stylized(frames, stylize):
-                pictures.put(picture)
+                put(picture)
                 shown += 1
         except (ValueError, OSError, RuntimeError, MemoryError) as error:
             print(f"error: {one_line(error)}", file=sys.stderr)
@@ -92,7 +90,6 @@ def show(
             code = 130
         finally:
             stopped.set()
-            pictures.end()
             player.join()
         rate = shown / max(time.monotonic() - began, 1e-9)
         told = f"showed {shown} of {frames.number} frames, {rate:.3g} frames/s, with {backend}"
@@ -101,6 +98,25 @@ def show(
         if code:
             sys.exit(code)
         print(told)
+
+
+@contextmanager
+def _screen(film: video.Film | video.FrameFolder, port: int) -> Iterator[Callable[[Tensor], None]]:
+    """Open what pictures are shown on, and return what shows one, RGB of shape (3, H, W)."""
+    with nullcontext() if port else video.virtual_camera(film.size, film.rate) as camera:
+        if camera is not None:
+            print(f"watch the camera {camera.name} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            yield camera.put
+            return
+        pictures, jpeg = Latest[bytes](), Jpegs()
+        with serving(pictures, port) as page:
+            print(f"watch {page.url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            if not isinstance(film, video.Camera):
+                _wait_for(page)
+            try:
+                yield lambda picture: pictures.put(jpeg(picture))
+            finally:
+                pictures.end()
 
 
 def _wait_for(page: Page) -> None:
@@ -113,10 +129,9 @@ def _wait_for(page: Page) -> None:
         sys.exit(130)
 
 
-def _stylized(frames: Latest[Frame], stylize: Callable[[Tensor, Fraction], Tensor]) -> Iterator[bytes]:
-    """Yield each frame that is the latest once the one before is done, as a JPEG file."""
-    jpeg = Jpegs()
+def _stylized(frames: Latest[Frame], stylize: Callable[[Tensor, Fraction], Tensor]) -> Iterator[Tensor]:
+    """Yield the picture (3, H, W) of each frame that is the latest once the one before is done."""
     number, frame = frames.after(0)
     while frame is not None:
-        yield jpeg(stylized(replace(frame, alpha=None), stylize).pixels)
+        yield stylized(replace(frame, alpha=None), stylize).pixels
         number, frame = frames.after(number)

@@ -19,9 +19,11 @@ from fast_style.video.pipeline import Ahead, Target, run
 from fast_style.video.reading import Film
 from fast_style.video.smoothing import Smoother
 from fast_style.video.target import FilmTarget, PartTarget
+from fast_style.video.virtual_camera import virtual_camera
 
 __all__ = ["CONTAINERS", "FILMS", "Ahead", "AnimationTarget", "Begun", "Film", "FilmTarget", "FolderTarget", "Frame"]
 __all__ += ["FrameFolder", "Look", "Mark", "MovingMask", "PartTarget", "Parts", "Smoother", "Target", "Timing"]
 __all__ += ["Camera", "Jpegs", "Latest", "Wanted", "is_camera", "playing"]
 __all__ += ["check_look", "check_streams", "codec_of", "frame_files", "is_film", "is_partial", "is_pattern", "moves"]
 __all__ += ["keeps_alpha", "nominal_rate", "open_frames", "partial_frames", "run", "stands_for_frames"]
+__all__ += ["virtual_camera"]

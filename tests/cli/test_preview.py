@@ -2,10 +2,13 @@
 
 import signal
 import socket
+import sys
 import threading
 import time
+import types
 import urllib.request
 
+import numpy as np
 import pytest
 
 pytest.importorskip("av", reason="films need the package av")
@@ -43,6 +46,7 @@ def preview(stylize, monkeypatch):
         return result
 
     monkeypatch.setattr(module.Page, "__init__", noted)
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", sys.modules.get("pyvirtualcam"))
     return run
 
 
@@ -51,6 +55,56 @@ def told(result) -> list[str]:
     first, *more = result.err.splitlines()
     assert first.startswith("watch http://127.0.0.1:")
     return more
+
+
+class Device:
+    """A device of pyvirtualcam."""
+
+    device = "/dev/video7"
+
+    def __init__(self, width, height, fps):
+        if height > 100:
+            raise RuntimeError("'v4l2loopback' backend: no such device")
+        self.width, self.height, self.fps, self.sent = width, height, fps, []
+        made.append(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sent.append("closed")
+
+    def send(self, frame):
+        assert frame.dtype == np.uint8
+        self.sent.append(frame.shape)
+
+
+made: list[Device] = []
+
+
+@pytest.fixture
+def pyvirtualcam(monkeypatch):
+    """A stand-in, and the devices that were opened."""
+    made.clear()
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=Device))
+    return made
+
+
+def test_a_virtual_camera_where_there_is_one(stylize, clip, pyvirtualcam):
+    source = clip("a.webm", codec="libvpx-vp9", size=(35, 47), frames=3)
+    result = stylize("--input", source, "--preview")
+    assert (result.code, result.err) == (0, "watch the camera /dev/video7 (Ctrl-C ends it)\n")
+    (device,) = pyvirtualcam
+    assert (device.width, device.height, device.fps) == (46, 34, 25.0)
+    *shown, last = device.sent
+    assert 1 <= len(shown) <= 3
+    assert set(shown) == {(34, 46, 3)}
+    assert last == "closed"
+
+
+def test_a_page_where_there_is_no_device(preview, clip, pyvirtualcam):
+    result = preview("--input", clip(size=(120, 64), frames=3))
+    assert (result.code, told(result), pyvirtualcam) == (0, [], [])
 
 
 def test_a_film_is_shown(preview, clip):
