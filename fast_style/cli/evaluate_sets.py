@@ -15,7 +15,7 @@ from fast_style.cli.config import build, compose
 from fast_style.data import HeldOut, ImageSource
 from fast_style.evaluate import SetScores, compare_pairs, compare_sets
 from fast_style.files import replacing
-from fast_style.metrics import describe_images, halves
+from fast_style.metrics import Inception, describe_images, frechet_distance, halves
 from fast_style.networks import VGG
 from fast_style.terminal import show
 
@@ -42,16 +42,22 @@ def run(options: argparse.Namespace) -> None:
             sets[name].pair_with(sets["real"])
     chosen = [] if any(setting.startswith("loss_network=") for setting in options.set) else [NETWORK]
     network: VGG = build(compose("losses", [*chosen, *options.set]).loss_network)
-    described = {}
+    inception = None if options.inception is None else Inception(options.inception)
+    described, seen = {}, {}
     for name, images in sets.items():
         print(f"{name}: {len(images)} images …", file=sys.stderr)
         described[name] = describe_images(images, network)
+        if inception is not None:
+            seen[name] = inception(images)
     real = described.pop("real")
     half, other = halves(real)
-    scores = [compare_sets("half of the real, beside the other half", half, other)]
+    fid = {"fid": frechet_distance(seen["real"][::2], seen["real"][1::2])} if seen else {}
+    scores = [compare_sets("half of the real, beside the other half", half, other, **fid)]
     for name, found in described.items():
-        pairs = compare_pairs(sets[name], sets["real"]) if options.pairs else {}
-        scores.append(compare_sets("pictures" if name == "pictures" else "inputs, untouched", found, real, **pairs))
+        more = compare_pairs(sets[name], sets["real"]) if options.pairs else {}
+        if seen:
+            more["fid"] = frechet_distance(seen[name], seen["real"])
+        scores.append(compare_sets("pictures" if name == "pictures" else "inputs, untouched", found, real, **more))
     _print(scores, options, len(sets["real"]), network)
     if options.json is not None:
         about: dict[str, Any] = {name: folder for name, folder in folders.items() if folder is not None}
@@ -129,19 +135,23 @@ def _listed(names: list[str]) -> str:
 def _print(scores: list[SetScores], options: argparse.Namespace, count: int, network: VGG) -> None:
     title = f"beside {count} real images at {options.size} px: kernel distance (KID) in features of {network.name}, "
     title += "sliced Wasserstein distance of patches (SWD), both × 1000; lower is nearer"
+    measured = (("l1", "L1", 4), ("psnr", "PSNR", 2), ("ssim", "SSIM", 3)) if options.pairs else ()
+    if options.inception is not None:
+        title += "; FID"
+        measured = (("fid", "FID", 2), *measured)
     if options.pairs:
         title += "; L1, PSNR (dB) and SSIM of pairs"
     table = Table(title=title)
     sides = list(scores[0].patch_levels)
     headings = [f"{network.name} KID", "SWD", *(f"… {side} px" for side in sides)]
     table.add_column("")
-    for heading in (*headings, *(("L1", "PSNR", "SSIM") if options.pairs else ())):
+    for heading in (*headings, *(heading for _, heading, _ in measured)):
         table.add_column(heading, justify="right")
     for row in scores:
         values = [row.kernel_distance, row.patch_distance, *row.patch_levels.values()]
         cells = [f"{value:.1f}" for value in values]
-        if options.pairs:
-            for value, digits in ((row.l1, 4), (row.psnr, 2), (row.ssim, 3)):
-                cells.append("" if value is None else f"{value:.{digits}f}")
+        for name, _, digits in measured:
+            value = getattr(row, name)
+            cells.append("" if value is None else f"{value:.{digits}f}")
         table.add_row(row.name, *cells)
     show(table)

@@ -21,6 +21,7 @@ class SetScores:
         patch_distance: sliced Wasserstein distance of patches, times 1000, mean over the levels.
         patch_levels: the same by the side of the level in pixels.
         l1, psnr, ssim: means over pairs, see `metrics`; None where the sets are no pairs.
+        fid: Fréchet distance of features of Inception, see `metrics.frechet_distance`; None where there is none.
     """
 
     name: str
@@ -31,27 +32,28 @@ class SetScores:
     l1: float | None = None
     psnr: float | None = None
     ssim: float | None = None
+    fid: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scores as plain values, for JSON."""
         return asdict(self)
 
 
-def compare_sets(name: str, found: Description, real: Description, **pairs: float) -> SetScores:
+def compare_sets(name: str, found: Description, real: Description, **more: float) -> SetScores:
     """Measure how far a set is from the real one.
 
     Args:
         name: what the scores are called.
         found: the set.
         real: the real one.
-        pairs: of `compare_pairs`, where they are pairs.
+        more: what `compare_pairs` returns, where they are pairs; and `fid`.
 
     Raises:
         ValueError: if a set has a single image.
     """
     kernel, levels = set_distances(found, real)
     mean = sum(levels.values()) / len(levels)
-    return SetScores(name, len(found.features), kernel, mean, levels, **pairs)
+    return SetScores(name, len(found.features), kernel, mean, levels, **more)
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from fast_style.metrics.error import mean_absolute_error, peak_signal_to_noise_ratio
 from fast_style.metrics.features import feature_distance
+from fast_style.metrics.inception import Inception, frechet_distance
 from fast_style.metrics.kernel_distance import kernel_distance
 from fast_style.metrics.palette import palette_distance
 from fast_style.metrics.patches import patch_descriptors, patch_distance
@@ -10,8 +11,10 @@ from fast_style.metrics.similarity import ssim
 
 __all__ = [
     "Description",
+    "Inception",
     "describe_images",
     "feature_distance",
+    "frechet_distance",
     "halves",
     "kernel_distance",
     "mean_absolute_error",

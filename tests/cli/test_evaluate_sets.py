@@ -1,11 +1,13 @@
 """Pictures that are made already, beside real ones."""
 
 import json
+import sys
 
 import pytest
 import torch
 
 from fast_style import images
+from fast_style.metrics import frechet_distance
 
 TINY = ("--size", "32", "--set", "loss_network.weights=null")
 
@@ -42,6 +44,60 @@ def test_table_and_numbers(command, folders, tmp_path):
     assert pictures["patch_distance"] < untouched["patch_distance"]
     assert list(pictures["patch_levels"]) == ["32", "16"]
     assert result["real_images"] == 6
+
+
+@pytest.fixture
+def inception(tmp_path, monkeypatch):
+    """A file of random weights of Inception."""
+    extractors = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    with monkeypatch.context() as patch:
+        patch.setattr(extractors.torch, "load", lambda *_, **__: {})
+        patch.setattr(extractors.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        network = extractors.FeatureExtractorInceptionV3("i", ["2048"], feature_extractor_weights_path="none")
+    torch.save(network.state_dict(), tmp_path / "inception.pth")
+    return tmp_path / "inception.pth"
+
+
+@pytest.mark.slow
+def test_the_distance_of_papers(command, folders, inception, tmp_path):
+    code, out, err = command("evaluate", *folders, "--inception", inception, "--json", tmp_path / "scores.json", *TINY)
+    assert code == 0, err
+    assert "FID" in out
+    half, pictures, untouched = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert 0 < pictures["fid"] < untouched["fid"]
+    assert half["fid"] > 0
+
+
+def test_weights_that_are_not_of_inception(command, folders, tmp_path):
+    pytest.importorskip("torch_fidelity")
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pth")
+    (tmp_path / "text.pth").write_text("hello")
+    for name in ("other.pth", "text.pth"):
+        code, out, err = command("evaluate", *folders, "--inception", tmp_path / name, *TINY)
+        assert (code, out) == (2, "")
+        assert f"{name} does not hold the weights of Inception" in err.splitlines()[-1]
+    code, _, err = command("evaluate", *folders, "--inception", tmp_path / "none.pth", *TINY)
+    assert (code, "there are no weights of Inception at" in err) == (2, True)
+
+
+def test_without_the_package(command, folders, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
+    code, _, err = command("evaluate", *folders, "--inception", tmp_path / "x.pth", *TINY)
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        "error: FID needs the package torch-fidelity: pip install 'fast-style[fid]'",
+    )
+
+
+def test_the_distance_by_hand():
+    """Of independent features: the squares of the differences of means and of standard deviations."""
+    pytest.importorskip("torch_fidelity")
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(4000, 3, generator=generator)
+    other = one * torch.tensor([1.0, 2.0, 3.0]) + torch.tensor([0.0, 1.0, 2.0])
+    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(one, other) == pytest.approx(5 + 1 + 4, rel=0.1)
+    assert frechet_distance(one, other) == pytest.approx(frechet_distance(other, one))
 
 
 def test_sets_of_other_numbers(command, folders, tmp_path):
@@ -89,7 +145,7 @@ def test_pairs_have_one_size(command, tmp_path):
     [
         (("--pictures", "a"), "--pictures are measured beside real ones: give --real"),
         (("--real", "a"), "the following arguments are required: --model, or --pictures and --real"),
-        (("--model", "a", "--pairs"), "--real, --inputs and --pairs go with --pictures"),
+        (("--model", "a", "--pairs"), "--real, --inputs, --pairs and --inception go with --pictures"),
     ],
 )
 def test_what_goes_together(command, is_misuse, arguments, message):

@@ -35,8 +35,8 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
                 parser.error(f"--{name} does not go with --pictures, which are made already")
     elif options.model is None:
         parser.error("the following arguments are required: --model, or --pictures and --real")
-    elif options.real is not None or options.inputs is not None or options.pairs:
-        parser.error("--real, --inputs and --pairs go with --pictures")
+    elif options.real is not None or options.inputs is not None or options.pairs or options.inception is not None:
+        parser.error("--real, --inputs, --pairs and --inception go with --pictures")
     elif options.video is None and (options.content is None or options.style is None):
         parser.error("the following arguments are required: --content and --style, or --video")
     if options.video is None and options.size is None:
@@ -62,6 +62,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inputs", type=filled, metavar="FOLDER", help=inputs)
     pairs = "--pictures and --inputs are those of --real, by their names: also measure L1, PSNR and SSIM"
     parser.add_argument("--pairs", action="store_true", help=pairs)
+    inception = "weights of Inception as torch-fidelity publishes them: also measure the FID of papers"
+    parser.add_argument("--inception", type=path, metavar="FILE", help=inception)
     remedies = "also measure each network with: best (--quality best), phases4 (a mean of four), smooth (--smooth 0.8)"
     choices = ("best", "phases4", "smooth")
     parser.add_argument("--remedies", nargs="+", choices=choices, default=[], metavar="NAME", help=remedies)

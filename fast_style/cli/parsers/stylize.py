@@ -125,8 +125,8 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--fps", type=_rate, metavar="N", help=fps)
     work = "let the network work at N pixels on the long side and enlarge its pictures: faster, with larger strokes"
     group.add_argument("--work-size", type=int, metavar="N", help=work)
-    shown = "show the film, or with --input camera a camera, on a page of this machine, and write nothing; without PORT as "
-    shown += "a camera for other programs where pyvirtualcam has a device; late frames are dropped"
+    shown = "show the film, or with --input camera a camera, on a page of this machine, and write nothing; without "
+    shown += "PORT as a camera for other programs where pyvirtualcam has a device; late frames are dropped"
     group.add_argument("--preview", type=int, nargs="?", const=0, metavar="PORT", help=shown)
     smooth = "0 (none) to 1: blend each picture with the one before, moved along with the film, against flicker"
     group.add_argument("--smooth", type=float, metavar="A", help=smooth)
