@@ -89,6 +89,8 @@ def reason(command: str) -> str | None:
         return "waits for somebody to watch"
     if "data/paired" in command or "data/unpaired" in command:
         return "needs the symbols that tools/openmoji.py makes"
+    if "--inception" in command:
+        return "needs the weights of Inception; tests/cli/test_evaluate_sets.py makes random ones"
     if "--engine ray" in command and "//" not in command:
         return "starts a cluster; tests/cli/test_cluster_films.py has one"
     if "//" in command:
