@@ -66,6 +66,8 @@ def our_step(size: int, blocks: int, bf16: bool = False) -> Step:
         nn.utils.clip_grad_norm_(task.trained, float("inf"))
         optimizer.step()
         scheduler.step()
+        for adversary in task.adversaries.values():
+            adversary.pool.commit()
         number += 1
 
     return step

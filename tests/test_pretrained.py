@@ -40,13 +40,13 @@ def test_file(name):
 
 def test_file_of_several_styles():
     path = PRETRAINED / "gallery.safetensors"
-    assert path.stat().st_size <= 5_000_000
+    assert path.stat().st_size <= 1_000_000
     names, metadata = styles_of(path), read_metadata(path)
     assert len(names) >= 8
     for name in names:
         before, after = (metadata[key][f"heldout/total_loss/{name}"] for key in ("heldout_before", "heldout_after"))
-        assert after < before
-        assert after < 2.6
+        assert after < 0.8 * before  # which is what the network for any style predicts
+        assert after < 4
     for place in ("/home", "/root", "/work", "/tmp", "../"):
         assert place not in str(metadata)
 
