@@ -67,7 +67,7 @@ def our_step(size: int, blocks: int, bf16: bool = False) -> Step:
         optimizer.step()
         scheduler.step()
         for adversary in task.adversaries.values():
-            adversary.pool.commit()
+            adversary.pool.commit()  # type: ignore[operator,union-attr]
         number += 1
 
     return step
