@@ -42,9 +42,9 @@ def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str,
     state = _bare(inner if isinstance(inner, dict) else entries)
     match entries:
         case {"network": {"target": target, "arguments": arguments}, "state_dict": dict()}:
-            metadata = {"format": LIGHTNING, "network": target, "arguments": arguments}
             used = entries.get("used")  # of a training with an average, or of two networks, another than the first
             prefix = used if isinstance(used, str) else "network."
+            metadata = {"format": LIGHTNING, "network": target, "arguments": arguments, "used": prefix}
             return metadata, {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
     if "conv1.conv2d.weight" in state:
         return _from_examples(state)

@@ -110,6 +110,10 @@ class PairSource:
             sources = [ImageSource(side) for side in sides]
             self.left_out = "; ".join(source.left_out for source in sources if source.left_out)
             found = [_without_heldout(source.names) for source in sources]
+            if not any(found):
+                raise FileNotFoundError(
+                    f"{root} holds no pair to learn from: A and B hold nothing but {' and '.join(HELDOUT)}"
+                )
             return "A and B", _by_stem(sides[0], sides[1], *found)
         if (root / "trainA").is_dir() or (root / "trainB").is_dir():
             raise ValueError(

@@ -192,9 +192,10 @@ class CycleGAN(AdversarialTask):
 
 def _check_direction(setting: str, start: str | Path | None, direction: str) -> None:
     """Refuse a network that CycleGAN has written for the other direction."""
-    if start in (None, "scratch", "base") or str(start).endswith((".ckpt", ".pth")):
+    if start is None or start in ("scratch", "base"):
         return
-    found = read_metadata(find_network(start)).get("direction")
+    metadata = read_metadata(find_network(start))
+    found = metadata.get("direction", "BtoA" if "back." in metadata.get("used", "") else None)
     if found in ("AtoB", "BtoA") and found != direction:
         other = "model.init_back" if direction == "AtoB" else "init"
         raise ValueError(f"{setting}={start} was learned from {found[0]} to {found[-1]}: give it as {other}")

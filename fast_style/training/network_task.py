@@ -207,9 +207,8 @@ class NetworkTask(Task):
         """Keep the network and how to build it; leave the loss network out."""
         super().on_save_checkpoint(checkpoint)
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {
-            key: value for key, value in state.items() if key.startswith(self.kept)
-        } | self._before
+        kept = {key: value for key, value in state.items() if key.startswith(self.kept)}
+        checkpoint["state_dict"] = kept | {key: value for key, value in self._before.items() if key in kept}
         checkpoint["network"] = self._describe_network()
         checkpoint["used"] = self.used
 

@@ -121,7 +121,7 @@ class FolderTarget:
 
     Attributes:
         path: a folder, for `00000.png`, `00001.png`, …, or a pattern of printf.
-        overwrite: whether frames that exist are replaced.
+        overwrite: whether frames of another film, or that were made otherwise or are all there, are replaced.
         encoding: quality and depth of the pictures.
         recipe: everything on which the frames depend.
         remembers: whether a frame depends on those before it, so that an unfinished film is begun anew.

@@ -14,6 +14,7 @@ from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
 
+JITTER = Fraction(1, 10)  # seconds by which times may go back by mistake
 REPEATED = Fraction(1, 1000)  # seconds by which sound comes later that has the time of what is before
 # What channels are taken for where a film does not tell, which MP4 must know of PCM: FFmpeg's usual ones.
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -219,7 +220,7 @@ def _chapters(source: Any, shift: Fraction) -> list[Any]:
 def _shifted(source: Any, copies: dict[int, Any], film: Film, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
     """Yield packets between the start and the end with the times of the new film, which never go back."""
     begin = film.clock.begin + film.wanted.start
-    last: dict[int, int] = {}
+    last: dict[int, tuple[int, int]] = {}  # of each stream, the latest time in the source, and as it is written
     for packet in source.demux([source.streams[index] for index in copies]):
         if packet.pts is None and packet.dts is None:
             continue
@@ -230,13 +231,14 @@ def _shifted(source: Any, copies: dict[int, Any], film: Film, end: Fraction | No
             continue
         shift = round((begin - film.lead) / base)
         packet.pts, packet.dts = pts - shift, dts - shift
-        before = last.get(packet.stream.index)
-        if before is not None and packet.dts <= before:  # which no container takes
-            step = max(1, round(REPEATED / base))
-            if before - packet.dts > step:
-                continue  # the film's own times go back, and its pictures were left out there as well
-            packet.dts = before + step
+        told, written = last.get(packet.stream.index, (packet.dts, packet.dts - 1))
+        texts = packet.stream.type == "subtitle"  # of which several may come at one time
+        if (told - packet.dts) * base > JITTER and not texts:
+            continue  # the film's own times go back, and its pictures were left out there as well
+        told = max(told, packet.dts)
+        if packet.dts <= written:  # which no container takes of sound
+            packet.dts = written if texts else written + max(1, round(REPEATED / base))
             packet.pts = max(packet.pts, packet.dts)
-        last[packet.stream.index] = packet.dts
+        last[packet.stream.index] = told, packet.dts
         packet.stream = copies[packet.stream.index]
         yield packet.dts * base, packet

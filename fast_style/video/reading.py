@@ -21,6 +21,8 @@ from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
 
 THREADS = min(4, os.cpu_count() or 1)
+FINEST = Fraction(1, 1_000_000)  # of timestamps
+BRIEF = Fraction(1, 1000)  # seconds below which nothing is shown of a frame that the start cuts
 BACK = (0, 5, 30)  # seconds before --start where a frame to begin with is looked for: MPEG-TS finds a later one
 
 
@@ -62,10 +64,11 @@ class Film:
             self.clock = clock_of(container, stream, first)
             base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
             self.time_base = common_base(base, self.lead)
+            if self.wanted.start and not self.wanted.fps:  # from which the frames' times are counted
+                finer = common_base(self.time_base, self.wanted.start)
+                self.time_base = finer if finer.denominator <= FINEST.denominator else FINEST
             self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
             self.length, self._sure = length_of(container, stream, self.clock.begin)
-            # How many frames there ought to be; other containers count some that are not shown.
-            self._told = stream.frames if container.format.name == "avi" else 0
             self._raw_size = (first.height, first.width)
         turned = self.rotation % 180 != 0
         if turned:
@@ -205,7 +208,7 @@ class Film:
         wanted, usual, end = self.wanted, 1 / self.rate, Fraction(0)
         damaged: list[Fraction | None] = []
         held: tuple[Any, Fraction] | None = None  # the frame before, which is shown until the next
-        late = read = 0
+        late = 0
         place = self._place(wanted.start + since)
         with self._opened() as (container, stream):
             base = Fraction(stream.time_base)
@@ -214,11 +217,10 @@ class Film:
             for raw in decoded(container, stream, damaged):
                 told = self.clock.time(raw, base)
                 time = end if told is None else told
-                read += 1
                 if held is not None and time <= held[1]:  # too late to be shown
                     late += held[1] - time > usual
                     continue
-                if held is not None and time > wanted.start:
+                if held is not None and time >= wanted.start + (BRIEF if held[1] < wanted.start else 0):
                     yield self._cut(*held, time)
                 held, end = (raw, time), time + (raw.duration * base if raw.duration else usual)
                 if wanted.end is not None and time >= wanted.end:
@@ -226,15 +228,13 @@ class Film:
                     break
                 if time < wanted.start:
                     damaged.clear()  # what comes before is not asked for
-        if held is not None and end > wanted.start:
+        if held is not None and end >= wanted.start + BRIEF:
             yield self._cut(*held, end)
         self._note_losses(damaged, end)
         if late:
             self.notes.append(
                 f"{self.path} has times that go back: {late} frames, which come too late to be shown, are left out"
             )
-        if self._told and not wanted.start and wanted.end is None and read < self._told - 2:
-            self.notes.append(f"{self.path} ends after {read} of {self._told} frames: it is incomplete")
 
     def _cut(self, raw: Any, begin: Fraction, end: Fraction) -> tuple[Any, Fraction, Fraction]:
         """Return a frame that is shown from one time to another, with its time after the start, and its duration."""

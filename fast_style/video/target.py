@@ -83,13 +83,13 @@ class FilmTarget:
         if not self.parts.done:
             self.parts.drop()
             return
-        if not complete and self.done <= partial_frames(self.parts.output):
+        if not complete and self.parts.frames <= partial_frames(self.parts.output):
             return
         mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete, self.metadata)
         if complete:
             self.parts.remove()
         else:
-            self.parts.note_partial(self.done)
+            self.parts.note_partial(self.parts.frames)
 
     def give_up(self) -> None:
         """Drop the part at hand, and the folder if it is of no use."""

@@ -396,14 +396,6 @@ def test_frames_that_a_decoder_refuses_in_its_own_way(stylize, clip, tmp_path):
     assert 4 <= len(times_of(tmp_path / "o.mp4")) <= 5
 
 
-def test_an_avi_that_is_cut_off(stylize, clip, tmp_path):
-    source = clip("a.avi", frames=30, codec="mpeg4")
-    source.write_bytes(source.read_bytes()[: source.stat().st_size * 3 // 4])
-    result = stylize("--input", source, "--output", tmp_path / "o.mp4")
-    assert result.code == 0
-    assert " of 30 frames: it is incomplete" in result.err
-
-
 def test_a_film_that_changes_its_size(stylize, clip, tmp_path, probe):
     """As streams do that are cut together: MPEG-TS files, one after the other."""
     both = tmp_path / "both.ts"

@@ -422,6 +422,26 @@ def test_a_resume_of_an_interrupted_run_equals_the_whole_run(tiny, train, tmp_pa
     assert read_metadata(tmp_path / "out.safetensors")["steps"] == 8
 
 
+def test_a_checkpoint_of_an_interrupted_step_is_a_network(tiny, train, tmp_path, monkeypatch):
+    """Of the commonest network, whose blurs have taps that no checkpoint keeps."""
+    original = FeedForward.training_step
+
+    def interrupted(self, batch, batch_idx):
+        total = original(self, batch, batch_idx)
+        if self.global_step == 2:
+            raise KeyboardInterrupt
+        return total
+
+    monkeypatch.setattr(FeedForward, "training_step", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert train(tiny | {"model.network.antialias": "true"}) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    network = load_network(tmp_path / "run" / "checkpoints" / "step-2.ckpt")
+    assert network(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+
+
 def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
     original = FeedForward.training_step
 

@@ -78,6 +78,11 @@ def test_pairs_to_measure_on_are_not_learned_from(two_folders, tmp_path):
     assert heldout_part(flat) == "val"
     assert PairSource(flat).names == ["0.png", "1.png"]
     assert PairSource(flat, part="val").names == ["2.png"]
+    for side in "AB":
+        for path in [*(two_folders / side).glob("b.*"), *(two_folders / side).glob("deep/c.*")]:
+            path.unlink()
+    with pytest.raises(FileNotFoundError, match="holds no pair to learn from: A and B hold nothing but test and val"):
+        PairSource(two_folders)
 
 
 @pytest.mark.parametrize("folder", ["train", "."])

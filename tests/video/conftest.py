@@ -60,7 +60,7 @@ def clip(tmp_path) -> Callable[..., Path]:
         with av.open(str(path), "w", **container_options) as out:
             stream = out.add_stream(codec, rate=rate, options=options or {})
             stream.width, stream.height, stream.pix_fmt = width, height, form
-            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
+            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000) if times else 1 / Fraction(rate)
             matrix = 6
             if tags is not None:
                 matrix, primaries, transfer = tags

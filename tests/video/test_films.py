@@ -259,6 +259,37 @@ def test_times_that_go_back(clip, remake, tmp_path):
     assert any("has times that go back: " in note and note.endswith("are left out") for note in remake.notes)
 
 
+def test_subtitles_of_one_time_stay(clip, remake, tmp_path):
+    """As in karaoke and in signs that are made of several layers."""
+    lines = "\n".join(f"{n}\n00:00:00,100 --> 00:00:00,300\nHello {n}\n" for n in range(1, 7))
+    (tmp_path / "words.srt").write_text(lines)
+    pictures, source = clip("a.mkv", frames=20), tmp_path / "both.mkv"
+    with (
+        av.open(str(pictures)) as film,
+        av.open(str(tmp_path / "words.srt")) as words,
+        av.open(str(source), "w") as out,
+    ):
+        pairs = [(each, out.add_stream_from_template(each.streams[0])) for each in (film, words)]
+        for container, stream in pairs:
+            for packet in container.demux():
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
+    assert len(packets_of(source, "subtitle")) == 6
+    assert packets_of(remake(source, "o.mkv"), "subtitle") == packets_of(source, "subtitle")
+
+
+@pytest.mark.parametrize("start", ["1", "1.01", "1.02", "1.03", "1.1111111"])
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv"])
+def test_a_start_between_two_frames(clip, remake, start, name):
+    """AVI has times of whole frames, of which the start is none."""
+    source = clip("a.avi", frames=50, codec="mpeg4", rate=Fraction(30000, 1001))
+    times = times_of(remake(source, name, wanted=video.Wanted(Fraction(start))))
+    assert times[0] == 0
+    assert len(set(times)) == len(times)
+    assert abs(len(times) - 18) <= 3
+
+
 def test_a_rate_that_is_asked_for(clip, remake, probe):
     source = clip(frames=10)
     output = remake(source, wanted=video.Wanted(fps=Fraction(10)))

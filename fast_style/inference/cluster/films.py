@@ -114,8 +114,8 @@ class _Making:
 
     @property
     def count(self) -> int:
-        """How many frames there are up to the first part that is missing; of some parts it is known before."""
-        return sum(self.lengths.get(number, closed.FRAMES) for number in range(self.target.parts.done))
+        """How many frames there are up to the first part that is missing."""
+        return self.target.parts.frames
 
     def pieces(self) -> Iterator[Piece]:
         """Decode the film, and yield its parts, those that are there included."""

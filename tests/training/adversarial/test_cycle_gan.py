@@ -99,6 +99,9 @@ def test_what_a_checkpoint_is_used_as(make, tmp_path, export, used, average):
     kept = {"state_dict": task.state_dict()}
     task.on_save_checkpoint(kept)
     torch.save(kept, tmp_path / "x.ckpt")
+    if export == "BtoA":
+        with pytest.raises(ValueError, match=r"init=.*x.ckpt was learned from B to A: give it as model.init_back"):
+            make(CycleGAN).begin(str(tmp_path / "x.ckpt"), None)
     image = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(load_network(tmp_path / "x.ckpt")(image), task.use(used)(image))
 
