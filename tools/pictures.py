@@ -38,11 +38,12 @@ ANY = DOCS.parent / "checkpoints/pretrained/any.safetensors"
 PHOTOS = ("coco_000000577932_street", "kodak_04_portrait", "kodak_23_macaws", "unsplash_paul_carmona_pier")
 HOUSES = "kodak_08_timber_houses"
 WIDTH, HEIGHT, GAP = 640, 427, 8
+FRAME = 5  # pixels that are cut off each side of a photo: some scans have a frame
 
 
 def load(path: Path) -> Tensor:
-    """Read a photo, resized and cropped to the middle: (1, 3, HEIGHT, WIDTH)."""
-    photo = images.to_float(images.read(path))[None]
+    """Read a photo without its frame, resized and cropped to the middle: (1, 3, HEIGHT, WIDTH)."""
+    photo = images.to_float(images.read(path))[None, :, FRAME:-FRAME, FRAME:-FRAME]
     h, w = photo.shape[2:]
     scale = max(HEIGHT / h, WIDTH / w)
     photo = images.resize_short_side(photo, max(round(min(h, w) * scale), min(HEIGHT, WIDTH)))

@@ -143,6 +143,8 @@ def _make(
         print(note, file=sys.stderr)
     if resized:
         print(RESIZED, file=sys.stderr)
+    if complete and isinstance(target, video.FolderTarget) and (later := target.later):
+        print(f"{len(later)} frames of before stay after the last, from {later[0]} on", file=sys.stderr)
     if not complete:
         _interrupted(job, target, count, already)
     if not count:

@@ -158,6 +158,12 @@ class FolderTarget:
         """Name the file of a frame."""
         return self.pattern.with_name(PATTERN.sub(lambda found: found[0] % number, self.pattern.name, count=1))
 
+    @property
+    def later(self) -> list[Path]:
+        """Frames of before whose numbers are above those of this film, which stay."""
+        there = _numbered(self.pattern)
+        return there[there.index(last) + 1 :] if (last := self.place(self.done - 1)) in there else []
+
     def _is_ours(self, path: Path) -> bool:
         """Tell whether a frame was written since this film was begun, and not by another before."""
         return path.is_file() and path.stat().st_mtime_ns >= self.manifest.stat().st_mtime_ns

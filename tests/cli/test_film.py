@@ -568,7 +568,9 @@ def test_frames_beside_frames_of_others(stylize, clip, tmp_path, monkeypatch, is
         assert stylize(*command, "--overwrite").code == 130
     again = stylize(*command, "--overwrite")
     assert (again.code, "3 frames are there, going on from there" in again.err) == (0, True)
-    assert stylize("--input", source, "--output", tmp_path / "whole" / "%03d.png").code == 0
+    assert f"4 frames of before stay after the last, from {folder / '006.png'} on\n" in again.err
+    alone = stylize("--input", source, "--output", tmp_path / "whole" / "%03d.png")
+    assert (alone.code, "of before" in alone.err) == (0, False)
     for number in range(6):
         assert (folder / f"{number:03d}.png").read_bytes() == (tmp_path / f"whole/{number:03d}.png").read_bytes()
 
