@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from fast_style.functional import instance_norm
 
+Box = tuple[tuple[int, int], tuple[int, int]]
+
 
 def norm_layer(name: str, channels: int, styles: int = 0) -> nn.Module:
     """Build a normalisation layer by name.
@@ -99,7 +101,12 @@ class ConditionalInstanceNorm(nn.Module):
 
 
 class StyleMap(nn.Module):
-    """Scales and shifts of styles that differ from place to place, after a normalisation: y = γ(h, w) x + β(h, w).
+    """Instance normalisation in styles that differ from place to place: y = Σ s_k (γ_k (x − μ_k) / √(σ_k² + ε) + β_k).
+
+    The statistics μ_k and σ_k are those of the whole picture in style k alone: where that style has all of the share,
+    and as far around as the layers see, the picture is what it is in that style alone. Those of the mixed picture
+    itself would not do: each style would be normalised by what the others have made elsewhere. So a batch holds each
+    photo in each style alone first, and mixed last.
 
     Args:
         shares: share of each of K styles at each place, (1, K, h, w), of sums 1; it lies over the whole picture
@@ -108,26 +115,56 @@ class StyleMap(nn.Module):
         bias: β of each style, (K, C).
     """
 
+    eps = ConditionalInstanceNorm.eps
+
     def __init__(self, shares: Tensor, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.register_buffer("shares", shares)
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to the same shape and type."""
-        h, w = x.shape[-2:]
-        return self.part(x, ((0, h), (0, w)), (h, w))
+    def __len__(self) -> int:
+        """Count the styles, K."""
+        return len(self.get_buffer("weight"))
 
-    def part(self, x: Tensor, box: tuple[tuple[int, int], tuple[int, int]], size: tuple[int, int]) -> Tensor:
-        """Map what covers the rows and columns of a box, (N, C, h, w), in a picture of a size (H, W)."""
+    def alone(self, number: int) -> InstanceNorm:
+        """Make the norm of one of the styles."""
+        weight, bias = self.get_buffer("weight")[number], self.get_buffer("bias")[number]
+        norm = InstanceNorm(len(weight), self.eps, affine=True, device="meta")
+        norm.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+        return norm.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ((K + 1)·N, C, H, W), N photos in each style alone and N mixed, to the same shape and type."""
+        *alone, mixed = x.chunk(len(self) + 1)
+        rows = zip(alone, self.get_buffer("weight"), self.get_buffer("bias"), strict=True)
+        made = [instance_norm(each, weight, bias, self.eps) for each, weight, bias in rows]
+        statistics = [torch.var_mean(each.float(), dim=(2, 3), correction=0) for each in alone]
+        variance, mean = (torch.stack(each) for each in zip(*statistics, strict=True))  # (K, N, C)
+        h, w = x.shape[-2:]
+        for n, photo in enumerate(mixed.split(1)):
+            made.append(self.part(photo, ((0, h), (0, w)), (h, w), mean[:, n], variance[:, n]))
+        return torch.cat(made)
+
+    def part(self, x: Tensor, box: Box, size: tuple[int, int], mean: Tensor, variance: Tensor) -> Tensor:
+        """Map what covers the rows and columns of a box, mixed, (1, C, h, w), in a picture of a size (H, W).
+
+        Args:
+            x: the values.
+            box: what they cover.
+            size: of the picture.
+            mean: of the whole picture in each style alone, (K, C).
+            variance: of the same, biased, (K, C).
+        """
         rows, columns = (
             (torch.arange(first, last, device=x.device) + 0.5) * (2 / length) - 1
             for (first, last), length in zip(box, size, strict=True)
         )
         grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]  # (1, h, w, 2)
         shares = F.grid_sample(self.get_buffer("shares"), grid, padding_mode="border", align_corners=False)
-        scale, shift = (torch.einsum("nkhw,kc->nchw", shares, self.get_buffer(name)) for name in ("weight", "bias"))
+        scales = (variance + self.eps).rsqrt() * self.get_buffer("weight")  # (K, C)
+        shifts = self.get_buffer("bias") - mean * scales
+        scale, shift = (torch.einsum("nkhw,kc->nchw", shares, each) for each in (scales, shifts))
         return (x * scale + shift).to(x.dtype)
 
 

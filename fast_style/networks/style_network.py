@@ -8,7 +8,7 @@ from typing import Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from fast_style.layers import ConditionalInstanceNorm, InstanceNorm, StyleMap
+from fast_style.layers import ConditionalInstanceNorm, StyleMap
 from fast_style.networks.generator import Generator
 
 MAX_STYLES = 4096
@@ -20,7 +20,12 @@ class StyleNetwork(Generator):
 
     With `norm: conditional` it does: they share all but the scales and shifts of the norms (Dumoulin et al. 2017,
     https://arxiv.org/abs/1610.07629). `forward` is told which, and `of_style` makes a network of one.
+
+    Attributes:
+        copies: how many times `of_padded` wants each photo, one after the other, see `StyleMap`; the last are kept.
     """
+
+    copies: int = 1
 
     @property
     def styles(self) -> list[str]:
@@ -89,6 +94,9 @@ class StyleNetwork(Generator):
     def of_style_map(self, styles: Sequence[Mapping[str, float]], shares: Tensor) -> nn.Module:
         """Make a network whose style differs from place to place: scales and shifts are mixed there, pictures are not.
 
+        Where a style has all of the share, the picture is what it is in that style alone, see `StyleMap`; so a pass
+        takes as long as K + 1.
+
         Args:
             styles: K styles or mixtures, weights by name.
             shares: of each at each place, (1, K, h, w), not negative; only their ratio matters. It lies over the whole
@@ -112,8 +120,8 @@ class StyleNetwork(Generator):
         shares = (shares / total).to(device)
         for name, norm in self.named_modules():
             if isinstance(norm, ConditionalInstanceNorm):
-                style_map = StyleMap(shares, rows @ norm.weight.detach(), rows @ norm.bias.detach())
-                mapped.set_submodule(name, nn.Sequential(InstanceNorm(norm.weight.shape[1]), style_map))
+                mapped.set_submodule(name, StyleMap(shares, rows @ norm.weight.detach(), rows @ norm.bias.detach()))
+        mapped.copies = len(styles) + 1
         return mapped.train(self.training)
 
     def with_styles(self, styles: Sequence[str]) -> Self:
@@ -163,7 +171,10 @@ class StyleNetwork(Generator):
         if styles is not None and not self.styles:
             raise ValueError("this network has a single style: leave out the choice of one")
         h, w = images.shape[-2:]
-        return self.of_padded(self.pad(images), styles)[..., :h, :w]
+        x = self.pad(images)
+        if self.copies > 1:
+            return self.of_padded(x.repeat(self.copies, 1, 1, 1))[-len(images) :, :, :h, :w]
+        return self.of_padded(x, styles)[..., :h, :w]
 
 
 @runtime_checkable

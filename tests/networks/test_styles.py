@@ -83,10 +83,30 @@ def test_a_map_of_one_style_is_that_style(network):
 def test_a_map_mixes_scales_from_place_to_place():
     shares = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
     style_map = StyleMap(torch.cat([shares, 1 - shares], 1), torch.tensor([[2.0], [4.0]]), torch.tensor([[0.0], [1.0]]))
-    y = style_map(torch.ones(1, 1, 2, 8))
-    expected = torch.tensor([2, 2, 2.25 + 0.125, 0, 0, 0, 5, 5])  # at an eighth beyond the first place: 2·⅞ + 4·⅛ + ⅛
-    torch.testing.assert_close(y[0, 0, 0, [0, 1, 2, 6, 7]], expected[[0, 1, 2, 6, 7]])
-    assert torch.equal(y[0, 0, 0], y[0, 0, 1])
+    steps = torch.tensor([-1.0, 1]).repeat(4).expand(1, 1, 2, 8)  # of mean 0 and variance 1
+    first, second, mixed = style_map(torch.cat([steps, 3 * steps + 5, torch.ones_like(steps)]))
+    torch.testing.assert_close(first[0, 0], 2 * steps[0, 0, 0], rtol=1e-4, atol=0)
+    torch.testing.assert_close(second[0, 0], 4 * steps[0, 0, 0] + 1, rtol=1e-4, atol=0)
+    # 1 lies 4/3 below the mean of the second: 4·(−4/3) + 1 there; at an eighth beyond the first place, ⅞ and ⅛ of them.
+    here, there = 2.0, 1 - 16 / 3
+    expected = torch.tensor([here, here, 0.875 * here + 0.125 * there, there, there])
+    torch.testing.assert_close(mixed[0, 0, [0, 1, 2, 6, 7]], expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(mixed[0, 0], mixed[0, 1])
+
+
+def test_where_a_style_has_all_of_the_share_the_picture_is_what_it_is_in_that_style_alone(network):
+    """Whatever lies elsewhere: the norms see each style by itself, also in a batch, and in tiles."""
+    styles: list[dict[str, float]] = [{"waves": 1}, {"night": 1, "cubist": 1}]
+    half = torch.cat([torch.ones(1, 1, 1, 40), torch.zeros(1, 1, 1, 40)], dim=3)
+    mapped, photos = network.of_style_map(styles, torch.cat([half, 1 - half], dim=1)), torch.rand(2, 3, 40, 320)
+    with torch.inference_mode():
+        left, right = (network.of_style(style)(photos) for style in styles)
+        both = mapped(photos)
+        tiled = stylize_tiled(mapped, photos[0], tile=60)
+    assert (left - right).abs().mean() > 0.02
+    for picture, alone in ((both, (left, right)), (tiled[None], (left[:1], right[:1]))):
+        torch.testing.assert_close(picture[..., :100], alone[0][..., :100], rtol=0, atol=1e-4)
+        torch.testing.assert_close(picture[..., -100:], alone[1][..., -100:], rtol=0, atol=1e-4)
 
 
 def test_tiles_of_a_map_give_the_same(network):

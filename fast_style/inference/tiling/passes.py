@@ -70,8 +70,8 @@ class Passes:
         self.done = 0.0
         self.spare: Store | None = None  # reused by the next residual block: fresh memory is slow
 
-    def run(self, result: Result) -> list[Statistics]:
-        """Go through the program; the last pass writes the result.
+    def run(self, result: Result | None) -> list[Statistics]:
+        """Go through the program; the last pass writes the result, and is left out where none is wanted.
 
         Returns:
             Mean and variance of the input of each norm, (C,).
@@ -101,7 +101,8 @@ class Passes:
                     self.spare = source
                 source, pending = identities.pop(), []
         self.spare = None
-        self._sweep(source, pending, result)
+        if result is not None:
+            self._sweep(source, pending, result)
         self.progress(1.0)
         return statistics
 

@@ -1,6 +1,6 @@
 """What a network says of itself, as regions between the norms that need statistics of the whole picture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from math import prod
 from typing import Protocol, runtime_checkable
@@ -91,12 +91,13 @@ def tileable(network: nn.Module) -> Tileable:
     return network
 
 
-def program_of(network: Tileable, dtype: torch.dtype) -> list[Item]:
+def program_of(network: Tileable, dtype: torch.dtype, of_map: Callable[[StyleMap], Item] | None = None) -> list[Item]:
     """Translate the chain of a network.
 
     Args:
         network: what to translate.
         dtype: what convolutions compute in, but for the first, which has few channels: it computes in float32.
+        of_map: makes an item of each map of styles, in their order; None: one whose statistics are all zero, for sizes.
 
     Returns:
         Regions, norms and marks, in order. Weights are converted where they are first used.
@@ -104,7 +105,7 @@ def program_of(network: Tileable, dtype: torch.dtype) -> list[Item]:
     Raises:
         TypeError: if it has a layer that is not known here.
     """
-    program = list(_items(network.chain, dtype))
+    program = list(_items(network.chain, dtype, of_map or _without_statistics))
     for position, item in enumerate(program):
         if isinstance(item, Convolution):
             # Pixels rounded to bfloat16 lose the gradients of smooth areas, which norms amplify.
@@ -145,12 +146,19 @@ def untiled_elements(program: Sequence[Item], size: Size) -> int:
     return most
 
 
-def _items(layers: Sequence[Layer], dtype: torch.dtype) -> Iterator[Item]:
+def _without_statistics(style_map: StyleMap) -> Item:
+    zeros = torch.zeros_like(style_map.get_buffer("bias"))
+    return Modulation(style_map, zeros, zeros)
+
+
+def _items(layers: Sequence[Layer], dtype: torch.dtype, of_map: Callable[[StyleMap], Item]) -> Iterator[Item]:
     for layer in layers:
         if isinstance(layer, nn.Sequential):
-            yield from _items(list(layer), dtype)
+            yield from _items(list(layer), dtype, of_map)
+        elif isinstance(layer, StyleMap):
+            yield of_map(layer)
         elif branch := getattr(layer, "branch", None):
-            inner = list(_items(branch, dtype))
+            inner = list(_items(branch, dtype, of_map))
             regions = [item for item in inner if isinstance(item, Region)]
             yield from [Residual(regions)] if len(regions) == len(inner) else [Mark.FORK, *inner, Mark.JOIN]
         elif isinstance(layer, FilterResponseNorm) or (
@@ -181,8 +189,6 @@ def _regions(layer: Layer, dtype: torch.dtype) -> Iterator[Region]:
             layer.stride == factor
         ):
             yield Folding(layer, factor)
-        case StyleMap():
-            yield Modulation(layer)
         case nn.BatchNorm2d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
             yield Normalisation(layer, mean, variance)
         case nn.Module() if not isinstance(layer, ACTIVATIONS):

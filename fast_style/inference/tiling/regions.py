@@ -88,14 +88,14 @@ class Normalisation(Region):
 
 
 class Modulation(Region):
-    """Scales and shifts that differ from place to place."""
+    """Normalisation in styles that differ from place to place, with known statistics of each alone, (K, C)."""
 
-    def __init__(self, style_map: StyleMap) -> None:
-        self.style_map = style_map
+    def __init__(self, style_map: StyleMap, mean: Tensor, variance: Tensor) -> None:
+        self.style_map, self.mean, self.variance = style_map, mean, variance
 
     def __call__(self, x: Tensor, have: Box, want: Box, size: Size) -> Tensor:
         """Apply those of the place."""
-        return self.style_map.part(crop(x, have, want), want, size[1:])
+        return self.style_map.part(crop(x, have, want), want, size[1:], self.mean, self.variance)
 
 
 class Convolution(Region):

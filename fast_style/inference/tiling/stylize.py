@@ -1,5 +1,6 @@
 """Apply a network to a picture in tiles."""
 
+from collections.abc import Sequence
 from functools import cached_property, partial
 from math import ceil
 
@@ -8,8 +9,18 @@ from torch import Tensor, nn
 
 from fast_style.inference.tiling.passes import Passes, Progress
 from fast_style.inference.tiling.plan import Plan, best_plan, smallest_plan
-from fast_style.inference.tiling.program import Mark, input_size, program_of, sizes_of, tileable, untiled_elements
-from fast_style.inference.tiling.regions import Path, Region, Size
+from fast_style.inference.tiling.program import (
+    Item,
+    Mark,
+    Norm,
+    Statistics,
+    input_size,
+    program_of,
+    sizes_of,
+    tileable,
+    untiled_elements,
+)
+from fast_style.inference.tiling.regions import Modulation, Path, Region, Size
 from fast_style.inference.tiling.store import Photo, Result, Store
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -26,7 +37,8 @@ class TiledNetwork:
     The statistics of tiles are merged in float64 (Chan et al. 1979). Activations of the whole picture are kept where
     the memory allows, else computed again from the last that are kept; those in residual blocks, usually at a quarter
     of the size, always. What is kept has `dtype`, or 16 bits if only so it fits into the memory; if not even so, it
-    goes to a temporary file. A network with batch normalisation needs one pass and keeps nothing.
+    goes to a temporary file. A network with batch normalisation needs one pass and keeps nothing. One with a map of
+    styles (see `StyleMap`) goes over the picture in each style alone, and then once more.
 
     Converted weights, and what is kept for a size of pictures, are remembered.
 
@@ -46,15 +58,20 @@ class TiledNetwork:
         self.network, self.dtype = tileable(network), dtype
         self.like = torch.empty(0, dtype=dtype, device=next(network.parameters()).device)
         self.program = program_of(self.network, dtype)
+        self.copies: int = getattr(network, "copies", 1)
+        self.alone = [
+            program_of(self.network, dtype, lambda style_map, number=number: Norm(style_map.alone(number)))  # type: ignore[misc]
+            for number in range(self.copies - 1)
+        ]
         self._bytes: dict[tuple[int, int], int] = {}
-        self._choices: dict[tuple[Size, int], tuple[Plan, torch.dtype, bool]] = {}
+        self._choices: dict[tuple[Size, int, bool], tuple[Plan, torch.dtype, bool]] = {}
 
     def untiled_bytes(self, height: int, width: int) -> int:
         """Count the bytes of activations that the network holds at once, at least, if it runs on a whole picture."""
         if (height, width) not in self._bytes:
             _make_room(self._bytes)
             elements = untiled_elements(self.program, input_size(self.network, height, width))
-            self._bytes[height, width] = elements * self.dtype.itemsize
+            self._bytes[height, width] = self.copies * elements * self.dtype.itemsize
         return self._bytes[height, width]
 
     @cached_property
@@ -105,25 +122,39 @@ class TiledNetwork:
         output = torch.empty_like(photo, memory_format=torch.contiguous_format)
         size = input_size(self.network, *pixels.shape[1:])
         result = Result(output.view_as(pixels), self.network.to_rgb)
-        plan, kept, in_file = self._choose(size, memory)
-        home = _home(self.like.device, plan.elements * kept.itemsize)
-        while True:
-            make_store = partial(Store, dtype=kept, device=home, like=self.like, in_file=in_file)
-            source = Photo(pixels, size, self.like.device)
-            found = Passes(self.program, source, plan, tile, make_store, progress or _say_nothing).run(result)
-            if kept in (self.dtype, torch.bfloat16) or all(each.isfinite().all() for pair in found for each in pair):
-                return output
-            kept = torch.bfloat16  # coarser, but nothing overflows it
+        source = Photo(pixels, size, self.like.device)
+        told = progress or _say_nothing
 
-    def _choose(self, size: Size, memory: int) -> tuple[Plan, torch.dtype, bool]:
+        def run(program: Sequence[Item], result: Result | None, number: int) -> list[Statistics]:
+            plan, kept, in_file = self._choose(program, size, memory)
+            home = _home(self.like.device, plan.elements * kept.itemsize)
+            share = partial(_share, told, number, self.copies)
+            while True:
+                make_store = partial(Store, dtype=kept, device=home, like=self.like, in_file=in_file)
+                found = Passes(program, source, plan, tile, make_store, share).run(result)
+                if kept in (self.dtype, torch.bfloat16) or all(x.isfinite().all() for pair in found for x in pair):
+                    return found
+                kept = torch.bfloat16  # coarser, but nothing overflows it
+
+        alone = [run(program, None, number) for number, program in enumerate(self.alone)]
+        run(self._mixed(alone) if alone else self.program, result, len(alone))
+        return output
+
+    def _mixed(self, alone: Sequence[Sequence[Statistics]]) -> list[Item]:
+        """Make the program of a map of styles, of the statistics of its norms in each style alone."""
+        norms = iter([[torch.stack(each) for each in zip(*norm, strict=True)] for norm in zip(*alone, strict=True)])
+        return program_of(self.network, self.dtype, lambda style_map: Modulation(style_map, *next(norms)))
+
+    def _choose(self, program: Sequence[Item], size: Size, memory: int) -> tuple[Plan, torch.dtype, bool]:
         """What to keep, as what, and whether it must go to a file."""
-        if (size, memory) not in self._choices:
+        key = size, memory, any(isinstance(item, Norm) for item in program)
+        if key not in self._choices:
             _make_room(self._choices)
             narrow = torch.float16 if self.dtype == torch.float32 else self.dtype
-            plans = ((best_plan(self.program, size, memory // kept.itemsize), kept) for kept in (self.dtype, narrow))
+            plans = ((best_plan(program, size, memory // kept.itemsize), kept) for kept in (self.dtype, narrow))
             fitting = ((plan, kept, False) for plan, kept in plans if plan)
-            self._choices[size, memory] = next(fitting, None) or (smallest_plan(self.program, size), narrow, True)
-        return self._choices[size, memory]
+            self._choices[key] = next(fitting, None) or (smallest_plan(program, size), narrow, True)
+        return self._choices[key]
 
 
 def stylize_tiled(
@@ -177,6 +208,10 @@ def _check(photo: Tensor, memory: int) -> None:
         raise TypeError(f"a photo must be uint8, or floating point in [0, 1], got {photo.dtype}")
     if memory < 1:
         raise ValueError(f"memory must be positive, got {memory}")
+
+
+def _share(told: Progress, number: int, runs: int, share: float) -> None:
+    told((number + share) / runs)
 
 
 def _say_nothing(share: float) -> None:
