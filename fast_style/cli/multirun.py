@@ -46,10 +46,20 @@ class Sweep(Callback):
 
 
 def with_varied(arguments: Sequence[str]) -> list[str]:
-    """Tell Hydra, by a further argument, in which settings the runs of `-m` differ."""
+    """Tell Hydra, by a further argument, in which settings the runs of `-m` differ.
+
+    Raises:
+        ValueError: if all of them would write the same file.
+    """
     if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
         return list(arguments)
     names = [name for argument in arguments if (name := _varied(argument)) is not None]
+    for argument in arguments if names and "output" not in names else ():
+        if argument.startswith("output=") and "${" not in argument:
+            raise ValueError(
+                f"{argument} would be the file of all runs: leave it out, each then has its own, or give "
+                "output='FOLDER/${style.name}.safetensors'"
+            )
     quoted = (QuotedString(name, Quote.single).with_quotes() for name in names)
     return [*arguments, f"hydra.callbacks.sweep.varied=[{','.join(quoted)}]"]
 

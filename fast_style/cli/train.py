@@ -27,11 +27,13 @@ from fast_style.cli.checks import check_settings
 from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.cli.outputs import choose_output, refuse_taken, writing
+from fast_style.cli.outputs import choose_output, refuse_taken, sheet_of, writing
 from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.resolvers import register_resolvers, seconds
+from fast_style.cli.start import follow_start
 from fast_style.data import shipped_styles
+from fast_style.errors import one_line
 from fast_style.terminal import accept_any_text
 from fast_style.training import Task
 from fast_style.training.callbacks import PictureLogger, find_checkpoint
@@ -96,7 +98,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     given = any(override.startswith("output=") for override in HydraConfig.get().overrides.task)
-    output = choose_output(config, given, resume)
+    output = choose_output(config, given, resume, run_dir)
+    follow_start(config, HydraConfig.get().overrides.task, resume)
     OmegaConf.resolve(config)  # once: what depends on the machine is decided here
     L.seed_everything(config.seed, verbose=False)
     data, task, trainer = (build(config[part]) for part in ("data", "model", "trainer"))
@@ -117,15 +120,17 @@ def train(config: DictConfig) -> dict[str, Any]:
             after = _validate(trainer, task, data)
         except (SystemExit, RuntimeError) as stop:  # SIGTERM, Ctrl-C, or a worker that is gone
             exit_code, sentence = how_it_ended(stop, trainer)
-            metrics = trainer.callback_metrics
-            after = {name: value.item() for name, value in metrics.items() if name.startswith("heldout/")}
+            after = _measured(trainer, task)
     duration = time.perf_counter() - started
+    if not exit_code and trainer.global_step == 0:
+        raise ValueError(
+            "the time, or the batches, that the settings leave end before a single step: give more of them"
+        )
     if trainer.is_global_zero and trainer.global_step > 0:
         if not exit_code:
             log_settings(trainer, _flat(config), dict(sorted(after.items())))
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
-        with writing(output, config.overwrite, run_dir, lambda path: list(task.files(path).values())) as output:
-            task.save(output, metadata)
+        output = _export(task, output, metadata, config.overwrite, run_dir)
         _report(task.files(output), metadata, data.summary(), duration)
         _show(output, task, trainer.callbacks, _sample(data.first_heldout), config.style.get("dir"))
     if exit_code:
@@ -145,6 +150,27 @@ def _validate(trainer: L.Trainer, task: Task, data: L.LightningDataModule) -> di
     return dict(losses)
 
 
+def _measured(trainer: L.Trainer, task: Task) -> dict[str, float]:
+    """Return the held-out losses of the network as it is; none if the last ones are of an earlier step."""
+    metrics = trainer.callback_metrics if task.measured_at == trainer.global_step else {}
+    return {name: value.item() for name, value in metrics.items() if name.startswith("heldout/")}
+
+
+def _export(task: Task, output: Path, metadata: dict[str, Any], overwrite: bool, run: Path) -> Path:
+    """Write what users keep; returns the first file.
+
+    Raises:
+        RuntimeError: if it cannot be written.
+    """
+    try:
+        with writing(output, overwrite, run, lambda path: [*task.files(path).values(), sheet_of(path)]) as chosen:
+            task.save(chosen, metadata)
+    except OSError as error:
+        again = f"the same command with hydra.run.dir={run} ckpt_path=last, and perhaps output=FILE, writes it"
+        raise RuntimeError(f"{one_line(error)}; what was learned is in {run / 'checkpoints'}: {again}") from error
+    return chosen
+
+
 def _has_board(trainer: L.Trainer) -> bool:
     return any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
 
@@ -161,12 +187,16 @@ def _report(files: dict[str, Path], metadata: dict[str, Any], photos: str | None
 
 def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
     """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
-    usable = bool(task.shown)
-    for callback in callbacks:
-        if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
-            usable = True
-            images.write(output.with_suffix(".png"), sheet)
-            print(f"{'photo | style | result' if task.shown else 'examples'}: {output.with_suffix('.png')}")
+    usable, file = bool(task.shown), sheet_of(output)
+    try:
+        for callback in callbacks:
+            if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
+                usable = True
+                images.write(file, sheet)
+                print(f"{'photo | style | result' if task.shown else 'examples'}: {file}")
+    finally:
+        if file.is_file() and not file.stat().st_size:  # its name was kept free, for nothing
+            file.unlink()
     if not usable:  # it makes no pictures
         return
     script = _relative(PACKAGE.parent / "stylize.py")

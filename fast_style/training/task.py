@@ -39,6 +39,7 @@ class Task(L.LightningModule):
             same of style images; `pair` or `unpaired`, `real_a` and `real_b`, of such shapes, which belong together or
             do not.
         heldout_before: held-out losses before the first step, by name.
+        measured_at: `global_step` of the last measurement on held-out photos.
 
     Raises:
         ValueError: if `on_nonfinite` is neither.
@@ -55,6 +56,7 @@ class Task(L.LightningModule):
             raise ValueError(f"on_nonfinite must be stop or skip, got {on_nonfinite}")
         self.on_nonfinite = on_nonfinite
         self.heldout_before: dict[str, float] = {}
+        self.measured_at = 0
         self.skipped_steps = 0
         self._skipped_in_a_row = 0
         self._unread: list[tuple[Tensor, dict[str, Tensor], int]] = []  # on the device: finite?, of what, at which step
@@ -157,6 +159,10 @@ class Task(L.LightningModule):
     def scales_gradients(self) -> bool:
         """Whether losses are scaled for half precision, whose scale is found by infinite gradients now and then."""
         return getattr(self.trainer.precision_plugin, "scaler", None) is not None
+
+    def on_validation_end(self) -> None:
+        """Note of which step the measurement is."""
+        self.measured_at = self.global_step
 
     def on_train_end(self) -> None:
         """Look at the last steps."""

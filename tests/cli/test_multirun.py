@@ -104,6 +104,14 @@ def test_settings_that_differ_name_the_runs():
     assert run_name(run[:2], []) == "style=a, data.size=64"
 
 
+def test_one_file_for_all_runs_is_refused():
+    with pytest.raises(ValueError, match=r"output=a\.safetensors would be the file of all runs: leave it out"):
+        with_varied(["-m", "style=a,b", "output=a.safetensors"])
+    for output in ("output=x/${style.name}.safetensors", "output=a.safetensors,b.safetensors"):
+        assert with_varied(["-m", "style=a,b", output])[2] == output
+    assert with_varied(["-m", "style=a", "output=a.safetensors"])[2] == "output=a.safetensors"
+
+
 def test_the_folder_of_a_run_has_a_name_on_every_system():
     assert run_folder(3, ["data.root=C:\\photos\\a", "style=é b"], []) == "3_root=C_photos_a_style=_b"
     assert run_folder(0, ["data.root=../../nowhere"], []) == "0_root=.._.._nowhere"

@@ -388,6 +388,30 @@ def test_init_from_another_architecture_is_refused(tiny, train, tmp_path, capsys
     assert "give model.network the same arguments" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("network", [{"model.network.width": "6"}, {"model": "slim", "model.network.width": "8"}])
+def test_a_network_to_start_from_tells_which_it_is(tiny, train, tmp_path, network):
+    """Unless another is asked for; so too where several styles go on with one, and when the run goes on."""
+    assert train(tiny | network | {"model.optimizer.lr": "0.0"}) == 0
+    first = load_network(tmp_path / "out.safetensors")
+    free = {key: value for key, value in tiny.items() if not key.startswith("model")}
+    free |= {"init": str(tmp_path / "out.safetensors"), "model.optimizer.lr": "0.0"}
+    folder = {"hydra.run.dir": str(tmp_path / "one"), "output": str(tmp_path / "one.safetensors")}
+    assert train(free | folder | {"model": "video"}) == 0
+    second = load_network(tmp_path / "one.safetensors")
+    assert (type(second), second.arguments) == (type(first), first.arguments)
+    assert torch.equal(second(torch.ones(1, 3, 16, 16)), first(torch.ones(1, 3, 16, 16)))
+    assert train(free | folder | {"model": "video", "trainer.max_steps": "4"}, "ckpt_path=last") == 0
+    several = {
+        "model": "multi_style",
+        "style": "gallery",
+        "style.names": "[waves]",
+        "hydra.run.dir": str(tmp_path / "n"),
+    }
+    assert train(free | several | {"output": str(tmp_path / "several.safetensors")}) == 0
+    third = load_network(tmp_path / "several.safetensors")
+    assert third.arguments == first.arguments | {"norm": "conditional", "styles": ["waves"]}
+
+
 def test_accumulated_gradients_resume(tiny, train, tmp_path):
     overrides = tiny | {"trainer.accumulate_grad_batches": "2", "trainer.max_steps": "4"}
     assert train(overrides | {"hydra.run.dir": str(tmp_path / "whole")}) == 0

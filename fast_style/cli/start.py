@@ -1,0 +1,47 @@
+"""The network of a training that starts from another one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fast_style.checkpoint import find_network, load_network
+from fast_style.networks import StyleNetwork
+
+NAMED = ("johnson", "slim", "resnet", "unet")  # files of configs/model that say which network it is
+
+
+def follow_start(config: DictConfig, overrides: Sequence[str], resume: Path | None) -> None:
+    """Give the model the kind and the arguments of the network that `init` names, unless a network was asked for.
+
+    Args:
+        config: of the run, with `init` and `model.network`.
+        overrides: what was asked for, as Hydra has it.
+        resume: a checkpoint that is continued, whose network it is then.
+
+    Raises:
+        FileNotFoundError: if there is no such network.
+        ValueError: if the file is not a network.
+    """
+    wanted = config.model.get("network")
+    asked = any(_names_network(override) for override in overrides)
+    if config.init in ("base", "scratch") or asked or not isinstance(wanted, DictConfig):
+        return
+    found: Any = load_network(find_network(config.init) if resume is None else resume)
+    start: Any = getattr(found, "transformer", found)  # of one that takes any style
+    several = bool(wanted.get("_partial_"))
+    if not isinstance(start, StyleNetwork) or (found is start and start.styles and not several):
+        return  # told where it is taken over
+    arguments = {name: value for name, value in start.arguments.items() if name != "styles"}
+    if several or start.styles:
+        arguments["norm"] = "conditional" if several else "instance"
+    kind = {"_target_": f"fast_style.networks.{type(start).__name__}"} | ({"_partial_": True} if several else {})
+    config.model.network = OmegaConf.create(kind | arguments)
+
+
+def _names_network(override: str) -> bool:
+    name, _, value = override.lstrip("+~").partition("=")
+    return (
+        name.partition("@")[0] == "network" or name.startswith("model.network") or (name == "model" and value in NAMED)
+    )
