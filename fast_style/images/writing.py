@@ -214,10 +214,10 @@ def _options(form: Format, picture: Picture, encoding: Encoding, size: tuple[int
     told = encoding.kept(picture)
     exif = exif_of_size(told.exif, size).tobytes() if told.exif else None
     options: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": exif, "xmp": told.xmp}
-    if form == JPEG:
-        options |= {key: None for key in ("exif", "xmp") if len(options[key] or b"") > MAX_SEGMENT}
     if form in (JPEG, GIF):
-        options["comment"] = told.text.get("Comment")
+        options["comment"] = told.text.get("Comment", "").encode()
+    if form == JPEG:
+        options |= {key: None for key in ("exif", "xmp", "comment") if len(options[key] or b"") > MAX_SEGMENT}
     if form in (JPEG, PNG):
         options["dpi"] = told.dpi
     if form == PNG:
