@@ -1,6 +1,7 @@
 """Pixels to files."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from fast_style.files import Place, as_place, replacing
 from fast_style.images import deep
-from fast_style.images.animation import write_frames
+from fast_style.images.animation import as_images, write_images
 from fast_style.images.colour import is_srgb
 from fast_style.images.formats import AVIF, GIF, JPEG, PNG, TIFF, WEBP, Format, format_of, suffixes
 from fast_style.images.metadata import exif_of_size, png_text
+from fast_style.images.opening import CODEC_ERRORS
 from fast_style.images.picture import Frame, Metadata, Picture
 from fast_style.images.tensors import TOPS, one_image, to_array, to_depth
 from fast_style.images.tiff import write_tiff
@@ -139,7 +141,8 @@ def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None 
 
     The file appears under its name only once it is complete. Several frames become an animated GIF, WebP or PNG of 8
     bits, in which equal frames that follow each other become one that is shown as long as they were. GIF has 256
-    colours a frame and rounds durations to 10 ms. GIF holds no metadata but a comment, JPEG none of more than 65 kB.
+    colours a frame and rounds durations to 10 ms, at most 655,350. GIF holds no metadata but a comment, JPEG none of
+    more than 65 kB.
 
     Args:
         path: ends in one of `SUFFIXES`.
@@ -148,7 +151,7 @@ def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None 
 
     Raises:
         ValueError: if the suffix is another, or the format has no room for the size, for 16 bits, transparency, a
-            profile or several frames; what to do then is in the sentence.
+            profile or several frames; what to do then is in the sentence. Or if the encoder fails.
         OSError: if the file cannot be written; nothing is left behind.
     """
     path, encoding = as_place(path), encoding or Encoding()
@@ -157,15 +160,17 @@ def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None 
     frames = _of_one_size(path, (encoding._fitted(path, form, frame, bits) for frame in picture.frames))
     with replacing(path) as file:
         first = next(frames)
-        options = _options(form, picture, encoding, first.size)
-        if picture.animated or form == GIF:
-            write_frames(file, form, chain([first], frames), picture.loop, options)
-        elif form == TIFF:
-            write_tiff(file, to_array(first.pixels, first.alpha), picture.icc_profile, encoding.kept(picture))
-        elif bits == 16:
-            deep.write_png(file, to_array(first.pixels, first.alpha), options)
-        else:
-            PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
+        shown = as_images(form, chain([first], frames)) if picture.animated or form == GIF else []
+        with _in_a_sentence(path):
+            options = _options(form, picture, encoding, first.size)
+            if shown:
+                write_images(file, form, shown, picture.loop, options)
+            elif form == TIFF:
+                write_tiff(file, to_array(first.pixels, first.alpha), picture.icc_profile, encoding.kept(picture))
+            elif bits == 16:
+                deep.write_png(file, to_array(first.pixels, first.alpha), options)
+            else:
+                PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
 
 
 def write(path: str | Place, image: Tensor, quality: int = 95) -> None:
@@ -183,6 +188,17 @@ def write(path: str | Place, image: Tensor, quality: int = 95) -> None:
         OSError: if the file cannot be written; nothing is left behind.
     """
     save_picture(path, Picture([Frame(one_image(image))]), Encoding(quality))
+
+
+@contextmanager
+def _in_a_sentence(path: Place) -> Iterator[None]:
+    """Turn what encoders raise into a sentence that names the file."""
+    try:
+        yield
+    except OSError:  # is told where the file is opened
+        raise
+    except CODEC_ERRORS as error:
+        raise ValueError(f"cannot write {path}: {error}") from error
 
 
 def _check_side(path: Place, form: Format, size: tuple[int, int]) -> None:
