@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fast_style.cli.arguments import note_of
+from fast_style.cli.arguments import check_spared, note_of
 from fast_style.cli.encoding import encoding_of
-from fast_style.cli.layers import Layer, layers_of, load, notes_of
+from fast_style.cli.layers import Layer, layers_of, load, notes_of, style_files
 from fast_style.cli.recipe import manifest_of
 from fast_style.inference.composition import RESIZED, Composition, read_masks
 from fast_style.inference.control import Control, Stylize
@@ -77,6 +77,8 @@ def read_job(options: argparse.Namespace) -> PictureJob:
         shards = plan_shards(options.input, options.output)
     else:
         planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+        read = [*options.mask, *options.style_map, *style_files(layers)]
+        check_spared([job.target for job in planned.jobs], read)
     masks = read_masks(options.mask, len(layers))
     notes = [*planned.left_out, *notes_of(layers), *(note for text in options.style if (note := note_of(text)))]
     return PictureJob(planned, shards, layers, control, masks, settings, manifest_of(options, layers), notes)

@@ -40,6 +40,17 @@ def test_a_style_image(stylize, adain, tmp_path, style_folder):
     assert (pixels(tmp_path / "photo-waves.png") - expected).abs().max() < 1.01 / 255
 
 
+@pytest.mark.parametrize("more", [(), ("cubist", "--style-map", "horizontal"), ("cubist", "--mask", "photo.png")])
+def test_a_style_image_is_not_replaced(stylize, tmp_path, style_folder, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    painting = style_folder / "waves.png"
+    before = painting.read_bytes()
+    result = stylize("--style", painting, *more, "--output", painting, "--overwrite")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"error: input {painting} would be replaced by an output: choose another --output\n"
+    assert painting.read_bytes() == before
+
+
 def test_mixtures_maps_masks_strength_and_colour(stylize, tmp_path, style_folder):
     waves = style_folder / "waves.png"
     assert stylize("--style", f"{waves}:1,cubist:3")[0] == 0

@@ -145,3 +145,12 @@ def test_a_film_with_a_colon_in_its_name(stylize, clip, tmp_path, monkeypatch):
     clip("a:b.mkv", frames=3, sound="aac")
     assert stylize("--input", "a:b.mkv", "--output", "c:d.mp4").code == 0
     assert len(times_of(tmp_path / "c:d.mp4")) == 3
+
+
+def test_a_mask_is_not_replaced(stylize, clip, make, tmp_path, is_misuse):
+    source, film, frame = clip("a.mp4", frames=2), clip("mask.mp4", frames=2), make(tmp_path / "f" / "000.png")
+    for mask, output in ((film, film), (frame, tmp_path / "f" / "%03d.png")):
+        before = mask.read_bytes()
+        result = stylize("--input", source, "--output", output, "--mask", mask, "--overwrite")
+        assert is_misuse(result, f"input {mask} would be replaced by an output: choose another --output")
+        assert mask.read_bytes() == before

@@ -293,3 +293,22 @@ def test_content_is_asked_for_where_it_is_started_from(optimize):
     result = optimize("--init", "content", content=None)
     assert result.code == 2
     assert "--init content needs --content" in result.err
+
+
+@pytest.mark.parametrize("option", ["--content", "--style", "--mask", "--init"])
+def test_what_is_read_is_not_replaced(optimize, tmp_path, content, option):
+    (tmp_path / "out.png").write_bytes(content.read_bytes())
+    path = tmp_path / "out.png"
+    result = optimize(content=path) if option == "--content" else optimize(option, path)
+    assert result.code == 2
+    assert result.err.endswith("out.png would be replaced by an output: choose another --output\n")
+    assert (tmp_path / "out.png").read_bytes() == content.read_bytes()
+
+
+def test_the_image_of_a_name_is_not_replaced(optimize, tmp_path, style_folder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = (style_folder / "waves.png").read_bytes()
+    result = optimize("--style", "waves", "--output", "styles/waves.png")
+    assert result.code == 2
+    assert "waves.png would be replaced by an output" in result.err
+    assert (style_folder / "waves.png").read_bytes() == before
