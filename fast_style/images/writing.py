@@ -79,27 +79,27 @@ class Encoding:
 
     def _format(self, path: Place, picture: Picture) -> Format:
         form, bits = format_of(path), self.bits or picture.bits
+        if picture.animated and bits == 16:
+            raise ValueError(f"cannot write {path}: animations are written with 8 bits per channel: ask for 8 bits")
         if bits > form.bits:
             raise ValueError(
                 f"cannot write {path}: {form.name} holds 8 bits per channel, not 16: "
-                f"take {suffixes(deep=True)}, or ask for 8 bits"
+                f"take {_others(picture, deep=True)}, or ask for 8 bits"
             )
         if picture.animated and not form.animated:
             raise ValueError(
                 f"cannot write {path}: {form.name} is written with one frame, not {len(picture.frames)}: "
-                f"take {suffixes(animated=True)}, or the first frame alone"
+                f"take {_others(picture)}, or the first frame alone"
             )
-        if picture.animated and bits == 16:
-            raise ValueError(f"cannot write {path}: animations are written with 8 bits per channel: ask for 8 bits")
         if bits == 16 and form == PNG and not deep.is_installed():
             raise ValueError(f"cannot write {path}: {deep.MISSING}")
-        if picture.icc_profile and not form.profile and not is_srgb(picture.icc_profile):
+        if _has_profile(picture) and not form.profile:
             raise ValueError(
                 f"cannot write {path}: {form.name} holds no colour profile: convert the colours to sRGB, "
-                f"or take {suffixes()}"
+                f"or take {_others(picture)}"
             )
         if not picture.animated:
-            self._check_alpha(path, form, next(iter(picture.frames)).alpha)
+            self._check_alpha(path, form, picture, next(iter(picture.frames)).alpha)
         return form
 
     @property
@@ -111,7 +111,7 @@ class Encoding:
         """Return the metadata of a picture that is written."""
         return picture.metadata if self.keep_metadata else Metadata()
 
-    def _check_alpha(self, path: Place, form: Format, alpha: Tensor | None) -> None:
+    def _check_alpha(self, path: Place, form: Format, picture: Picture, alpha: Tensor | None) -> None:
         if alpha is None or self.background is not None or form.alpha == "yes":
             return
         values, top = alpha.numpy(), TOPS[alpha.dtype]
@@ -122,13 +122,15 @@ class Encoding:
         else:
             return
         raise ValueError(
-            f"cannot write {path}: {form.name} holds {what}: take {suffixes(alpha=True)}, or give a background colour"
+            f"cannot write {path}: {form.name} holds {what}: take {_others(picture, alpha=True)}, "
+            "or give a background colour"
         )
 
-    def _fitted(self, path: Place, form: Format, frame: Frame, bits: int) -> Frame:
-        """Return the frame as integers that the format can hold."""
+    def _fitted(self, path: Place, form: Format, picture: Picture, frame: Frame) -> Frame:
+        """Return a frame of the picture as integers that the format can hold."""
         _check_side(path, form, frame.size)
-        self._check_alpha(path, form, frame.alpha)
+        self._check_alpha(path, form, picture, frame.alpha)
+        bits = self.bits or picture.bits
         pixels = to_depth(frame.pixels, bits)
         alpha = None if frame.alpha is None else to_depth(frame.alpha, bits)
         if alpha is not None and self._background is not None:
@@ -157,7 +159,7 @@ def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None 
     path, encoding = as_place(path), encoding or Encoding()
     form = encoding._format(path, picture)
     bits = encoding.bits or picture.bits
-    frames = _of_one_size(path, (encoding._fitted(path, form, frame, bits) for frame in picture.frames))
+    frames = _of_one_size(path, (encoding._fitted(path, form, picture, frame) for frame in picture.frames))
     with replacing(path) as file:
         first = next(frames)
         shown = as_images(form, chain([first], frames)) if picture.animated or form == GIF else []
@@ -199,6 +201,15 @@ def _in_a_sentence(path: Place) -> Iterator[None]:
         raise
     except CODEC_ERRORS as error:
         raise ValueError(f"cannot write {path}: {error}") from error
+
+
+def _has_profile(picture: Picture) -> bool:
+    return bool(picture.icc_profile) and not is_srgb(picture.icc_profile)
+
+
+def _others(picture: Picture, *, alpha: bool = False, deep: bool = False) -> str:
+    """List the formats that hold the picture, to say what else to take."""
+    return suffixes(alpha=alpha, deep=deep, animated=picture.animated, profile=_has_profile(picture))
 
 
 def _check_side(path: Place, form: Format, size: tuple[int, int]) -> None:

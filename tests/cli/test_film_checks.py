@@ -98,7 +98,10 @@ def test_ctrl_c_is_of_all_films(stylize, clip, tmp_path, monkeypatch):
         (("--subsampling", "4:4:4"), "--subsampling is of pictures, it follows from the --codec of films"),
         (("--profile", "keep"), "--profile is of pictures, films keep what their colours mean: leave it out"),
         (("--batch-size", "1"), "--batch-size is of pictures, frames of films are stylized one by one: leave it out"),
-        (("--output", "o.gif", "--bits", "16"), "cannot write o.gif: GIF holds 8 bits per channel, not 16"),
+        (
+            ("--output", "o.gif", "--bits", "16"),
+            "cannot write o.gif: animations are written with 8 bits per channel: ask for 8 bits",
+        ),
         (("--output", "%d.jpg", "--bits", "16"), "cannot write %d.jpg: JPEG holds 8 bits per channel, not 16"),
         (("--output", "o.gif", "--audio", "copy"), "--audio copy is of films, and o.gif holds no sound: leave it out"),
         (("--output", "o.gif", "--crf", "9"), "--crf is of films that are encoded, and o.gif is none: leave it out"),

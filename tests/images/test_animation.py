@@ -145,7 +145,7 @@ def test_gif_refuses_half_transparent_frames_and_leaves_nothing(tmp_path):
         images.Frame(torch.rand(3, 4, 4), torch.full((1, 4, 4), opacity, dtype=torch.uint8)) for opacity in (255, 9)
     ]
     with pytest.raises(
-        ValueError, match=r"out\.gif: GIF holds nothing half transparent: take .*, or give a background"
+        ValueError, match=r"out\.gif: GIF holds nothing half transparent: take \.png or \.webp, or give a background"
     ):
         images.save_picture(tmp_path / "out.gif", images.Picture(frames))
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -222,10 +223,13 @@ def test_16_bits_are_converted_at_16_bits(tmp_path, deep, make_profile):
 
 def test_gif_has_no_room_for_a_profile(tmp_path, noise, make_profile):
     file = make_file(noise, "PNG", icc_profile=make_profile())
-    with pytest.raises(
-        ValueError, match=r"out\.gif: GIF holds no colour profile: convert the colours to sRGB, or take"
-    ):
-        images.save_picture(tmp_path / "out.gif", images.open_picture(file, "keep"))
+    picture, advice = images.open_picture(file, "keep"), "GIF holds no colour profile: convert the colours to sRGB, or "
+    with pytest.raises(ValueError, match=rf"out\.gif: {advice}take \.jpg, \.png, \.webp(, \.avif)? or \.tif$"):
+        images.save_picture(tmp_path / "out.gif", picture)
+    with pytest.raises(ValueError, match=rf"out\.gif: {advice}take \.png or \.webp$"):
+        images.save_picture(tmp_path / "out.gif", replace(picture, frames=picture.frames * 2))
+    with pytest.raises(ValueError, match=r"JPEG is written with one frame, not 2: take \.png or \.webp, or the first"):
+        images.save_picture(tmp_path / "out.jpg", replace(picture, frames=picture.frames * 2))
     images.save_picture(tmp_path / "out.gif", images.open_picture(file))
 
 
