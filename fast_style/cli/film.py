@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,11 +27,12 @@ from fast_style.terminal import Stop, progress_bar
 __all__ = ["is_asked_for", "run"]
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, first: Callable[[], None] = lambda: None) -> None:
     """Stylize films, one after another.
 
     Args:
         options: see `fast_style.cli.parsers.stylize`.
+        first: what is to be done once all is checked and loaded, before films are made.
 
     Raises:
         SystemExit: with 1 if a film failed, with 130 after Ctrl-C.
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> None:
         targets = [_target(*each, encoding, options) for each in zip(jobs, films, recipes, strict=True)]
         for note in dict.fromkeys([*maker.notes, *(note for film in films for note in film.notes)]):
             print(note, file=sys.stderr)
+        first()
         with stop.listening():
             for each in zip(jobs, films, masks, targets, strict=True):
                 failures += not _make(*each, maker, stop)

@@ -1,5 +1,7 @@
 """A network for any style, from the command line: trained, and applied with style images."""
 
+import re
+
 import PIL.Image
 import pytest
 import torch
@@ -216,6 +218,44 @@ def test_styles_are_kept(predicting, command, tmp_path, style_folder):
     assert difference.abs().max() < 0.02  # kept in half precision
     again = command(*keep)
     assert (again.code, again.err) == (2, f"error: output {kept} exists: choose another, or give --overwrite\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--input", "nowhere.png"), "input 'nowhere.png' does not exist"),
+        (("--input", "nowhere.mp4"), "input 'nowhere.mp4' does not exist"),
+        (("--input", "p.png", "--device", "cuda:99"), "cuda:99"),
+        (("--input", "p.png", "--output", "p.png"), "input .*p.png would be replaced by an output"),
+        (("--list-styles",), "--list-styles prints names, and stops: leave out --save-style"),
+        (("--input", "p.gif", "--preview"), "--preview writes no film: leave out --save-style"),
+    ],
+)
+def test_misuse_keeps_nothing(predicting, command, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p.png", "p.gif"):
+        PIL.Image.new("RGB", (20, 20)).save(name)
+    keep = ("--style", "cubist", "--save-style", "a.safetensors")
+    code, out, err = command("stylize", "--model", predicting, *keep, *arguments)
+    assert (code, out) == (2, "")
+    assert re.search(message, err)
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_the_network_of_kept_styles_is_not_replaced(predicting, command):
+    before = predicting.read_bytes()
+    keep = ("--style", "cubist", "--save-style", predicting, "--overwrite")
+    code, _, err = command("stylize", "--model", predicting, *keep)
+    assert (code, predicting.read_bytes()) == (2, before)
+    assert "would be replaced by an output: choose another --save-style" in err
+
+
+def test_styles_are_kept_beside_pictures(predicting, command, tmp_path):
+    PIL.Image.new("RGB", (20, 20)).save(tmp_path / "p.png")
+    kept = ("--style", "cubist", "--save-style", tmp_path / "a.safetensors")
+    code, out, _ = command("stylize", "--model", predicting, *kept, "--input", tmp_path / "p.png")
+    assert code == 0
+    assert out.startswith(f"wrote {tmp_path / 'a.safetensors'} with the styles cubist, photo\nstylized 1, ")
 
 
 @pytest.mark.parametrize(
