@@ -85,6 +85,19 @@ def test_bad_styles(stylize, tmp_path):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("style", "sentence"),
+    [("mosaik", "did you mean mosaic?); give the file of an image, or its URL"), ("paintings", "is a folder: give an")],
+)
+def test_what_is_no_style_image(stylize, tmp_path, monkeypatch, style, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paintings").mkdir()
+    code, out, err = stylize("--style", style)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "style.image" not in err
+
+
 def test_export(adain, tmp_path, command, monkeypatch):
     written = []
 
