@@ -2,10 +2,11 @@
 
 import argparse
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from fast_style.files import as_path
+from fast_style.files import Place, as_path, is_file
 from fast_style.remote import is_address
 
 
@@ -94,6 +95,23 @@ def check_picture(target: Path, overwrite: bool = True) -> None:
     if target.suffix.lower() not in images.SUFFIXES:
         raise ValueError(f"cannot write {target}: its suffix must be one of {', '.join(images.SUFFIXES)}")
     check_new(target, overwrite)
+
+
+def check_spared(written: Iterable[Place], read: Iterable[str | Path], option: str = "--output") -> None:
+    """Tell before the work that a file would be replaced that the work is done with, even if outputs may be replaced.
+
+    Args:
+        written: the files to write.
+        read: the files that are read; what is none of this machine, such as the name of a style, is passed over.
+        option: what chooses the files to write.
+
+    Raises:
+        ValueError: naming the file.
+    """
+    targets = {path.resolve() for path in written if isinstance(path, Path) and path.is_file()}
+    for text in read if targets else ():
+        if is_file(text) and as_path(text).resolve() in targets:
+            raise ValueError(f"input {text} would be replaced by an output: choose another {option}")
 
 
 def note_of(text: str) -> str | None:

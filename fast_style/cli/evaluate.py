@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style import images
+from fast_style.checkpoint import find_network
 from fast_style.cli import evaluate_cluster, evaluate_film, evaluate_sets
-from fast_style.cli.arguments import check_new, check_picture
+from fast_style.cli.arguments import check_new, check_picture, check_spared
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import in_one_sentence
 from fast_style.cli.evaluate_ways import PICTURES, Photos, stylizers_of, ways_of
@@ -46,6 +47,8 @@ def _run(options: argparse.Namespace) -> None:
     keep_memory()
     evaluate_cluster.check(options)
     options.model = options.model and [fetched(model) for model in options.model]
+    read = [*map(find_network, options.model or []), options.content, options.style, options.video, options.inception]
+    _check_spared(options, [each for each in read if each is not None])
     if options.pictures is not None:
         evaluate_sets.run(options)
         return
@@ -61,6 +64,7 @@ def _run(options: argparse.Namespace) -> None:
     source = ImageSource(options.content)
     if source.left_out:
         print(source.left_out, file=sys.stderr)
+    _check_spared(options, source.paths)
     photos = Photos(HeldOut(source, options.size))
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
@@ -74,6 +78,13 @@ def _run(options: argparse.Namespace) -> None:
         rows = [list(islice(photos, PICTURES)), *(row for _, row in shown)]
         images.write(options.sheet, torch.cat([torch.cat(row, dim=3) for row in _with_style(rows, style)], dim=2))
         print(f"wrote {options.sheet}: photos, then {', '.join(name for name, _ in shown)}")
+
+
+def _check_spared(options: argparse.Namespace, read: Sequence[str | Path]) -> None:
+    """Raise ValueError if the numbers or the contact sheet would replace a file that is measured with."""
+    for name in ("json", "sheet"):
+        if (path := getattr(options, name)) is not None:
+            check_spared([path], read, f"--{name}")
 
 
 def _measure(

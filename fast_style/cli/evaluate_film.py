@@ -96,7 +96,7 @@ def _painting(options: argparse.Namespace) -> Path | None:
     """Find the image of the style; None if there is none, but a network keeps a style of this name."""
     try:
         return find_style(options.style)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         if any(options.style in styles_of(model) for model in options.model):
             return None
         raise

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from torch import Tensor
 
-from fast_style.cli.arguments import check_new
+from fast_style.cli.arguments import check_new, check_spared
 from fast_style.cli.config import build, compose
 from fast_style.data import HeldOut, ImageSource
 from fast_style.evaluate import SetScores, compare_pairs, compare_sets
@@ -37,6 +37,9 @@ def run(options: argparse.Namespace) -> None:
     folders = {"pictures": options.pictures, "real": options.real, "inputs": options.inputs}
     _check_different(folders)
     sets = {name: _Images(folder, options.size) for name, folder in folders.items() if folder is not None}
+    if options.json is not None:
+        for images in sets.values():
+            check_spared([options.json], images.paths, "--json")
     if options.pairs:
         for name in set(sets) - {"real"}:
             sets[name].pair_with(sets["real"])
@@ -73,6 +76,7 @@ class _Images:
     def __init__(self, folder: str, size: int) -> None:
         self.folder = folder
         source = ImageSource(folder)
+        self.paths = source.paths
         self._heldout = HeldOut(source, size)
         self._order = list(range(len(self._heldout)))
         if source.left_out:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from fast_style import images, video
 from fast_style.checkpoint import find_network
 from fast_style.cli import preview
+from fast_style.cli.arguments import check_spared
 from fast_style.cli.encoding import encoding_of
 from fast_style.cli.film_checks import THREADS, check_options, look_of, opened
 from fast_style.cli.film_making import Maker, maker_of
@@ -26,11 +27,12 @@ from fast_style.terminal import Stop, progress_bar
 __all__ = ["is_asked_for", "run"]
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, first: Callable[[], None] = lambda: None) -> None:
     """Stylize films, one after another.
 
     Args:
         options: see `fast_style.cli.parsers.stylize`.
+        first: what is to be done once all is checked and loaded, before films are made.
 
     Raises:
         SystemExit: with 1 if a film failed, with 130 after Ctrl-C.
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> None:
         return
     encoding = encoding_of(options)
     jobs, skipped = plan_films(options, networks.name)
+    check_spared([file for job in jobs for file in video.frame_files(job.target)], _made_with(options, networks))
     if options.engine == "ray":  # workers may be in other folders
         jobs = [Job(job.source.absolute(), job.target.absolute()) for job in jobs]
     films = [opened(job, wanted, encoding, options) for job in jobs]
@@ -57,6 +60,7 @@ def run(options: argparse.Namespace) -> None:
         targets = [_target(*each, encoding, options) for each in zip(jobs, films, recipes, strict=True)]
         for note in dict.fromkeys([*maker.notes, *(note for film in films for note in film.notes)]):
             print(note, file=sys.stderr)
+        first()
         with stop.listening():
             for each in zip(jobs, films, masks, targets, strict=True):
                 failures += not _make(*each, maker, stop)
@@ -76,12 +80,9 @@ def _recipe(
     options: argparse.Namespace,
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
-    files = [find_network(model) for model in options.model] + networks.style_files
-    files += [file for mask in options.mask for file in video.frame_files(Path(mask))]
-    files += [Path(text) for text in options.style_map if Path(text).is_file()]
     return {
         "input": [str(job.source.absolute()), *map(_stamp, video.frame_files(job.source))],
-        "network, style image, mask or map": [_stamp(path) for path in files],
+        "network, style image, mask or map": [_stamp(path) for path in _made_with(options, networks)],
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),
         "smoothing": options.smooth,
@@ -91,6 +92,13 @@ def _recipe(
         "pictures": [options.quality, options.subsampling, options.bits],
         "computation": [maker.backend, options.tile],
     }
+
+
+def _made_with(options: argparse.Namespace, networks: Networks) -> list[Path]:
+    """List the files that frames are made with: networks, style images, masks and maps."""
+    files = [find_network(model) for model in options.model] + networks.style_files
+    files += [file for mask in options.mask for file in video.frame_files(Path(mask))]
+    return files + [Path(text) for text in options.style_map if Path(text).is_file()]
 
 
 def _stamp(path: Path) -> list[str | int]:

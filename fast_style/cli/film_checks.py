@@ -28,7 +28,7 @@ OF_WRITTEN_PICTURES = {
     "bits": "films keep their bits where the --codec has them",
 }
 OF_FILMS = ("work_size", "codec", "crf")
-NOT_OF_PREVIEWS = ("output", "codec", "crf", "audio", "background", *OF_WRITTEN_PICTURES)
+NOT_OF_PREVIEWS = ("output", "save_style", "codec", "crf", "audio", "background", *OF_WRITTEN_PICTURES)
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from torch import Tensor
 
 from fast_style.cli import optimize_many
-from fast_style.cli.arguments import check_picture
+from fast_style.cli.arguments import check_picture, check_spared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
-from fast_style.cli.optimizing import Materials, read
+from fast_style.cli.optimizing import Materials, files_of, read
 from fast_style.cli.watcher import Watcher, name_of
 from fast_style.errors import first_line
 from fast_style.files import as_path
@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     output = Path(options.output)
     check_picture(output, options.overwrite)
+    check_spared([output], [*(options.content or []), *files_of(options)])
     device = find_device(options.device)
     content = read(as_path(options.content[0])) if options.content else None
     problem = Materials.read(options).begin(content, device)

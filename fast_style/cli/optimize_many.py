@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from fast_style.cli.arguments import check_spared
 from fast_style.cli.cluster import check_engine
 from fast_style.cli.errors import Exit
-from fast_style.cli.optimizing import Materials, read
+from fast_style.cli.optimizing import Materials, files_of, read
 from fast_style.cli.recipe import manifest_in, place_in
 from fast_style.data import find_style
 from fast_style.errors import one_line
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.content:
         raise ValueError(f"a texture is written to a file of this machine, not to {options.output}")
     planned = plan(options.content, options.output, "", options.overwrite)
+    check_spared([job.target for job in planned.jobs], files_of(options))
     for line in planned.left_out:
         print(line, file=sys.stderr)
     device, materials = find_device(options.device), Materials.read(options)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from fast_style import images
 from fast_style.cli.config import build, compose
-from fast_style.data import find_style
+from fast_style.data import find_style, is_style
 from fast_style.files import Place, as_path
 from fast_style.functional import luma
 from fast_style.inference.control import match_colours, with_colours_of
@@ -134,6 +135,12 @@ class Problem:
         if self.content is not None and self.options.preserve_color == "luminance":
             picture = with_colours_of(resize(self.content, self.size), picture)
         images.write(target, picture)
+
+
+def files_of(options: argparse.Namespace) -> list[str | Path]:
+    """List the files that pictures are made with, whatever they show."""
+    init = [] if options.init in NAMED else [options.init]
+    return [*(find_style(style) for style in options.style if is_style(style)), *options.mask, *init]
 
 
 def read(source: Place, min_side: int | None = None) -> Tensor:

@@ -2,14 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from fast_style.cli.arguments import note_of
+from fast_style.cli.arguments import check_spared, note_of
 from fast_style.cli.encoding import encoding_of
-from fast_style.cli.layers import Layer, layers_of, load, notes_of
+from fast_style.cli.layers import Layer, layers_of, load, notes_of, style_files
 from fast_style.cli.recipe import manifest_of
 from fast_style.inference.composition import RESIZED, Composition, read_masks
 from fast_style.inference.control import Control, Stylize
@@ -34,6 +34,7 @@ class PictureJob:
         settings: how pictures are read and written.
         manifest: which tells the pictures from those of other jobs; None: there is none.
         notes: sentences for the user.
+        first: what is done once all is checked and loaded, before pictures are made.
     """
 
     plan: Plan
@@ -44,11 +45,13 @@ class PictureJob:
     settings: Settings
     manifest: Manifest | None
     notes: Sequence[str]
+    first: Callable[[], None]
 
     def begin(self, notes: Iterable[str]) -> None:
-        """Print the notes, and those about what computes; then write that the job is begun."""
+        """Print the notes, and those about what computes; do what comes first; then write that the job is begun."""
         for note in dict.fromkeys([*self.notes, *notes]):
             print(note, file=sys.stderr)
+        self.first()
         if self.manifest is not None:
             self.manifest.begin(self.settings.overwrite)
 
@@ -58,11 +61,12 @@ class PictureJob:
             self.manifest.end(tally)
 
 
-def read_job(options: argparse.Namespace) -> PictureJob:
+def read_job(options: argparse.Namespace, first: Callable[[], None] = lambda: None) -> PictureJob:
     """Read and check what is asked for.
 
     Args:
         options: see `fast_style.cli.parsers.stylize`.
+        first: what is to be done once all is checked and loaded, before pictures are made.
 
     Raises:
         ValueError, OSError: after misuse, before anything is written.
@@ -77,9 +81,11 @@ def read_job(options: argparse.Namespace) -> PictureJob:
         shards = plan_shards(options.input, options.output)
     else:
         planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+        read = [*options.mask, *options.style_map, *style_files(layers)]
+        check_spared([job.target for job in planned.jobs], read)
     masks = read_masks(options.mask, len(layers))
     notes = [*planned.left_out, *notes_of(layers), *(note for text in options.style if (note := note_of(text)))]
-    return PictureJob(planned, shards, layers, control, masks, settings, manifest_of(options, layers), notes)
+    return PictureJob(planned, shards, layers, control, masks, settings, manifest_of(options, layers), notes, first)
 
 
 def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:

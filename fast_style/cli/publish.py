@@ -5,7 +5,7 @@ import hashlib
 
 from fast_style import images
 from fast_style.checkpoint.card import Card, published
-from fast_style.cli.arguments import check_new
+from fast_style.cli.arguments import check_new, check_spared
 from fast_style.files import replacing
 from fast_style.terminal import telling_errors
 
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> None:
         files[CARD] = card.text(name, metadata, digest, len(content)).encode()
         for each in files:
             check_new(options.folder / each, options.overwrite)
+        check_spared([options.folder / name], [options.network], "folder")
         for each, data in files.items():  # the card last: what it tells of is there
             with replacing(options.folder / each) as file:
                 file.write(data)

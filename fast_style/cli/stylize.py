@@ -2,12 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from fast_style.checkpoint import describe, keep_styles, networks_in
+from fast_style.checkpoint import describe, find_network, keep_styles, networks_in
 from fast_style.cli import cluster, film, shards
-from fast_style.cli.arguments import check_new
+from fast_style.cli.arguments import check_new, check_spared
 from fast_style.cli.layers import Layer, notes_of
 from fast_style.cli.networks import fetched, of_gallery
 from fast_style.cli.pictures import do, read_job
@@ -29,16 +30,16 @@ def run(options: argparse.Namespace) -> None:
         if options.list_styles:
             _list_styles(options.model)
             return
-        if options.save_style:
-            _keep_styles(options)
-            if not options.input:
-                return
+        first = _keeping(options) if options.save_style else lambda: None
+        if not options.input:
+            first()
+            return
         options.model, options.style = of_gallery(options.model, options.style)
         if film.is_asked_for(options):
-            film.run(options)
+            film.run(options, first)
             return
         cluster.check(options)
-        job = read_job(options)
+        job = read_job(options, first)
         way = shards.do if job.shards else cluster.do if options.engine == "ray" else do
         tally, backends = way(job, options)
     for sentence in (*tally.notes, *tally.failures):
@@ -52,18 +53,28 @@ def run(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _keep_styles(options: argparse.Namespace) -> None:
-    """Write the styles that are chosen to a file, each once, whatever their weights."""
+def _keeping(options: argparse.Namespace) -> Callable[[], None]:
+    """Check whether the styles that are chosen can be kept; returns what writes them to a file.
+
+    Raises:
+        ValueError, OSError: after misuse.
+    """
     if len(options.model) > 1 or not options.style:
         raise ValueError(
             "--save-style keeps the styles of one network for any style: give one --model, and --style IMAGE"
         )
     check_new(options.save_style, options.overwrite)
+    check_spared([options.save_style], [find_network(options.model[0])], "--save-style")
     styles = list(dict.fromkeys(name for text in options.style for name in parse_styles(text)))
-    for note in notes_of([Layer(options.model[0], "", dict.fromkeys(styles, 1.0))]):
+    return partial(_keep_styles, options.model[0], styles, options.save_style)
+
+
+def _keep_styles(model: Path, styles: Sequence[str], target: Path) -> None:
+    """Write styles to a file, each once, whatever their weights."""
+    for note in notes_of([Layer(model, "", dict.fromkeys(styles, 1.0))]):
         print(note, file=sys.stderr)
-    names = keep_styles(options.model[0], styles, options.save_style)
-    print(f"wrote {options.save_style} with the styles {', '.join(names)}")
+    names = keep_styles(model, styles, target)
+    print(f"wrote {target} with the styles {', '.join(names)}")
 
 
 def _list_styles(models: Sequence[Path]) -> None:

@@ -95,6 +95,11 @@ class ImageSource:
         root = self.roots[position]
         return root / name if isinstance(root, Path) and root.is_dir() else None
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files of the images that lie in folders."""
+        return [path for index in range(len(self)) if (path := self.path(index)) is not None]
+
     def subset(self, indices: Sequence[int]) -> Self:
         """Return a source of the images at these positions only, in this order."""
         chosen = object.__new__(type(self))

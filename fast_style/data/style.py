@@ -70,14 +70,19 @@ class StyleSource:
 
         Raises:
             FileNotFoundError: if there is no such file, or no style of this name.
+            IsADirectoryError: if it is a folder.
             ValueError: if the URL is neither http nor https, or leads to more than 50 MB or to no image.
             RuntimeError: if the download fails; nothing of it is kept.
         """
-        if self.is_name:
-            return _find(self.text, folder)
         if self.is_url:
             return _fetch(self.text)
         path = as_path(self.text, "the style")
+        if self.is_name and (found := _found(self.text, folder)):
+            return found
+        if path.is_dir():
+            raise IsADirectoryError(f"style image {path} is a folder: give an image in it")
+        if self.is_name:
+            raise _unknown(self.text, folder, "give the file of an image, or its URL")
         if not path.is_file():
             raise FileNotFoundError(f"style image {path} does not exist")
         return path
@@ -100,6 +105,7 @@ def load_style(name: str, image: str | Path | None = None, dir: str | Path = "st
 
     Raises:
         FileNotFoundError: if there is no such file, or no style of this name.
+        IsADirectoryError: if `image` is a folder.
         ValueError: if the file is not an image, the name is empty or a path, the size is too small, or the URL is
             neither http nor https or leads to more than 50 MB.
         RuntimeError: if the download fails; nothing of it is kept.
@@ -153,7 +159,7 @@ def find_style(style: str) -> Path:
     """Find the image file of a style: a file, a URL, or a name in `styles/` or among the shipped ones.
 
     Raises:
-        FileNotFoundError, ValueError, RuntimeError: as `StyleSource.find`.
+        FileNotFoundError, IsADirectoryError, ValueError, RuntimeError: as `StyleSource.find`.
     """
     return StyleSource(style).find()
 
@@ -245,22 +251,33 @@ def _gallery(folder: Path) -> dict[str, Path]:
 
 
 def _find(name: str, folder: str | Path) -> Path:
+    """Find the image of a style that the configuration names."""
     if not name.strip():
         raise ValueError("style.name is empty: give the name of a style, or the file with style.image=FILE")
     if Path(name).name != name:
         raise ValueError(f"style name {name!r} must not be a path: give the file with style.image=FILE")
+    if found := _found(name, folder):
+        return found
+    advice = "give the file with style.image=FILE_OR_URL, or its folder with style.dir=FOLDER"
+    raise _unknown(name, folder, advice)
+
+
+def _found(name: str, folder: str | Path) -> Path | None:
+    """Look for the image of a name in a folder, then among the shipped ones."""
     folder = as_path(folder, "style.dir")
     there = images.list_images(folder, deep=False).names if folder.is_dir() else []
     found = [file for file in there if Path(file).stem == name]
     if found:
         return folder / min(found, key=lambda file: (images.SUFFIXES.index(Path(file).suffix.lower()), file))
+    return SHIPPED / f"{name}.jpg" if name in shipped_styles() else None
+
+
+def _unknown(name: str, folder: str | Path, advice: str) -> FileNotFoundError:
+    """Tell that there is no image of a name, and what to do."""
     shipped = shipped_styles()
-    if name in shipped:
-        return SHIPPED / f"{name}.jpg"
-    raise FileNotFoundError(
-        f"no image for style {name!r}: looked for {folder / name} with {', '.join(images.SUFFIXES)}; shipped are "
-        f"{', '.join(shipped)}{_nearest(name, shipped)}; give the file with style.image=FILE_OR_URL, or its folder "
-        "with style.dir=FOLDER"
+    return FileNotFoundError(
+        f"no image for style {name!r}: looked for {as_path(folder) / name} with {', '.join(images.SUFFIXES)}; shipped "
+        f"are {', '.join(shipped)}{_nearest(name, shipped)}; {advice}"
     )
 
 

@@ -58,8 +58,9 @@ def format_of(path: Place) -> Format:
     raise ValueError(f"cannot write {path}: its suffix must be one of {', '.join(SUFFIXES)}")
 
 
-def suffixes(*, alpha: bool = False, deep: bool = False, animated: bool = False) -> str:
+def suffixes(*, alpha: bool = False, deep: bool = False, animated: bool = False, profile: bool = False) -> str:
     """List a suffix of each format that holds all of this, to say what else to take."""
     fit = [form for form in FORMATS if (form.alpha == "yes" or not alpha) and (form.bits == 16 or not deep)]
-    names = [form.suffixes[0] for form in fit if form.animated or not animated]
+    fit = [form for form in fit if (form.animated or not animated) and (form.profile or not profile)]
+    names = [form.suffixes[0] for form in fit]
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

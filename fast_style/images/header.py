@@ -61,11 +61,13 @@ def read_header(source: Source) -> Header:
         form = next((form for form in FORMATS if form.name.upper() == wanted), None)
         if form is None:
             raise UnknownImageError(f"images of the format {name} are not read")
+        # Pillow itself tells the size of a TIFF as it is upright.
+        turned = form.name != "TIFF" and orientation(image) in TURNED
         still = form.name == "TIFF" or name in ALSO_JPEG  # of whose pages the first is read
         return Header(
             format=form.name,
             suffix=form.suffixes[0],
-            size=(image.width, image.height) if orientation(image) in TURNED else (image.height, image.width),
+            size=(image.width, image.height) if turned else (image.height, image.width),
             frames=1 if still else getattr(image, "n_frames", 1),
             is_grey=image.mode in GREY or image.mode.startswith("I;16"),
             is_deep=deep.is_deep(image, file) or image.mode.startswith("I"),

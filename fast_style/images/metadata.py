@@ -97,6 +97,14 @@ def _dpi(image: Image) -> tuple[float, float] | None:
 def _text(image: Image) -> dict[str, str]:
     comment = image.info.get("comment")
     if isinstance(comment, bytes):
-        return {"Comment": comment.decode("utf-8", "replace")}
+        return {"Comment": _decoded(comment)}
     text = getattr(image, "text", {})
     return {key: str(value) for key, value in text.items() if key != XMP_KEY and not key.startswith("Raw profile")}
+
+
+def _decoded(comment: bytes) -> str:
+    """Read a comment, of which JPEG and GIF do not say how it is encoded: as Latin-1 where it is not UTF-8."""
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")

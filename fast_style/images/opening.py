@@ -21,9 +21,9 @@ from fast_style.remote import RemoteFile
 
 Source = str | Place | BinaryIO
 T = TypeVar("T")
-# What Pillow's decoders raise on damaged files; most are no OSError.
-DECODER_ERRORS: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError)
-DECODER_ERRORS += (RuntimeError, ArithmeticError, struct.error, zlib.error)
+# What Pillow raises on damaged files, and on what it cannot write; most are no OSError.
+CODEC_ERRORS: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError)
+CODEC_ERRORS += (RuntimeError, ArithmeticError, struct.error, zlib.error)
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_REDUCED = 4 * MAX_PIXELS  # of a JPEG, which is decoded up to eight times smaller
 
@@ -59,8 +59,8 @@ def with_opened(source: Source, min_side: int | None, use: Callable[[Image, Bina
         try:
             with identified(file, min_side) as image:
                 return use(image, file, ())
-        except DECODER_ERRORS:
-            with suppress(*DECODER_ERRORS), warnings.catch_warnings(action="ignore"):
+        except CODEC_ERRORS:
+            with suppress(*CODEC_ERRORS), warnings.catch_warnings(action="ignore"):
                 if rest := mended(file):
                     with identified(rest.file, min_side) as image:
                         if rest.icc_profile:
@@ -100,7 +100,7 @@ def in_sentences(file: BinaryIO, name: str) -> Iterator[None]:
         raise LargeImageError(f"cannot read image {name}: {sentence}") from None
     except LargeImageError as error:
         raise LargeImageError(f"cannot read image {name}: {error}") from None
-    except DECODER_ERRORS as error:
+    except CODEC_ERRORS as error:
         raise ValueError(f"cannot read image {name}: {error}") from error
 
 

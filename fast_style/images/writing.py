@@ -1,6 +1,7 @@
 """Pixels to files."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from fast_style.files import Place, as_place, replacing
 from fast_style.images import deep
-from fast_style.images.animation import write_frames
+from fast_style.images.animation import as_images, write_images
 from fast_style.images.colour import is_srgb
 from fast_style.images.formats import AVIF, GIF, JPEG, PNG, TIFF, WEBP, Format, format_of, suffixes
 from fast_style.images.metadata import exif_of_size, png_text
+from fast_style.images.opening import CODEC_ERRORS
 from fast_style.images.picture import Frame, Metadata, Picture
 from fast_style.images.tensors import TOPS, one_image, to_array, to_depth
 from fast_style.images.tiff import write_tiff
@@ -77,27 +79,27 @@ class Encoding:
 
     def _format(self, path: Place, picture: Picture) -> Format:
         form, bits = format_of(path), self.bits or picture.bits
+        if picture.animated and bits == 16:
+            raise ValueError(f"cannot write {path}: animations are written with 8 bits per channel: ask for 8 bits")
         if bits > form.bits:
             raise ValueError(
                 f"cannot write {path}: {form.name} holds 8 bits per channel, not 16: "
-                f"take {suffixes(deep=True)}, or ask for 8 bits"
+                f"take {_others(picture, deep=True)}, or ask for 8 bits"
             )
         if picture.animated and not form.animated:
             raise ValueError(
                 f"cannot write {path}: {form.name} is written with one frame, not {len(picture.frames)}: "
-                f"take {suffixes(animated=True)}, or the first frame alone"
+                f"take {_others(picture)}, or the first frame alone"
             )
-        if picture.animated and bits == 16:
-            raise ValueError(f"cannot write {path}: animations are written with 8 bits per channel: ask for 8 bits")
         if bits == 16 and form == PNG and not deep.is_installed():
             raise ValueError(f"cannot write {path}: {deep.MISSING}")
-        if picture.icc_profile and not form.profile and not is_srgb(picture.icc_profile):
+        if _has_profile(picture) and not form.profile:
             raise ValueError(
                 f"cannot write {path}: {form.name} holds no colour profile: convert the colours to sRGB, "
-                f"or take {suffixes()}"
+                f"or take {_others(picture)}"
             )
         if not picture.animated:
-            self._check_alpha(path, form, next(iter(picture.frames)).alpha)
+            self._check_alpha(path, form, picture, next(iter(picture.frames)).alpha)
         return form
 
     @property
@@ -109,7 +111,7 @@ class Encoding:
         """Return the metadata of a picture that is written."""
         return picture.metadata if self.keep_metadata else Metadata()
 
-    def _check_alpha(self, path: Place, form: Format, alpha: Tensor | None) -> None:
+    def _check_alpha(self, path: Place, form: Format, picture: Picture, alpha: Tensor | None) -> None:
         if alpha is None or self.background is not None or form.alpha == "yes":
             return
         values, top = alpha.numpy(), TOPS[alpha.dtype]
@@ -120,13 +122,15 @@ class Encoding:
         else:
             return
         raise ValueError(
-            f"cannot write {path}: {form.name} holds {what}: take {suffixes(alpha=True)}, or give a background colour"
+            f"cannot write {path}: {form.name} holds {what}: take {_others(picture, alpha=True)}, "
+            "or give a background colour"
         )
 
-    def _fitted(self, path: Place, form: Format, frame: Frame, bits: int) -> Frame:
-        """Return the frame as integers that the format can hold."""
+    def _fitted(self, path: Place, form: Format, picture: Picture, frame: Frame) -> Frame:
+        """Return a frame of the picture as integers that the format can hold."""
         _check_side(path, form, frame.size)
-        self._check_alpha(path, form, frame.alpha)
+        self._check_alpha(path, form, picture, frame.alpha)
+        bits = self.bits or picture.bits
         pixels = to_depth(frame.pixels, bits)
         alpha = None if frame.alpha is None else to_depth(frame.alpha, bits)
         if alpha is not None and self._background is not None:
@@ -139,7 +143,8 @@ def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None 
 
     The file appears under its name only once it is complete. Several frames become an animated GIF, WebP or PNG of 8
     bits, in which equal frames that follow each other become one that is shown as long as they were. GIF has 256
-    colours a frame and rounds durations to 10 ms. GIF holds no metadata but a comment, JPEG none of more than 65 kB.
+    colours a frame and rounds durations to 10 ms, at most 655,350. GIF holds no metadata but a comment, JPEG none of
+    more than 65 kB.
 
     Args:
         path: ends in one of `SUFFIXES`.
@@ -148,24 +153,26 @@ def save_picture(path: str | Place, picture: Picture, encoding: Encoding | None 
 
     Raises:
         ValueError: if the suffix is another, or the format has no room for the size, for 16 bits, transparency, a
-            profile or several frames; what to do then is in the sentence.
+            profile or several frames; what to do then is in the sentence. Or if the encoder fails.
         OSError: if the file cannot be written; nothing is left behind.
     """
     path, encoding = as_place(path), encoding or Encoding()
     form = encoding._format(path, picture)
     bits = encoding.bits or picture.bits
-    frames = _of_one_size(path, (encoding._fitted(path, form, frame, bits) for frame in picture.frames))
+    frames = _of_one_size(path, (encoding._fitted(path, form, picture, frame) for frame in picture.frames))
     with replacing(path) as file:
         first = next(frames)
-        options = _options(form, picture, encoding, first.size)
-        if picture.animated or form == GIF:
-            write_frames(file, form, chain([first], frames), picture.loop, options)
-        elif form == TIFF:
-            write_tiff(file, to_array(first.pixels, first.alpha), picture.icc_profile, encoding.kept(picture))
-        elif bits == 16:
-            deep.write_png(file, to_array(first.pixels, first.alpha), options)
-        else:
-            PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
+        shown = as_images(form, chain([first], frames)) if picture.animated or form == GIF else []
+        with _in_a_sentence(path):
+            options = _options(form, picture, encoding, first.size)
+            if shown:
+                write_images(file, form, shown, picture.loop, options)
+            elif form == TIFF:
+                write_tiff(file, to_array(first.pixels, first.alpha), picture.icc_profile, encoding.kept(picture))
+            elif bits == 16:
+                deep.write_png(file, to_array(first.pixels, first.alpha), options)
+            else:
+                PIL.Image.fromarray(to_array(first.pixels, first.alpha)).save(file, form.name, **options)
 
 
 def write(path: str | Place, image: Tensor, quality: int = 95) -> None:
@@ -183,6 +190,26 @@ def write(path: str | Place, image: Tensor, quality: int = 95) -> None:
         OSError: if the file cannot be written; nothing is left behind.
     """
     save_picture(path, Picture([Frame(one_image(image))]), Encoding(quality))
+
+
+@contextmanager
+def _in_a_sentence(path: Place) -> Iterator[None]:
+    """Turn what encoders raise into a sentence that names the file."""
+    try:
+        yield
+    except OSError:  # is told where the file is opened
+        raise
+    except CODEC_ERRORS as error:
+        raise ValueError(f"cannot write {path}: {error}") from error
+
+
+def _has_profile(picture: Picture) -> bool:
+    return bool(picture.icc_profile) and not is_srgb(picture.icc_profile)
+
+
+def _others(picture: Picture, *, alpha: bool = False, deep: bool = False) -> str:
+    """List the formats that hold the picture, to say what else to take."""
+    return suffixes(alpha=alpha, deep=deep, animated=picture.animated, profile=_has_profile(picture))
 
 
 def _check_side(path: Place, form: Format, size: tuple[int, int]) -> None:
@@ -214,10 +241,10 @@ def _options(form: Format, picture: Picture, encoding: Encoding, size: tuple[int
     told = encoding.kept(picture)
     exif = exif_of_size(told.exif, size).tobytes() if told.exif else None
     options: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": exif, "xmp": told.xmp}
-    if form == JPEG:
-        options |= {key: None for key in ("exif", "xmp") if len(options[key] or b"") > MAX_SEGMENT}
     if form in (JPEG, GIF):
-        options["comment"] = told.text.get("Comment")
+        options["comment"] = told.text.get("Comment", "").encode()
+    if form == JPEG:
+        options |= {key: None for key in ("exif", "xmp", "comment") if len(options[key] or b"") > MAX_SEGMENT}
     if form in (JPEG, PNG):
         options["dpi"] = told.dpi
     if form == PNG:

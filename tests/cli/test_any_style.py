@@ -1,5 +1,7 @@
 """A network for any style, from the command line: trained, and applied with style images."""
 
+import re
+
 import PIL.Image
 import pytest
 import torch
@@ -40,6 +42,17 @@ def test_a_style_image(stylize, adain, tmp_path, style_folder):
     assert (pixels(tmp_path / "photo-waves.png") - expected).abs().max() < 1.01 / 255
 
 
+@pytest.mark.parametrize("more", [(), ("cubist", "--style-map", "horizontal"), ("cubist", "--mask", "photo.png")])
+def test_a_style_image_is_not_replaced(stylize, tmp_path, style_folder, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    painting = style_folder / "waves.png"
+    before = painting.read_bytes()
+    result = stylize("--style", painting, *more, "--output", painting, "--overwrite")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"error: input {painting} would be replaced by an output: choose another --output\n"
+    assert painting.read_bytes() == before
+
+
 def test_mixtures_maps_masks_strength_and_colour(stylize, tmp_path, style_folder):
     waves = style_folder / "waves.png"
     assert stylize("--style", f"{waves}:1,cubist:3")[0] == 0
@@ -70,6 +83,19 @@ def test_bad_styles(stylize, tmp_path):
     assert code == 2
     assert str(tmp_path / "notes.txt") in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("style", "sentence"),
+    [("mosaik", "did you mean mosaic?); give the file of an image, or its URL"), ("paintings", "is a folder: give an")],
+)
+def test_what_is_no_style_image(stylize, tmp_path, monkeypatch, style, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paintings").mkdir()
+    code, out, err = stylize("--style", style)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "style.image" not in err
 
 
 def test_export(adain, tmp_path, command, monkeypatch):
@@ -205,6 +231,44 @@ def test_styles_are_kept(predicting, command, tmp_path, style_folder):
     assert difference.abs().max() < 0.02  # kept in half precision
     again = command(*keep)
     assert (again.code, again.err) == (2, f"error: output {kept} exists: choose another, or give --overwrite\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--input", "nowhere.png"), "input 'nowhere.png' does not exist"),
+        (("--input", "nowhere.mp4"), "input 'nowhere.mp4' does not exist"),
+        (("--input", "p.png", "--device", "cuda:99"), "cuda:99"),
+        (("--input", "p.png", "--output", "p.png"), "input .*p.png would be replaced by an output"),
+        (("--list-styles",), "--list-styles prints names, and stops: leave out --save-style"),
+        (("--input", "p.gif", "--preview"), "--preview writes no film: leave out --save-style"),
+    ],
+)
+def test_misuse_keeps_nothing(predicting, command, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p.png", "p.gif"):
+        PIL.Image.new("RGB", (20, 20)).save(name)
+    keep = ("--style", "cubist", "--save-style", "a.safetensors")
+    code, out, err = command("stylize", "--model", predicting, *keep, *arguments)
+    assert (code, out) == (2, "")
+    assert re.search(message, err)
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_the_network_of_kept_styles_is_not_replaced(predicting, command):
+    before = predicting.read_bytes()
+    keep = ("--style", "cubist", "--save-style", predicting, "--overwrite")
+    code, _, err = command("stylize", "--model", predicting, *keep)
+    assert (code, predicting.read_bytes()) == (2, before)
+    assert "would be replaced by an output: choose another --save-style" in err
+
+
+def test_styles_are_kept_beside_pictures(predicting, command, tmp_path):
+    PIL.Image.new("RGB", (20, 20)).save(tmp_path / "p.png")
+    kept = ("--style", "cubist", "--save-style", tmp_path / "a.safetensors")
+    code, out, _ = command("stylize", "--model", predicting, *kept, "--input", tmp_path / "p.png")
+    assert code == 0
+    assert out.startswith(f"wrote {tmp_path / 'a.safetensors'} with the styles cubist, photo\nstylized 1, ")
 
 
 @pytest.mark.parametrize(

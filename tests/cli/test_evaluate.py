@@ -168,3 +168,22 @@ def test_flicker_of_no_style(flicker, is_misuse, more, text):
 def test_photos_or_a_film(command, models, is_misuse):
     text = "the following arguments are required: --content and --style, or --video"
     assert is_misuse(command("evaluate", "--model", models[0], "--content", "photos"), text)
+
+
+@pytest.mark.parametrize(
+    ("option", "read"),
+    [
+        ("--json", "a.safetensors"),
+        ("--json", "styles/waves.png"),
+        ("--sheet", "styles/waves.png"),
+        ("--sheet", "photos/photo_0.jpg"),
+    ],
+)
+def test_what_is_read_is_not_replaced(evaluate, tmp_path, models, photo_folder, style_folder, option, read):
+    folders = {"styles": style_folder, "photos": photo_folder}
+    path = folders.get(read.partition("/")[0], tmp_path) / Path(read).name
+    before = path.read_bytes()
+    result = evaluate(option, path, "--overwrite")
+    assert (result.code, result.out) == (2, "")
+    assert f"error: input {path} would be replaced by an output: choose another {option}\n" in result.err
+    assert path.read_bytes() == before

@@ -98,7 +98,10 @@ def test_ctrl_c_is_of_all_films(stylize, clip, tmp_path, monkeypatch):
         (("--subsampling", "4:4:4"), "--subsampling is of pictures, it follows from the --codec of films"),
         (("--profile", "keep"), "--profile is of pictures, films keep what their colours mean: leave it out"),
         (("--batch-size", "1"), "--batch-size is of pictures, frames of films are stylized one by one: leave it out"),
-        (("--output", "o.gif", "--bits", "16"), "cannot write o.gif: GIF holds 8 bits per channel, not 16"),
+        (
+            ("--output", "o.gif", "--bits", "16"),
+            "cannot write o.gif: animations are written with 8 bits per channel: ask for 8 bits",
+        ),
         (("--output", "%d.jpg", "--bits", "16"), "cannot write %d.jpg: JPEG holds 8 bits per channel, not 16"),
         (("--output", "o.gif", "--audio", "copy"), "--audio copy is of films, and o.gif holds no sound: leave it out"),
         (("--output", "o.gif", "--crf", "9"), "--crf is of films that are encoded, and o.gif is none: leave it out"),
@@ -145,3 +148,12 @@ def test_a_film_with_a_colon_in_its_name(stylize, clip, tmp_path, monkeypatch):
     clip("a:b.mkv", frames=3, sound="aac")
     assert stylize("--input", "a:b.mkv", "--output", "c:d.mp4").code == 0
     assert len(times_of(tmp_path / "c:d.mp4")) == 3
+
+
+def test_a_mask_is_not_replaced(stylize, clip, make, tmp_path, is_misuse):
+    source, film, frame = clip("a.mp4", frames=2), clip("mask.mp4", frames=2), make(tmp_path / "f" / "000.png")
+    for mask, output in ((film, film), (frame, tmp_path / "f" / "%03d.png")):
+        before = mask.read_bytes()
+        result = stylize("--input", source, "--output", output, "--mask", mask, "--overwrite")
+        assert is_misuse(result, f"input {mask} would be replaced by an output: choose another --output")
+        assert mask.read_bytes() == before

@@ -245,6 +245,11 @@ def test_a_loss_that_is_not_finite_keeps_the_best(optimize, tmp_path, monkeypatc
         (("--init", "missing.png"), "missing.png"),
         (("--output", "out.txt"), "its suffix must be one of"),
         (("--tileable",), "leave out --content"),
+        (
+            ("--seed", str(2**64)),
+            "--seed must be -9223372036854775808 to 18446744073709551615, got 18446744073709551616",
+        ),
+        (("--seed", str(-(2**63) - 1)), "--seed must be"),
         (("--set", "loss.stylo_weight=1"), "stylo_weight"),
         (("--set", "loss.style_loss=grom"), "style_loss must be one of gram"),
         (("--set", "loss_network.pooling=min"), "must be one of max, avg"),
@@ -257,6 +262,20 @@ def test_misuse_is_one_sentence(optimize, tmp_path, arguments, message):
     assert message in result.err
     assert result.err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("way", ["luminance", "histogram"])
+def test_a_texture_has_no_colours_to_keep(optimize, tmp_path, way):
+    result = optimize("--preserve-color", way, content=None)
+    assert result.code == 2
+    sentence = "--preserve-color keeps the colours of a photo: give it as --content, or leave the option out"
+    assert result.err == f"error: {sentence}\n"
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
+def test_the_seeds_at_the_ends(optimize, seed):
+    assert optimize("--seed", seed, "--init", "noise").code == 0
 
 
 def test_memory_that_ends_at_a_size_keeps_what_there_is(optimize, tmp_path, monkeypatch):
@@ -293,3 +312,22 @@ def test_content_is_asked_for_where_it_is_started_from(optimize):
     result = optimize("--init", "content", content=None)
     assert result.code == 2
     assert "--init content needs --content" in result.err
+
+
+@pytest.mark.parametrize("option", ["--content", "--style", "--mask", "--init"])
+def test_what_is_read_is_not_replaced(optimize, tmp_path, content, option):
+    (tmp_path / "out.png").write_bytes(content.read_bytes())
+    path = tmp_path / "out.png"
+    result = optimize(content=path) if option == "--content" else optimize(option, path)
+    assert result.code == 2
+    assert result.err.endswith("out.png would be replaced by an output: choose another --output\n")
+    assert (tmp_path / "out.png").read_bytes() == content.read_bytes()
+
+
+def test_the_image_of_a_name_is_not_replaced(optimize, tmp_path, style_folder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = (style_folder / "waves.png").read_bytes()
+    result = optimize("--style", "waves", "--output", "styles/waves.png")
+    assert result.code == 2
+    assert "waves.png would be replaced by an output" in result.err
+    assert (style_folder / "waves.png").read_bytes() == before

@@ -130,3 +130,12 @@ def test_misuse(optimize, photos, tmp_path, is_misuse, monkeypatch, arguments, s
     monkeypatch.chdir(tmp_path)
     assert is_misuse(optimize(*arguments), sentence)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--style", "--mask", "--init"])
+def test_what_is_read_is_not_replaced(optimize, photos, make, tmp_path, tree, option):
+    output = make(tmp_path / "out" / "a.jpg")
+    before = output.read_bytes()
+    result = optimize("--content", photos, "--output", tmp_path / "out", option, output, "--overwrite")
+    assert result == (2, "", f"error: input {output} would be replaced by an output: choose another --output\n")
+    assert (tree(tmp_path / "out"), output.read_bytes()) == (["a.jpg"], before)

@@ -61,3 +61,11 @@ def test_nothing_is_replaced_unless_told(command, model, tmp_path, is_misuse):
 def test_misuse(command, model, tmp_path, is_misuse, options, sentence):
     assert is_misuse(command("publish", model, tmp_path / "hub", *options), sentence)
     assert not (tmp_path / "hub").exists()
+
+
+def test_the_network_itself_is_not_replaced(command, model, is_misuse, tree):
+    """By one whose paths are shortened."""
+    before = model.read_bytes()
+    result = command("publish", model, model.parent, "--license", "mit", "--overwrite")
+    assert is_misuse(result, f"input {model} would be replaced by an output: choose another folder")
+    assert (model.read_bytes(), tree(model.parent)) == (before, ["mosaic.safetensors"])

@@ -147,6 +147,14 @@ def test_output_is_the_input(stylize, photos, tmp_path, make, tree, is_misuse):
     assert {name: (photos / name).read_bytes() for name in tree(photos)} == before
 
 
+def test_a_mask_is_not_replaced(stylize, photos, tmp_path, make, is_misuse):
+    mask = make(tmp_path / "mask.png")
+    before = mask.read_bytes()
+    result = stylize("--input", photos / "a.jpg", "--output", mask, "--mask", mask, "--overwrite")
+    assert is_misuse(result, f"input {mask} would be replaced by an output: choose another --output")
+    assert mask.read_bytes() == before
+
+
 def test_two_inputs_with_one_output(stylize, photos, tmp_path, make, is_misuse):
     other = make(tmp_path / "other" / "photos" / "a.jpg")
     for inputs in ((photos / "a.jpg", other), (photos, other.parent)):

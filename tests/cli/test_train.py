@@ -490,6 +490,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
     [
         ({"style.dir": "nowhere"}, r"no image for style 'waves': looked for nowhere/waves with .jpg"),
         ({"style.image": "nowhere.jpg"}, "nowhere.jpg"),
+        ({"style.image": "/"}, "style image / is a folder: give an image in it"),
         ({"data.root": "nowhere"}, "nowhere"),
         ({"loss.content_layers": "[relu9_9]"}, "unknown layer 'relu9_9'"),
         ({"loss.content_layers": "[relu3_1]"}, "lack layer 'relu3_1'"),

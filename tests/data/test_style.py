@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fast_style.data import load_style, shipped_styles, style
+from fast_style.data import StyleSource, load_style, shipped_styles, style
 from fast_style.images import SUFFIXES, write
 
 
@@ -68,6 +68,24 @@ def test_unknown_style(shipped, style_folder):
         load_style("Line", dir=style_folder)
     with pytest.raises(FileNotFoundError, match="shipped are dots, lines; give the file"):
         load_style("qqqq", dir=style_folder)
+
+
+def test_an_unknown_name_of_an_image(shipped, style_folder):
+    """As commands give it, which have no settings of styles."""
+    sentence = r"^no image for style 'Line': .*did you mean lines\?\); give the file of an image, or its URL$"
+    for find in (lambda: load_style("a", "Line", style_folder), lambda: StyleSource("Line").find(style_folder)):
+        with pytest.raises(FileNotFoundError, match=sentence):
+            find()
+
+
+def test_a_folder_is_no_style_image(shipped, style_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("paintings", "lines", "a.png"):
+        (tmp_path / name).mkdir()
+    for text in ("paintings", "a.png", str(style_folder), f"{tmp_path}/a.png"):
+        with pytest.raises(IsADirectoryError, match=f"^style image {text} is a folder: give an image in it$"):
+            StyleSource(text).find(style_folder)
+    assert StyleSource("lines").find(style_folder).is_file()  # a name goes before a folder
 
 
 @pytest.mark.parametrize("name", shipped_styles())

@@ -145,7 +145,7 @@ def test_gif_refuses_half_transparent_frames_and_leaves_nothing(tmp_path):
         images.Frame(torch.rand(3, 4, 4), torch.full((1, 4, 4), opacity, dtype=torch.uint8)) for opacity in (255, 9)
     ]
     with pytest.raises(
-        ValueError, match=r"out\.gif: GIF holds nothing half transparent: take .*, or give a background"
+        ValueError, match=r"out\.gif: GIF holds nothing half transparent: take \.png or \.webp, or give a background"
     ):
         images.save_picture(tmp_path / "out.gif", images.Picture(frames))
     assert not list(tmp_path.iterdir())
@@ -253,3 +253,38 @@ def test_long_durations(tmp_path):
         images.save_picture(tmp_path / f"out{suffix}", images.Picture(frames))
         again = images.open_picture(tmp_path / f"out{suffix}").frames
         assert [frame.duration for frame in again] == pytest.approx(durations, abs=1)
+
+
+def test_equal_frames_of_a_gif_are_shown_as_long_as_it_can_tell(tmp_path):
+    """Pillow adds up the durations of equal frames, to more than there is room for."""
+    first, other = (images.Frame(torch.full((3, 4, 4), value), None, 400_000) for value in (0.2, 0.8))
+    for frames, durations in (([first] * 2, [655_350]), ([other, first, first, other], [400_000, 655_350, 400_000])):
+        images.save_picture(tmp_path / "out.gif", images.Picture(frames))
+        with PIL.Image.open(tmp_path / "out.gif") as image:
+            shown = [image.seek(number) or image.info["duration"] for number in range(image.n_frames)]
+        assert shown == durations
+
+
+def test_what_the_encoder_cannot_write_is_one_sentence(tmp_path):
+    frames = [images.Frame(torch.rand(3, 4, 4), None, 10**9) for _ in range(200)]
+    with pytest.raises(ValueError, match=r"^cannot write .*out\.webp: .+"):  # whose times have 31 bits
+        images.save_picture(tmp_path / "out.webp", images.Picture(frames))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("quality", [60, 95, 100])
+@pytest.mark.parametrize("suffix", FORMS)
+def test_opaque_rectangles_on_nothing_stay_transparent(tmp_path, suffix, quality):
+    """Where they are all that is visible of every frame, WebP's encoder forgets that there is transparency."""
+    alpha = torch.zeros(1, 24, 36, dtype=torch.uint8)
+    alpha[:, 6:18, 10:26] = 255
+    frames = [images.Frame(torch.rand(3, 24, 36), alpha, 50) for _ in range(3)]
+    images.save_picture(tmp_path / f"out{suffix}", images.Picture(frames), images.Encoding(quality))
+    for frame, expected in zip(images.open_picture(tmp_path / f"out{suffix}").frames, frames, strict=True):
+        assert torch.equal(frame.alpha, expected.alpha)
+    opaque = [images.Frame(frame.pixels, torch.full_like(frame.alpha, 255), 50) for frame in frames]
+    images.save_picture(tmp_path / f"out{suffix}", images.Picture(opaque), images.Encoding(quality))
+    assert all(
+        frame.alpha is None or (frame.alpha == 255).all()
+        for frame in images.open_picture(tmp_path / f"out{suffix}").frames
+    )

@@ -21,11 +21,12 @@ def test_format_and_size(noise, form):
     assert header.suffix in images.SUFFIXES
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_the_size_is_that_of_the_upright_picture(noise, orientation):
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_that_of_the_upright_picture(noise, form, orientation):
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
-    file = encoded(noise, "JPEG", exif=exif)
+    file = encoded(noise, form, exif=exif)
     assert images.read_header(file).size == tuple(images.read(file).shape[1:])
 
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -99,6 +100,16 @@ def test_text_is_kept(tmp_path, noise):
             assert image.info["comment"] == b"a sea"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("form", ["JPEG", "GIF"])
+def test_comments_are_read_in_either_encoding(tmp_path, noise, form, encoding):
+    picture = images.open_picture(make_file(noise, form, comment="Möller 2020".encode(encoding)))
+    assert picture.metadata.text == {"Comment": "Möller 2020"}
+    for suffix in (".jpg", ".gif", ".png"):
+        images.save_picture(tmp_path / f"out{suffix}", picture)
+        assert images.open_picture(tmp_path / f"out{suffix}").metadata.text == picture.metadata.text
+
+
 @pytest.mark.parametrize("suffix", KEEP_EXIF)
 def test_metadata_is_dropped(tmp_path, noise, suffix):
     file = make_file(noise, "JPEG", exif=make_exif(), xmp=XMP, dpi=(300, 300), comment="a sea", icc_profile=SRGB)
@@ -116,6 +127,22 @@ def test_what_jpeg_has_no_room_for_is_left_out(tmp_path, noise):
     assert len(picture.metadata.exif) > 70_000
     images.save_picture(tmp_path / "out.jpg", picture)
     assert images.open_picture(tmp_path / "out.jpg").metadata.exif is None
+
+
+@pytest.mark.parametrize("form", ["JPEG", "GIF", "PNG"])
+@pytest.mark.parametrize("comment", [b"\xe9" * 40_000, b"a" * 65_001])
+def test_a_comment_that_jpeg_has_no_room_for_is_left_out(tmp_path, noise, form, comment):
+    """40,000 letters of Latin-1 are 80,000 bytes of UTF-8, with which Pillow's encoder never came to an end."""
+    info = PngInfo()
+    info.add_text("Comment", comment.decode("latin-1"))
+    file = make_file(noise, form, **({"pnginfo": info} if form == "PNG" else {"comment": comment}))
+    picture = images.open_picture(file)
+    assert picture.metadata.text == {"Comment": comment.decode("latin-1")}
+    images.save_picture(tmp_path / "out.jpg", picture)
+    assert images.open_picture(tmp_path / "out.jpg").metadata.text == {}
+    for suffix in (".gif", ".png"):
+        images.save_picture(tmp_path / f"out{suffix}", picture)
+        assert images.open_picture(tmp_path / f"out{suffix}").metadata.text == picture.metadata.text
 
 
 @pytest.mark.parametrize("exif", [b"MM\0*\xff\xff\xff\xff", b"no TIFF header", b"MM", b""])
@@ -196,10 +223,13 @@ def test_16_bits_are_converted_at_16_bits(tmp_path, deep, make_profile):
 
 def test_gif_has_no_room_for_a_profile(tmp_path, noise, make_profile):
     file = make_file(noise, "PNG", icc_profile=make_profile())
-    with pytest.raises(
-        ValueError, match=r"out\.gif: GIF holds no colour profile: convert the colours to sRGB, or take"
-    ):
-        images.save_picture(tmp_path / "out.gif", images.open_picture(file, "keep"))
+    picture, advice = images.open_picture(file, "keep"), "GIF holds no colour profile: convert the colours to sRGB, or "
+    with pytest.raises(ValueError, match=rf"out\.gif: {advice}take \.jpg, \.png, \.webp(, \.avif)? or \.tif$"):
+        images.save_picture(tmp_path / "out.gif", picture)
+    with pytest.raises(ValueError, match=rf"out\.gif: {advice}take \.png or \.webp$"):
+        images.save_picture(tmp_path / "out.gif", replace(picture, frames=picture.frames * 2))
+    with pytest.raises(ValueError, match=r"JPEG is written with one frame, not 2: take \.png or \.webp, or the first"):
+        images.save_picture(tmp_path / "out.jpg", replace(picture, frames=picture.frames * 2))
     images.save_picture(tmp_path / "out.gif", images.open_picture(file))
 
 

@@ -179,6 +179,19 @@ def test_one_picture_that_has_no_room_does_not_stop_the_others(make):
     assert (tally.stylized, tally.failures) == (2, ["no space left for 4 GB of activations"])
 
 
+def test_one_picture_that_cannot_be_encoded_does_not_stop_the_others(make, monkeypatch):
+    jobs, save = make((10, 8), (9, 9), (10, 8)), PIL.Image.Image.save
+
+    def fail_at_9(image, *arguments, **options):
+        if image.width == 9:
+            raise OverflowError("int too big to convert")
+        save(image, *arguments, **options)
+
+    monkeypatch.setattr(PIL.Image.Image, "save", fail_at_9)
+    tally = run(jobs, Recorder())
+    assert (tally.stylized, tally.failures) == (2, [f"cannot write {jobs[1].target}: int too big to convert"])
+
+
 def test_pictures_of_different_depth_are_not_mixed(make, tmp_path):
     jobs = make((10, 8), (10, 8))
     deep = images.Picture([images.Frame(torch.zeros(3, 8, 10, dtype=torch.uint16))], bits=16)

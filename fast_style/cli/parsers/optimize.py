@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fast_style.cli.arguments import Parser, add_engine, add_overwrite, filled, path, place
 
 COARSEST = 128
+SEEDS = -(2**63), 2**64 - 1  # which PyTorch takes
 EPILOG = """Settings of the losses: --set loss=wasserstein loss_network=vgg19 loss_network.weights=FILE
 loss_network.pooling=avg loss.style_weight=10 'loss.content_layers=[relu3_2]' loss.tv_weight=0 …, see configs/."""
 
@@ -37,6 +38,10 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
         parser.error(f"--style-scale must be 0.05 to 20, got {options.style_scale}")
     if options.tileable and options.content is not None:
         parser.error("--tileable makes textures: leave out --content")
+    if options.preserve_color is not None and options.content is None:
+        parser.error("--preserve-color keeps the colours of a photo: give it as --content, or leave the option out")
+    if not SEEDS[0] <= options.seed <= SEEDS[1]:
+        parser.error(f"--seed must be {SEEDS[0]} to {SEEDS[1]}, got {options.seed}")
     return options
 
 

@@ -37,6 +37,8 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not (options.input or options.list_styles or options.save_style):
         parser.error("the following arguments are required: --input")
+    if options.list_styles and options.save_style:
+        parser.error("--list-styles prints names, and stops: leave out --save-style")
     if options.size is not None and not 1 <= options.size <= MAX_SIDE:
         parser.error(f"--size must be 1 to {MAX_SIDE} pixels, got {options.size}")
     if options.work_size is not None and not 16 <= options.work_size <= (options.size or MAX_SIDE):
