@@ -183,11 +183,8 @@ def test_finished_outputs_are_skipped(stylize, photos, tmp_path, size, tally):
     out.mkdir()
     (out / "a.jpg").write_text("before")
     assert stylize("--input", photos, "--output", out).out == tally(2, 1, 0)
-    assert stylize("--input", photos, "--output", out) == (
-        0,
-        tally(0, 3, 0),
-        "",
-    )
+    note = "what is there already was skipped, whatever it was made with: --overwrite makes it anew\n"
+    assert stylize("--input", photos, "--output", out) == (0, tally(0, 3, 0), note)
     assert (out / "a.jpg").read_text() == "before"
     assert stylize("--input", photos, "--output", out, "--overwrite").out == tally(3, 0, 0)
     assert size(out / "a.jpg") == (20, 12)
