@@ -90,7 +90,7 @@ def test_help_imports_nothing_heavy(root):
     ("name", "given", "option", "choices"),
     [
         ("stylize", ["--model", "m", "--input", "i"], "preserve_color", COLOURS),
-        ("optimize", ["--style", "s", "--output", "o"], "preserve_color", COLOURS),
+        ("optimize", ["--content", "c", "--style", "s", "--output", "o"], "preserve_color", COLOURS),
         ("optimize", ["--style", "s", "--output", "o"], "optimizer", OPTIMIZERS),
     ],
 )
