@@ -1,12 +1,14 @@
 """Settings are checked against the annotations of the constructors they are for, before anything is built."""
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -34,13 +36,45 @@ class Run(typing.NamedTuple):
     license_note: str
 
 
-def check_settings(config: DictConfig) -> None:
-    """Check the types of all values whose constructor has annotations.
+def check_settings(config: DictConfig, overrides: Sequence[str] | None = None) -> None:
+    """Check the types of all values whose constructor has annotations, and that a model takes what is said of its loss.
+
+    Args:
+        config: as it is composed.
+        overrides: by which it was changed; None: those of the command that runs.
 
     Raises:
-        ValueError: naming the setting, its value, and what it must be.
+        ValueError: naming the setting, its value, and what it must be or where it belongs.
     """
     _check(config, "", typing.get_type_hints(Run))
+    if overrides is None:
+        overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else ()
+    if "model" in config and "loss" in config:
+        _check_loss(config.model, overrides)
+
+
+def _check_loss(model: DictConfig, overrides: Sequence[str]) -> None:
+    """Refuse settings of the loss that a model would silently leave out."""
+    text = str(OmegaConf.to_container(model, resolve=False))
+    taken = dict.fromkeys(re.findall(r"\$\{loss\.(\w+)", text))
+    if "${loss}" in text:
+        return
+    name = model.get("_target_", "the model").rpartition(".")[2]
+    own = [each for each in model.get("loss") or () if each not in ("_target_", "loss_network")]
+    for override in overrides:
+        setting = override.lstrip("+~").partition("=")[0]
+        part, _, inner = setting.partition(".")
+        if part != "loss" or inner.partition(".")[0] in taken or (taken and not inner):
+            continue
+        if taken:
+            advice = f"which takes {', '.join(taken)} of loss alone: leave it out"
+        elif not own:
+            advice = "which has none: leave it out"
+        elif inner in own:
+            advice = f"which has a loss of its own: give model.{setting}"
+        else:
+            advice = f"which has a loss of its own, model.loss, with {', '.join(own)}: leave it out"
+        raise ValueError(f"{setting if inner else override} is not for {name}, {advice}")
 
 
 def _check(config: Any, place: str, hints: dict[str, Any]) -> None:

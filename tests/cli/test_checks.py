@@ -76,3 +76,43 @@ def test_layers_are_replaced(loss, given, layers):
 def test_the_command_says_it(setting, sentence, tiny, train, capsys):
     assert train(tiny, setting) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+OWN = "which has a loss of its own"
+PARTS = "content_layers, style_layers, content_weight, style_weight, tv_weight, reference, terms, term_weights"
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "sentence"),
+    [
+        (
+            "adain",
+            "loss.style_weight=-7",
+            f"loss.style_weight is not for AnyStyle, {OWN}: give model.loss.style_weight",
+        ),
+        (
+            "adain",
+            "loss=gram",
+            f"loss=gram is not for AnyStyle, {OWN}, model.loss, with style_layers, content_weight, style_weight, "
+            "encoder_weight, identity_weight: leave it out",
+        ),
+        (
+            "any_style",
+            "loss.style_loss=nonsense",
+            f"loss.style_loss is not for StylePrediction, which takes {PARTS} of loss alone: leave it out",
+        ),
+        ("cycle_gan", "loss.style_weight=3", "loss.style_weight is not for CycleGAN, which has none: leave it out"),
+        (
+            "any_style",
+            "loss=gram",
+            "model.loss.reference must be images that untouched pictures score by, not null: give loss=deep, or "
+            "another loss that has one",
+        ),
+    ],
+)
+def test_a_loss_that_the_model_does_not_take(
+    model, setting, sentence, tiny_adain, tiny_any, tiny_translation, train, capsys
+):
+    runs = {"adain": tiny_adain, "any_style": tiny_any, "cycle_gan": tiny_translation["cycle_gan"]}
+    assert train(runs[model], setting) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
