@@ -95,5 +95,7 @@ def _sentence(error: BaseException) -> str:
 def _nearest(name: str, known: Iterable[Any]) -> str:
     """Advise the setting whose name is nearest to a wrong one."""
     part, dot, last = name.rpartition(".")
+    if part == "style" and {*known} == {"name"}:
+        return ", since style=none has no painting: leave it out, or give style=NAME"
     nearest = get_close_matches(last, map(str, known), n=1)
     return f": did you mean {part}{dot}{nearest[0]}?" if nearest else f"; there are {', '.join(map(str, known))}"

@@ -71,11 +71,33 @@ def test_layers_are_replaced(loss, given, layers):
         ("loss.style_weight=five", "loss.style_weight must be a number, got five"),
         ("loss.style_weight=-1", "loss.style_weight must not be negative, got -1"),
         ("data.batch_size=0", "data.batch_size must be at least 1, got 0"),
+        ("seed=-1", "seed must be 0 to 4294967295, got -1"),
+        ("trainer.max_steps=0", "trainer.max_steps must be at least 1, or -1 for no limit, got 0"),
+        ("trainer.max_epochs=0", "trainer.max_epochs must be at least 1, or -1 for no limit, got 0"),
+        ("trainer.log_every_n_steps=0", "trainer.log_every_n_steps must be at least 1, got 0"),
+        (
+            "trainer.val_check_interval=0",
+            "trainer.val_check_interval must be more than 0, a large number for never, got 0",
+        ),
+        ("+trainer.limit_val_batches=0", "trainer.limit_val_batches must be more than 0, got 0"),
+        ("trainer.limit_train_batches=0", "trainer.limit_train_batches must be more than 0, got 0"),
+        ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches must be at least 1, got 0"),
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val must be at least 0, which is none, got -1"),
     ],
 )
 def test_the_command_says_it(setting, sentence, tiny, train, capsys):
     assert train(tiny, setting) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_a_model_for_a_painting_needs_one(tiny, train, capsys):
+    plain = {key: value for key, value in tiny.items() if not key.startswith("style")}
+    assert train(plain, "style=none") == 2
+    expected = "error: FeedForward needs a painting, and style=none has none: give style=NAME\n"
+    assert capsys.readouterr().err == expected
+    assert train(plain, "style=none", "style.size=32") == 2
+    expected = "there is no setting style.size, since style=none has no painting: leave it out, or give style=NAME"
+    assert capsys.readouterr().err == f"error: {expected}\n"
 
 
 OWN = "which has a loss of its own"
