@@ -1,17 +1,32 @@
 """Settings are checked against the annotations of the constructors they are for, before anything is built."""
 
 import inspect
+import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 RULES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 RULES |= {Path: "a path", list: "a list", tuple: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}
+
+WITHOUT_END = "at least 1, or -1 for no limit"
+RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {  # of numbers whose classes would not say whose they are
+    "seed": ("0 to 4294967295", lambda value: 0 <= value < 2**32),
+    "trainer.max_steps": (WITHOUT_END, lambda value: value >= 1 or value == -1),
+    "trainer.max_epochs": (WITHOUT_END, lambda value: value >= 1 or value == -1),
+    "trainer.accumulate_grad_batches": ("at least 1", lambda value: value >= 1),
+    "trainer.log_every_n_steps": ("at least 1", lambda value: value >= 1),
+    "trainer.val_check_interval": ("more than 0, a large number for never", lambda value: value > 0),
+    "trainer.limit_train_batches": ("more than 0", lambda value: value > 0),
+    "trainer.limit_val_batches": ("more than 0", lambda value: value > 0),
+    "trainer.gradient_clip_val": ("at least 0, which is none", lambda value: value >= 0),
+}
 
 
 class Run(typing.NamedTuple):
@@ -34,13 +49,69 @@ class Run(typing.NamedTuple):
     license_note: str
 
 
-def check_settings(config: DictConfig) -> None:
-    """Check the types of all values whose constructor has annotations.
+def check_settings(config: DictConfig, overrides: Sequence[str] | None = None) -> None:
+    """Check the types of all values whose constructor has annotations, and what their constructors would not tell.
+
+    That is the range of some numbers, whether a model has the painting it needs, and takes what is said of its loss.
+
+    Args:
+        config: as it is composed.
+        overrides: by which it was changed; None: those of the command that runs.
 
     Raises:
-        ValueError: naming the setting, its value, and what it must be.
+        ValueError: naming the setting, its value, and what it must be or where it belongs.
     """
     _check(config, "", typing.get_type_hints(Run))
+    _check_ranges(config)
+    if overrides is None:
+        overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else ()
+    if {"model", "loss", "style"} <= set(config):
+        used = str(OmegaConf.to_container(config.model, resolve=False))
+        _check_style(config, used)
+        _check_loss(config.model, used, overrides)
+
+
+def _check_ranges(config: DictConfig) -> None:
+    for name, (rule, fits) in RANGES.items():
+        part, _, last = name.rpartition(".")
+        parent = OmegaConf.select(config, part) if part else config
+        if parent is None or last not in parent or OmegaConf.is_interpolation(parent, last):
+            continue
+        value = parent[last]
+        if isinstance(value, int | float) and not isinstance(value, bool) and not fits(value):
+            raise ValueError(f"{name} must be {rule}, got {value}")
+
+
+def _check_style(config: DictConfig, used: str) -> None:
+    """Refuse style=none where a model learns a painting."""
+    if set(config.style) == {"name"} and ("${style}" in used or "${loss}" in used):
+        raise ValueError(f"{_called(config.model)} needs a painting, and style=none has none: give style=NAME")
+
+
+def _check_loss(model: DictConfig, used: str, overrides: Sequence[str]) -> None:
+    """Refuse settings of the loss that a model would silently leave out."""
+    if "${loss}" in used:
+        return
+    taken = dict.fromkeys(re.findall(r"\$\{loss\.(\w+)", used))
+    own = [each for each in model.get("loss") or () if each not in ("_target_", "loss_network")]
+    for override in overrides:
+        setting = override.lstrip("+~").partition("=")[0]
+        part, _, inner = setting.partition(".")
+        if part != "loss" or inner.partition(".")[0] in taken or (taken and not inner):
+            continue
+        if taken:
+            advice = f"which takes {', '.join(taken)} of loss alone: leave it out"
+        elif not own:
+            advice = "which has none: leave it out"
+        elif inner in own:
+            advice = f"which has a loss of its own: give model.{setting}"
+        else:
+            advice = f"which has a loss of its own, model.loss, with {', '.join(own)}: leave it out"
+        raise ValueError(f"{setting if inner else override} is not for {_called(model)}, {advice}")
+
+
+def _called(model: DictConfig) -> str:
+    return str(model.get("_target_", "the model")).rpartition(".")[2]
 
 
 def _check(config: Any, place: str, hints: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ def compose(name: str, overrides: Sequence[str]) -> DictConfig:
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = hydra.compose(name, prepared(overrides))
     settle(config)
-    check_settings(config)
+    check_settings(config, overrides)
     return config
 
 

@@ -1,5 +1,6 @@
 """What goes wrong in a training, told in one sentence."""
 
+import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,21 @@ class Exit(SystemExit):
 
     def __reduce__(self) -> tuple[type, tuple[Any, str]]:
         return type(self), (self.code, self.sentence)  # a launcher may bring it from another process
+
+
+class LogFile(logging.FileHandler):
+    """The file of what a run says: that it cannot be written, for lack of space perhaps, is told once."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging calls it
+        """Tell it where logging would print a traceback for each line."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._told:
+            print(f"cannot write {self.baseFilename}: {error.strerror}; the training goes on", file=sys.stderr)
+            self._told = True
 
 
 @contextmanager
@@ -79,5 +95,7 @@ def _sentence(error: BaseException) -> str:
 def _nearest(name: str, known: Iterable[Any]) -> str:
     """Advise the setting whose name is nearest to a wrong one."""
     part, dot, last = name.rpartition(".")
+    if part == "style" and {*known} == {"name"}:
+        return ", since style=none has no painting: leave it out, or give style=NAME"
     nearest = get_close_matches(last, map(str, known), n=1)
     return f": did you mean {part}{dot}{nearest[0]}?" if nearest else f"; there are {', '.join(map(str, known))}"

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from fast_style.data.style import StyleSource
-from fast_style.files import as_path
+from fast_style.files import as_path, is_file
 
 PATHS = [
     "style.image",
@@ -36,6 +36,7 @@ PATHS = [
     "hydra.run.dir",
     "hydra.sweep.dir",
 ]
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "trainer.default_root_dir")  # that are made
 LISTS = ("data.root", "data.root_a", "data.root_b", "data.heldout", "data.style_root")  # that take several: [a,b]
 NAME, GROUP = "style.name", "style"
 # Texts that Hydra reads as they stand; quotes around them would only be in the way, in the names of folders and tables.
@@ -54,7 +55,7 @@ def quoted(arguments: Sequence[str]) -> list[str]:
     file or URL of a style, `style=a.jpg`, becomes `style=custom style.image=a.jpg style.name=a`.
 
     Raises:
-        ValueError: if a value is empty, or a sweep over styles names a file.
+        ValueError: if a value is empty, a sweep over styles names a file, or a file is where a folder must be.
     """
     multirun = any(argument in ("-m", "--multirun", "hydra.mode=MULTIRUN") for argument in arguments)
     named = any(argument.startswith(f"{NAME}=") for argument in arguments)
@@ -100,8 +101,18 @@ def _quoted(argument: str, multirun: bool, named: bool) -> list[str]:
         return _choice(value, multirun, named)
     if multirun and FUNCTION.fullmatch(value):
         return [argument]
+    if name in FOLDERS:
+        _refuse_file(name, _bare(value))
     values = _parts(value) if multirun and not (name != NAME and _exists(value)) else [value]
     return [f"{key}={','.join(_value(name, each) for each in values)}"]
+
+
+def _refuse_file(name: str, value: str) -> None:
+    path = as_path(value, name)
+    for place in (path, *path.parents):
+        if is_file(place):
+            where = "is a file" if place == path else f"would lie in {place}, which is a file"
+            raise ValueError(f"{name}={value} {where}: give a folder")
 
 
 def _choice(value: str, multirun: bool, named: bool) -> list[str]:

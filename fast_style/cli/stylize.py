@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     for sentence in (*tally.notes, *tally.failures):
         print(sentence, file=sys.stderr)
     if tally.skipped and job.manifest is None:  # which refuses pictures that are made otherwise
-        print("what is there already was skipped, whatever it was made with: --overwrite makes it anew", file=sys.stderr)
+        print("what is there was skipped, whatever it was made with: --overwrite makes it anew", file=sys.stderr)
     if tally.stopped:
         whole = f"{len(job.shards)} shards" if job.shards else f"{len(job.plan.jobs)} images"
         print(f"interrupted: {tally}, of {whole}", file=sys.stderr)

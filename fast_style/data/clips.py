@@ -27,12 +27,14 @@ class ClipPair(TypedDict):
         after: the next one, of the same shape.
         flow: from each pixel of the next to where it was, pixels to the right and down, (2, H, W) or (M, 2, H, W).
         seen: 1 where the frame shows what the next shows, and no motion ends, else 0; (1, H, W) or (M, 1, H, W).
+        skipped: names of the films passed over.
     """
 
     image: Tensor
     after: Tensor
     flow: Tensor
     seen: Tensor
+    skipped: list[str]
 
 
 class ClipPairs(torch.utils.data.Dataset[ClipPair]):
@@ -40,7 +42,8 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
 
     A film is drawn, a time in it, and a square of the two frames, which are mirrored half the time. Frames whose short
     side is more than twice the size are reduced to that, smaller ones than the size are enlarged. The flow is found by
-    dense inverse search in both directions; where they disagree something is hidden.
+    dense inverse search in both directions; where they disagree something is hidden. A film that can no longer be read
+    is replaced by the one after it.
 
     Args:
         root: a folder of films, at any depth.
@@ -48,11 +51,11 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
         seed: another seed, another sequence.
 
     Attributes:
-        skipped: names of the films that cannot be read.
+        skipped: names of the films of which two frames cannot be read.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no film in it.
-        ValueError: if the size is too small, or none of the films can be read.
+        ValueError: if the size is too small, or two frames can be read of none of the films.
         RuntimeError: if PyAV is not installed.
     """
 
@@ -67,31 +70,31 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
             raise FileNotFoundError(f"{root} holds no film: looked for {', '.join(FILMS)} at any depth")
         self.size = size
         self.seed = seed
+        self.folder = folder
         self.skipped: list[str] = []
         self.films: list[Film] = []
         why = ""
         for path in paths:
             try:
-                self.films.append(Film(path))
+                film = Film(path)
+                _two(film, Fraction(0))
+                self.films.append(film)
             except (ValueError, OSError) as error:
-                self.skipped.append(str(path.relative_to(folder)))
+                self.skipped.append(self._name(path))
                 why = str(error)
         if not self.films:
-            raise ValueError(f"none of the {len(paths)} films in {root} can be read: {why}")
+            raise ValueError(f"of none of the {len(paths)} films in {root} two frames can be read: {why}")
 
     def __getitem__(self, index: int) -> ClipPair:
         """Read pair `index`.
 
         Raises:
-            ValueError, OSError: if the film whose turn it is has a single frame, or cannot be read any more.
+            RuntimeError: if none of the films can be read any more.
         """
         draws = generator(self.seed, index, DRAW)
-        film = self.films[int(torch.randint(len(self.films), (), generator=draws))]
-        last = max(Fraction(0), film.length - 3 / film.rate)
+        first = int(torch.randint(len(self.films), (), generator=draws))
         place = Fraction(float(torch.rand((), generator=draws))).limit_denominator(100_000)
-        frames = _two(film, place * last) or _two(film, Fraction(0))
-        if not frames:
-            raise ValueError(f"{film.path} has a single frame: there is no motion to learn from")
+        frames, skipped = self._frames(first, place)
         before, after = (self._sized(pixels) for pixels in frames)
         was, now = (np.asarray((luma(each)[0, 0] * 255).round().byte().numpy()) for each in (before, after))
         flow, back = flow_between(now, was, accurate=True), flow_between(was, now, accurate=True)
@@ -105,7 +108,25 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
             return part.flip(-1) if mirrored else part
 
         way = cut(torch.from_numpy(flow).permute(2, 0, 1)) * torch.tensor([-1.0 if mirrored else 1.0, 1])[:, None, None]
-        return {"image": cut(before[0]), "after": cut(after[0]), "flow": way, "seen": cut(seen)}
+        image, following = cut(before[0]), cut(after[0])
+        return {"image": image, "after": following, "flow": way, "seen": cut(seen), "skipped": skipped}
+
+    def _frames(self, first: int, place: Fraction) -> tuple[list[Tensor], list[str]]:
+        """Read two frames at a place, 0 to 1, of a film or the next that can be read; name those passed over."""
+        skipped: list[str] = []
+        why = ""
+        for film in (*self.films[first:], *self.films[:first]):
+            last = max(Fraction(0), film.length - 3 / film.rate)
+            for start in (place * last, Fraction(0)):
+                try:
+                    return _two(film, start), skipped
+                except (ValueError, OSError) as error:
+                    why = str(error)
+            skipped.append(self._name(film.path))
+        raise RuntimeError(f"no film to learn from: none of the {len(self.films)} can be read any more: {why}")
+
+    def _name(self, path: str | Path) -> str:
+        return str(Path(path).relative_to(self.folder))
 
     def _sized(self, pixels: Tensor) -> Tensor:
         """Make the short side of a frame (3, H, W) one to two times the size: (1, 3, h, w) in [0, 1]."""
@@ -116,8 +137,15 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
 
 
 def _two(film: Film, start: Fraction) -> list[Tensor]:
-    """Read two frames (3, H, W) from a time on; none if there are not as many."""
+    """Read two frames (3, H, W) from a time on.
+
+    Raises:
+        ValueError: if there are not as many.
+        OSError: if the film cannot be read.
+    """
     part = copy.copy(film)
     part.wanted, part.notes = Wanted(start=start), []
     frames = [frame.pixels for frame in islice(part.frames(), 2)]
-    return frames if len(frames) == 2 else []
+    if len(frames) < 2:
+        raise ValueError(f"{film.path} has a single frame: there is no motion to learn from")
+    return frames

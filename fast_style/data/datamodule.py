@@ -145,7 +145,7 @@ class PhotoDataModule(EndlessDataModule):
             weights = getattr(self.trainer and self.trainer.lightning_module, "motion_weights", {})
             if not weights.get("temporal_loss"):
                 raise ValueError("data.clips is for networks for films: give model=video, or model.temporal_weight=400")
-            self.report(self._clips.skipped, [])
+            self.report(self._clips.skipped, [], "two frames of it cannot be read")
         source, heldout = self._source, self._heldout_source
         if self.coco is not None:
             source = ImageSource(download_coco(str(self.root), self.coco))
@@ -196,5 +196,6 @@ def _collate(samples: Sequence[Sample], paintings: StyleCrops | None, clips: Cli
         batch["image"][: len(pairs)] = torch.stack([pair["image"] for pair in pairs])
         batch["after"] = torch.stack([pair["after"] for pair in pairs])
         batch["flow"] = torch.stack([pair["flow"] for pair in pairs])
+        batch["skipped"] += [name for pair in pairs for name in pair["skipped"]]
         batch["seen"] = torch.stack([pair["seen"] for pair in pairs])
     return batch

@@ -182,11 +182,11 @@ class EndlessDataModule(LightningDataModule):
         """Return the next sample of those of this process alone, and the number of photos of each shard seen so far."""
         return self.next_sample() // self.its_trainer.world_size, dict(self._counts)
 
-    def report(self, skipped: Sequence[str], enlarged: Sequence[str]) -> None:
-        """Count images, and name each once that is skipped, and the first that are enlarged."""
+    def report(self, skipped: Sequence[str], enlarged: Sequence[str], why: str = "it cannot be read") -> None:
+        """Count images, and name each once that is skipped, and why, and the first that are enlarged."""
         for name in sorted(set(skipped) - self.skipped):
             self.skipped.add(name)
-            log.warning(f"skipped {name}: it cannot be read ({len(self.skipped)} skipped so far)")
+            log.warning(f"skipped {name}: {why} ({len(self.skipped)} skipped so far)")
         for name in sorted(set(enlarged) - self.enlarged):
             self.enlarged.add(name)
             count = f"{len(self.enlarged)} enlarged so far"

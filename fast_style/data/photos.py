@@ -165,11 +165,16 @@ def set_aside(source: Source, count: int, size: int) -> tuple[Source, Source]:
     """Return the photos to train on and those set aside: `count` readable ones whose names have the smallest hashes.
 
     At most a quarter of the photos and at least one is set aside; a single photo is among both.
+
+    Raises:
+        RuntimeError: if none of the photos can be read.
     """
     count = min(count, max(1, len(source) // 4))
     by_hash = sorted(range(len(source)), key=lambda index: blake2b(os.fsencode(source.names[index])).digest())
     readable = (index for index in by_hash if is_readable(source, index, size))
-    aside = set(islice(readable, count)) or {by_hash[0]}
+    aside = set(islice(readable, count))
+    if not aside:
+        raise RuntimeError(f"none of the {len(source)} photos can be read, the first is {source.names[0]}: check them")
     rest = [index for index in range(len(source)) if index not in aside]
     return source.subset(rest) if rest else source, source.subset(sorted(aside))
 

@@ -28,12 +28,12 @@ class AnyPaintingLoss(nn.Module):
         content_weight: see `PerceptualLoss`.
         style_weight: see `PerceptualLoss`, above 0.
         tv_weight: see `PerceptualLoss`.
-        reference: images (R, 3, H, W) in [0, 1] that the losses are relative to.
+        reference: images (R, 3, H, W) in [0, 1] that the losses are relative to; there must be some.
         terms: see `PerceptualLoss`.
         term_weights: see `PerceptualLoss`.
 
     Raises:
-        ValueError: as `PerceptualLoss`, or if there is no style loss.
+        ValueError: as `PerceptualLoss`, or if there is no style loss or no reference.
     """
 
     def __init__(
@@ -44,11 +44,16 @@ class AnyPaintingLoss(nn.Module):
         content_weight: float,
         style_weight: float,
         tv_weight: float,
-        reference: Tensor,
+        reference: Tensor | None,
         terms: Mapping[str, Any] | None = None,
         term_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
+        if reference is None:
+            raise ValueError(
+                "reference must be images that untouched pictures score by, not null: give loss=deep, or another loss "
+                "that has one"
+            )
         styles = layer_weights("style", style_layers, style_weight)
         if not styles:
             raise ValueError("the weight of the style is 0: there would be nothing to learn from paintings")

@@ -181,6 +181,7 @@ class NetworkTask(Task):
         A checkpoint may be of another layout, of a processor that trains in bfloat16 for one, and fused optimizers take
         the numbers of both in the order in which they lie in memory.
         """
+        super().on_train_start()
         for optimizer in self.trainer.optimizers:
             for parameter, state in optimizer.state.items():
                 for name, value in state.items():

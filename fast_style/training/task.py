@@ -1,5 +1,6 @@
 """What the command, the callbacks and the data module ask of a task."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+
+from fast_style.training.optimizers import Numbers, numbers_of, put_back
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 20  # steps skipped in a row until on_nonfinite=skip gives up, and gradients scaled down under 16-mixed
 
@@ -59,6 +64,7 @@ class Task(L.LightningModule):
         self.measured_at = 0
         self.skipped_steps = 0
         self._skipped_in_a_row = 0
+        self._configured: list[list[Numbers]] = []  # of each group of each optimizer
         self._unread: list[tuple[Tensor, dict[str, Tensor], int]] = []  # on the device: finite?, of what, at which step
 
     def begin(self, init: str, resume: Path | None) -> str:
@@ -163,6 +169,17 @@ class Task(L.LightningModule):
     def on_validation_end(self) -> None:
         """Note of which step the measurement is."""
         self.measured_at = self.global_step
+
+    def on_fit_start(self) -> None:
+        """Note what optimizers are told, before a checkpoint is restored; whoever overrides it calls it."""
+        self._configured = numbers_of(self.trainer.optimizers)
+
+    def on_train_start(self) -> None:
+        """Let the settings of this run hold, not those of the checkpoint's; whoever overrides it calls it."""
+        schedules = (each.scheduler for each in self.trainer.lr_scheduler_configs)
+        told = put_back(self.trainer.optimizers, self._configured, schedules)
+        if told and self.trainer.is_global_zero:
+            log.info("; ".join(told))
 
     def on_train_end(self) -> None:
         """Look at the last steps."""

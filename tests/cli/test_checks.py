@@ -71,8 +71,70 @@ def test_layers_are_replaced(loss, given, layers):
         ("loss.style_weight=five", "loss.style_weight must be a number, got five"),
         ("loss.style_weight=-1", "loss.style_weight must not be negative, got -1"),
         ("data.batch_size=0", "data.batch_size must be at least 1, got 0"),
+        ("seed=-1", "seed must be 0 to 4294967295, got -1"),
+        ("trainer.max_steps=0", "trainer.max_steps must be at least 1, or -1 for no limit, got 0"),
+        ("trainer.max_epochs=0", "trainer.max_epochs must be at least 1, or -1 for no limit, got 0"),
+        ("trainer.log_every_n_steps=0", "trainer.log_every_n_steps must be at least 1, got 0"),
+        (
+            "trainer.val_check_interval=0",
+            "trainer.val_check_interval must be more than 0, a large number for never, got 0",
+        ),
+        ("+trainer.limit_val_batches=0", "trainer.limit_val_batches must be more than 0, got 0"),
+        ("trainer.limit_train_batches=0", "trainer.limit_train_batches must be more than 0, got 0"),
+        ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches must be at least 1, got 0"),
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val must be at least 0, which is none, got -1"),
     ],
 )
 def test_the_command_says_it(setting, sentence, tiny, train, capsys):
     assert train(tiny, setting) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_a_model_for_a_painting_needs_one(tiny, train, capsys):
+    plain = {key: value for key, value in tiny.items() if not key.startswith("style")}
+    assert train(plain, "style=none") == 2
+    expected = "error: FeedForward needs a painting, and style=none has none: give style=NAME\n"
+    assert capsys.readouterr().err == expected
+    assert train(plain, "style=none", "style.size=32") == 2
+    expected = "there is no setting style.size, since style=none has no painting: leave it out, or give style=NAME"
+    assert capsys.readouterr().err == f"error: {expected}\n"
+
+
+OWN = "which has a loss of its own"
+PARTS = "content_layers, style_layers, content_weight, style_weight, tv_weight, reference, terms, term_weights"
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "sentence"),
+    [
+        (
+            "adain",
+            "loss.style_weight=-7",
+            f"loss.style_weight is not for AnyStyle, {OWN}: give model.loss.style_weight",
+        ),
+        (
+            "adain",
+            "loss=gram",
+            f"loss=gram is not for AnyStyle, {OWN}, model.loss, with style_layers, content_weight, style_weight, "
+            "encoder_weight, identity_weight: leave it out",
+        ),
+        (
+            "any_style",
+            "loss.style_loss=nonsense",
+            f"loss.style_loss is not for StylePrediction, which takes {PARTS} of loss alone: leave it out",
+        ),
+        ("cycle_gan", "loss.style_weight=3", "loss.style_weight is not for CycleGAN, which has none: leave it out"),
+        (
+            "any_style",
+            "loss=gram",
+            "model.loss.reference must be images that untouched pictures score by, not null: give loss=deep, or "
+            "another loss that has one",
+        ),
+    ],
+)
+def test_a_loss_that_the_model_does_not_take(
+    model, setting, sentence, tiny_adain, tiny_any, tiny_translation, train, capsys
+):
+    runs = {"adain": tiny_adain, "any_style": tiny_any, "cycle_gan": tiny_translation["cycle_gan"]}
+    assert train(runs[model], setting) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"

@@ -539,6 +539,16 @@ def test_output_that_cannot_be_written_is_told_before_training(tiny, train, caps
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(("place", "why"), [("", "is a file"), ("/run", "would lie in FILE, which is a file")])
+@pytest.mark.parametrize("name", ["hydra.run.dir", "hydra.sweep.dir"])
+def test_a_file_where_the_folder_of_a_run_must_be(tiny, train, capsys, tmp_path, name, place, why):
+    file = tmp_path / "a file"
+    file.touch()
+    assert train(tiny | {name: f"{file}{place}"}) == 2
+    told = why.replace("FILE", str(file))
+    assert capsys.readouterr().err == f"error: {name}={file}{place} {told}: give a folder\n"
+
+
 def test_an_empty_folder_of_photos(tiny, train, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     assert train(tiny | {"data.root": str(tmp_path / "empty")}) == 2

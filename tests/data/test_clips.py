@@ -83,11 +83,40 @@ def test_bad_folders(films, tmp_path):
     (films / "b.mp4").write_bytes(b"no")
     assert ClipPairs(films, 64).skipped == ["b.mp4"]
     shutil.rmtree(films / "deep")
-    with pytest.raises(ValueError, match="none of the 1 films"):
+    with pytest.raises(ValueError, match=r"of none of the 1 films in .* two frames can be read: "):
         ClipPairs(films, 64)
     film(films / "c.mp4", count=1)
-    with pytest.raises(ValueError, match="has a single frame"):
-        ClipPairs(films, 64)[0]
+    with pytest.raises(ValueError, match=r"of none of the 2 films in .*c\.mp4 has a single frame"):
+        ClipPairs(films, 64)
+
+
+def test_a_film_of_one_frame_is_left_out(films, caplog):
+    film(films / "still.mp4", count=1)
+    pairs = ClipPairs(films, 64)
+    assert pairs.skipped == ["still.mp4"]
+    shutil.move(films / "still.mp4", films.parent)
+    assert torch.equal(pairs[2]["image"], ClipPairs(films, 64)[2]["image"])
+
+
+def test_a_film_that_cannot_be_read_any_more_is_replaced_by_the_next(films, photo_folder):
+    film(films / "b.mp4", height=64)
+    pairs = ClipPairs(films, 64)
+    before = [pairs[index] for index in range(8)]
+    (films / "b.mp4").write_bytes(b"no")
+    after = [pairs[index] for index in range(8)]
+    replaced = [pair["skipped"] == ["b.mp4"] for pair in after]
+    assert set(replaced) == {True, False}
+    for was, now, other in zip(before, after, replaced, strict=True):
+        assert torch.equal(was["image"], now["image"]) is not other
+        assert not was["skipped"]
+    index = replaced.index(True)
+    photos = PhotoDataModule(photo_folder, size=64, num_workers=0)
+    photos.setup()
+    sample = photos.photos[0] | {"index": torch.tensor(index)}
+    assert _collate([sample], None, pairs)["skipped"] == ["b.mp4"]
+    (films / "deep" / "a.mp4").unlink()
+    with pytest.raises(RuntimeError, match="no film to learn from: none of the 2 can be read any more"):
+        pairs[0]
 
 
 def test_half_of_a_batch_are_frames(films, photo_folder):

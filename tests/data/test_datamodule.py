@@ -335,7 +335,7 @@ def test_unreadable_held_out_photo_is_named(photo_folder, style_folder, caplog):
 def test_no_readable_photo_is_told_before_the_training(photo_folder, style_folder):
     for path in photo_folder.rglob("*.*"):
         path.write_bytes(b"")
-    with pytest.raises(RuntimeError, match="none of the 1 held-out photos can be read"):
+    with pytest.raises(RuntimeError, match=r"^none of the 6 photos can be read, the first is .*: check them$"):
         data(photo_folder).setup()
     with pytest.raises(RuntimeError, match="no photo to train on: 6 in a row cannot be read"):
         data(photo_folder, heldout=style_folder).setup()

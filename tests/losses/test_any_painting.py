@@ -51,6 +51,11 @@ def test_a_painting_that_looks_like_a_photo_does_not_outweigh_a_batch(network):
     assert value.item() == pytest.approx((distance / (FLAT * target.square().sum())).item(), rel=1e-3)
 
 
+def test_it_needs_a_reference(network):
+    with pytest.raises(ValueError, match=r"^reference must be images .*, not null: give loss=deep"):
+        AnyPaintingLoss(network, reference=None, **WEIGHTS)
+
+
 def test_it_needs_a_style(network):
     with pytest.raises(ValueError, match="the weight of the style is 0"):
         AnyPaintingLoss(network, reference=torch.rand(1, 3, 32, 32), **WEIGHTS | {"style_weight": 0.0})

@@ -278,7 +278,7 @@ def test_an_explorer_of_layers_that_are_not_learned(steps):
 
 def test_an_explorer_refuses_several_processes(monkeypatch):
     """It is trained inside the training step, where the processes would not meet."""
-    monkeypatch.setattr(Distillation, "trainer", SimpleNamespace(world_size=2))
+    monkeypatch.setattr(Distillation, "trainer", SimpleNamespace(world_size=2, optimizers=[]))
     build().on_fit_start()
     with pytest.raises(ValueError, match=r"runs in one process, got 2: give trainer\.devices=1"):
         exploring().on_fit_start()

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from fast_style.losses import equivariance_loss, shifted, temporal_loss
 from fast_style.networks import TransformerNetwork
-from fast_style.training import FeedForward, NonFiniteLossError, Trainer, warmup_constant
+from fast_style.training import FeedForward, NonFiniteLossError, Trainer, hold_linear, warmup_constant
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # there is nothing to validate, and float16 is slow on a CPU
 
@@ -163,3 +163,58 @@ def test_training_goes_on_in_another_layout(loss, monkeypatch, tmp_path, again):
     other = torch.channels_last if again == torch.contiguous_format else torch.contiguous_format
     for unbroken, continued in zip(fit([(4, again)]), fit([(3, other), (4, again)]), strict=True):
         torch.testing.assert_close(continued, unbroken, rtol=1e-3, atol=1e-4)
+
+
+def resumed(task, path=None, steps=3):
+    """Train up to a number of steps, from a checkpoint or from the first; return the trainer."""
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(accelerator="cpu", max_steps=steps, enable_model_summary=False, **quiet)
+    batches = [{"image": torch.rand(1, 3, 16, 16)}] * 6
+    trainer.fit(task, DataLoader(batches, batch_size=None), ckpt_path=path)
+    return trainer
+
+
+@pytest.mark.parametrize("final", [1.0, 0.5])
+def test_a_resumed_run_has_the_numbers_it_is_told(loss, tmp_path, caplog, final):
+    style = torch.rand(1, 3, 16, 20)
+
+    def fit(path=None, steps=4, **told):
+        torch.manual_seed(0)
+        optimizer = partial(torch.optim.Adam, **{"lr": 1e-3, "betas": (0.9, 0.999)} | told)
+        scheduler = partial(hold_linear, total_steps=6, hold=0.0, final=final)
+        task = FeedForward(TransformerNetwork(2, 0), loss(style=style), optimizer, scheduler)
+        trainer = resumed(task, path, steps)
+        return trainer, trainer.optimizers[0].param_groups[0], trainer.lr_scheduler_configs[0].scheduler
+
+    def told():
+        return [message for message in caplog.messages if message.startswith("model.")]
+
+    caplog.set_level("INFO", "fast_style")
+    path = tmp_path / "step-3.ckpt"
+    fit(steps=3)[0].save_checkpoint(path)
+    _, whole, _ = fit()
+    _, group, _ = fit(path)
+    assert group["lr"] == whole["lr"]
+    assert not told()
+
+    _, group, schedule = fit(path, lr=1e-4)
+    assert told() == ["model.optimizer.lr is now 0.0001, it was 0.001"]
+    assert (group["lr"], group["initial_lr"]) == (pytest.approx(whole["lr"] / 10), 1e-4)
+    assert (schedule.base_lrs, schedule.get_last_lr()) == ([1e-4], [group["lr"]])
+    _, group, _ = fit(path, betas=(0.5, 0.999))
+    assert told()[1:] == ["model.optimizer.betas is now (0.5, 0.999), it was (0.9, 0.999)"]
+    assert (group["lr"], group["betas"]) == (whole["lr"], (0.5, 0.999))
+
+
+def test_the_first_step_after_a_resume_has_the_rate_it_is_told(loss, tmp_path):
+    style = torch.rand(1, 3, 16, 20)
+
+    def fit(rate, path=None, steps=4):
+        scheduler = partial(warmup_constant, warmup_steps=0)
+        task = FeedForward(TransformerNetwork(2, 0), loss(style=style), partial(torch.optim.SGD, lr=rate), scheduler)
+        return resumed(task, path, steps)
+
+    fit(1e-3, steps=3).save_checkpoint(tmp_path / "step-3.ckpt")
+    before = torch.load(tmp_path / "step-3.ckpt", weights_only=True)["state_dict"]
+    still = fit(0.0, tmp_path / "step-3.ckpt").lightning_module.state_dict()
+    assert all(torch.equal(still[key], value) for key, value in before.items())

@@ -135,6 +135,7 @@ class Distillation(Task):
         if self.explorer is not None and self.trainer.world_size > 1:
             count = self.trainer.world_size
             raise ValueError(f"distillation with an explorer runs in one process, got {count}: give trainer.devices=1")
+        super().on_fit_start()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimise the student, as deep as it is used, and the heads."""

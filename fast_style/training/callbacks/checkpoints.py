@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -38,32 +39,41 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Save `step-N.ckpt` every few steps, at the end and when the run is interrupted; keep the newest ones.
+    """Save `step-N.ckpt` every few steps or minutes, at the end and when the run is interrupted; keep the newest ones.
 
     Args:
         dirpath: folder of the checkpoints.
         every_n_train_steps: optimiser steps between two checkpoints, at least 1.
         keep: how many to keep, at least 1: with two, one remains when the disk damages the other.
+        every_seconds: the time after which one is saved in between, in a run of a single process: several, each with a
+            clock of its own, would not agree on the step. None: steps alone count.
 
     Attributes:
         newest: the last checkpoint that was written, None before the first.
 
     Raises:
-        ValueError: if a number is below 1.
+        ValueError: if a number is below 1, or the time is none.
     """
 
-    def __init__(self, dirpath: str | Path, every_n_train_steps: int, keep: int = 2) -> None:
+    def __init__(
+        self, dirpath: str | Path, every_n_train_steps: int, keep: int = 2, every_seconds: float | None = 120
+    ) -> None:
         for name, value in (("every_n_train_steps", every_n_train_steps), ("keep", keep)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if every_seconds is not None and not every_seconds > 0:
+            raise ValueError(f"every_seconds must be more than 0, or null, got {every_seconds}")
         self.dirpath = Path(dirpath)
         self.every_n_train_steps = every_n_train_steps
         self.keep = keep
+        self.every_seconds = every_seconds
         self.newest: Path | None = None
+        self._saved_at = 0.0  # when it was last tried, by a clock that never goes back
         self._last: Path | None = None  # that was to be written; the same on all processes, newest may not be
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Clear away what a killed run had half written."""
+        """Start the clock, and clear away what a killed run had half written."""
+        self._saved_at = time.monotonic()
         if trainer.is_global_zero:
             for remains in self.dirpath.glob(".*.tmp"):
                 remains.unlink(missing_ok=True)
@@ -104,13 +114,18 @@ class ResumeCheckpoint(Checkpoint):
             self._save(trainer, alone)
 
     def _is_due(self, trainer: L.Trainer) -> bool:
-        return trainer.global_step % self.every_n_train_steps == 0
+        if trainer.global_step % self.every_n_train_steps == 0:
+            return True
+        if self.every_seconds is None or trainer.world_size > 1:
+            return False
+        return time.monotonic() - self._saved_at >= self.every_seconds
 
     def _save(self, trainer: L.Trainer, alone: bool = False) -> None:
         path = self.dirpath / f"step-{trainer.global_step}.ckpt"
         if path == self._last:
             return
         self._last = path
+        self._saved_at = time.monotonic()
         if not alone:
             trainer.save_checkpoint(path, weights_only=False)
         elif trainer.is_global_zero:

@@ -1,9 +1,11 @@
 """What another program can watch of a run: its numbers and a picture, in two small files."""
 
 import json
+import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +17,8 @@ from fast_style import images
 from fast_style.files import replacing
 from fast_style.training.task import Task
 
+log = logging.getLogger(__name__)
+
 NUMBERS, PICTURE = "live.json", "live.jpg"
 MOST = 200  # numbers of each loss; of more, every other one is forgotten
 
@@ -25,7 +29,7 @@ class Live(L.Callback):
     `live.json` holds `step`; `progress`, 0 to 1; `seconds_left`; `ended`, whether the training came to its end; and
     `losses`, for each name a list of [step, value] where the value is finite. `live.jpg` is the picture, or missing
     where the task shows no style. Both are replaced whole; a run that goes on goes on with them. Nothing of the
-    training depends on it.
+    training depends on it: that one cannot be written, for lack of space perhaps, is told once.
 
     Args:
         folder: where the files lie.
@@ -37,6 +41,7 @@ class Live(L.Callback):
         self.losses: dict[str, list[list[float]]] = {}
         self._photo: torch.Tensor | None = None
         self._next_numbers = self._next_picture = 0.0
+        self._warned = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Go on with the numbers of a run that is resumed, and take a held-out photo."""
@@ -76,7 +81,7 @@ class Live(L.Callback):
     def _write(self, trainer: L.Trainer, ended: bool) -> None:
         left, done = _left(trainer)
         told = {"step": trainer.global_step, "progress": 1.0 if ended else done, "seconds_left": left, "ended": ended}
-        with replacing(self.folder / NUMBERS) as file:
+        with self._spared(), replacing(self.folder / NUMBERS) as file:
             file.write(json.dumps(told | {"losses": self.losses}).encode())
 
     @torch.inference_mode()
@@ -88,7 +93,18 @@ class Live(L.Callback):
         names = [name for name in task.shown if name][:1]
         picture = task(self._photo.to(task.device), *names).float().clamp(0, 1).cpu()
         task.train(training)
-        images.write(self.folder / PICTURE, torch.cat([self._photo, picture], dim=3), quality=85)
+        with self._spared():
+            images.write(self.folder / PICTURE, torch.cat([self._photo, picture], dim=3), quality=85)
+
+    @contextmanager
+    def _spared(self) -> Iterator[None]:
+        """Spare the training a file that cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            if not self._warned:
+                log.warning("%s; the training goes on, and who watches it sees what was before", error)
+            self._warned = True
 
 
 def _left(trainer: L.Trainer) -> tuple[float | None, float]:

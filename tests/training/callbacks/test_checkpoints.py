@@ -1,5 +1,6 @@
 import errno
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -97,6 +98,33 @@ def test_a_network_is_no_checkpoint(tmp_path):
 def test_bad_numbers(tmp_path, name, value):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         ResumeCheckpoint(tmp_path, **({"every_n_train_steps": 1} | {name: value}))
+
+
+def test_bad_time(tmp_path):
+    with pytest.raises(ValueError, match="every_seconds must be more than 0, or null, got 0"):
+        ResumeCheckpoint(tmp_path, 1, every_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "processes", "saved"), [(120, 1, [3, 6, 8]), (120, 2, [8]), (None, 1, [8]), (30, 1, range(1, 9))]
+)
+def test_some_come_by_time(tmp_path, monkeypatch, seconds, processes, saved):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    steps = []
+    trainer = SimpleNamespace(
+        is_global_zero=False,
+        world_size=processes,
+        accumulate_grad_batches=1,
+        val_check_batch=None,
+        save_checkpoint=lambda *_, **__: steps.append(trainer.global_step),
+    )
+    callback = ResumeCheckpoint(tmp_path, 8, every_seconds=seconds)
+    callback.on_train_start(trainer, None)
+    for trainer.global_step in range(1, 9):
+        clock.now += 41  # three steps take two minutes
+        callback.on_train_batch_end(trainer, None, None, None, trainer.global_step - 1)
+    assert steps == list(saved)
 
 
 def test_missing_path(tmp_path):

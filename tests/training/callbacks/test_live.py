@@ -1,6 +1,8 @@
 """What another program can watch of a run."""
 
+import errno
 import json
+from types import SimpleNamespace
 
 import PIL.Image
 import torch
@@ -74,3 +76,14 @@ def test_of_many_numbers_some_are_forgotten(tmp_path):
     assert MOST // 2 <= len(steps) <= MOST
     assert steps == sorted(steps)
     assert (steps[0], steps[-1]) == (1, 3 * MOST - 1)
+
+
+def test_a_full_disk_is_told_once(tiny, train, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("fast_style.training.callbacks.live.replacing", full)
+    monkeypatch.setattr("fast_style.training.callbacks.live.images", SimpleNamespace(write=full))
+    assert train(tiny | {"callbacks": "watched", "callbacks.live.every": "0"}) == 0
+    assert capsys.readouterr().out.count("the training goes on, and who watches it sees what was before") == 1
+    assert (tmp_path / "out.safetensors").is_file()
