@@ -1,6 +1,7 @@
 """Which file a training writes, so that no network replaces another unless told to."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fast_style import images
+
+log = logging.getLogger(__name__)
 
 NOTE = "network.txt"  # in the folder of a run, which network it wrote, and the SHA-256 of that
 INPUTS = ("style.image", "style.dir", "data.root", "data.root_a", "data.root_b", "data.heldout", "data.style_root")
@@ -93,7 +96,12 @@ def writing(
             for path in files(chosen):
                 path.unlink(missing_ok=True)
         raise
-    (run / NOTE).write_text(f"{chosen.absolute()}\n{_digest(chosen)}", encoding="utf-8")
+    try:
+        (run / NOTE).write_text(f"{chosen.absolute()}\n{_digest(chosen)}", encoding="utf-8")
+    except OSError as error:  # for lack of space perhaps
+        log.warning(
+            "cannot write %s: %s; if the run goes on, its network gets another name", run / NOTE, error.strerror
+        )
 
 
 def new_folder(path: str) -> str:

@@ -35,6 +35,12 @@ def test_nothing_is_left_of_what_could_not_be_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_under_the_run_is_told_and_the_network_stays(tmp_path, caplog):
+    (tmp_path / "run" / NOTE).mkdir(parents=True)  # which cannot be written to
+    assert write(tmp_path / "a.safetensors", tmp_path / "run").read_text() == "network"
+    assert "if the run goes on, its network gets another name" in caplog.text
+
+
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
     assert [new_folder(str(tmp_path / "x" / "1-2")) for _ in range(2)] == [
         str(tmp_path / "x" / "1-2"),
