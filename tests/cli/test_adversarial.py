@@ -65,6 +65,7 @@ def test_both_directions_are_written(tiny_translation, train, tmp_path, capsys):
     assert f"wrote {there} (AtoB), {back} (BtoA)" in capsys.readouterr().out
     assert [read_metadata(path)["direction"] for path in (there, back)] == ["AtoB", "BtoA"]
     there.unlink()
+    there.with_suffix(".png").unlink()
     assert train(run | {"hydra.run.dir": str(tmp_path / "second")}) == 2
     assert f"{back}, which goes with output, exists: choose another" in capsys.readouterr().err
 

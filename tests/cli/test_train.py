@@ -507,7 +507,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
             "trainer.max_time must be HH:MM:SS, DD:HH:MM:SS or a number of seconds, got soon",
         ),
         ({"model.on_nonfinite": "ignore"}, "on_nonfinite must be stop or skip, got ignore"),
-        ({"output": "out.png"}, "output=out.png is where the pictures go: give out.safetensors"),
+        ({"output": "out.png"}, "output=out.png is the file of a network: give out.safetensors"),
         ({"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
         ({"license_note": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
     ],
