@@ -46,7 +46,7 @@ def load(path: Path) -> Tensor:
     photo = images.to_float(images.read(path))[None, :, FRAME:-FRAME, FRAME:-FRAME]
     h, w = photo.shape[2:]
     scale = max(HEIGHT / h, WIDTH / w)
-    photo = images.resize_short_side(photo, max(round(min(h, w) * scale), min(HEIGHT, WIDTH)))
+    photo = images.resize_short_side(photo, round(min(h, w) * scale) + 1)  # neither side is rounded to too few
     top, left = (photo.shape[2] - HEIGHT) // 2, (photo.shape[3] - WIDTH) // 2
     return photo[:, :, top : top + HEIGHT, left : left + WIDTH]
 
