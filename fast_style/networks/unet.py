@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fast_style.layers import ConvLayer, UpsampleConv, apply, norm_layer
+from fast_style.networks.generator import GAIN
 from fast_style.networks.style_network import StyleNetwork
 
 WIDEST = 8  # times the width of the first level
@@ -26,18 +27,30 @@ class UNet(StyleNetwork):
         depth: number of times that the size is halved, 1 to 8.
         norm: see `layers.norm_layer`.
         styles: their names, with `norm="conditional"`, see `StyleNetwork`.
+        residual: the picture is the photo plus what the layers make, which is nothing in a fresh network. For pairs of
+            which one side is much like the other, such as a drawing and the drawing coloured: what both have in common
+            need not be learned. The default has the layers make the picture.
 
     Raises:
         ValueError: if an argument is outside its range.
     """
 
-    def __init__(self, width: int = 32, depth: int = 4, norm: str = "instance", styles: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        width: int = 32,
+        depth: int = 4,
+        norm: str = "instance",
+        styles: Sequence[str] = (),
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         if not 1 <= width <= 512:
             raise ValueError(f"width must be 1 to 512 channels, got {width}")
         if not 1 <= depth <= 8:
             raise ValueError(f"depth must be 1 to 8 levels, got {depth}")
         self.arguments = {"width": width, "depth": depth, "norm": norm} | self.style_arguments(styles)
+        if residual:  # otherwise left out, as in files of networks that have no such argument
+            self.arguments["residual"] = True
         norm_of = partial(norm_layer, norm, styles=len(styles))
         widths = [width * min(2**level, WIDEST) for level in range(depth + 1)]
         self.first = nn.Sequential(ConvLayer(3, width, 7), norm_of(width), nn.ReLU())
@@ -47,6 +60,10 @@ class UNet(StyleNetwork):
             inputs = below if level == depth else 2 * below
             self.up.append(nn.Sequential(UpsampleConv(inputs, above, 3), norm_of(above), nn.ReLU()))
         self.last = ConvLayer(2 * width, 3, 7)
+        self.residual = residual
+        if residual:
+            for parameter in self.last.parameters():
+                nn.init.zeros_(parameter)
 
     def padded(self, side: int) -> int:
         """Round a side up to a multiple of 2^depth, at least twice that, so that norms at the bottom have pixels."""
@@ -55,10 +72,11 @@ class UNet(StyleNetwork):
 
     def of_padded(self, x: Tensor, styles: Tensor | None = None) -> Tensor:
         """Stylise (N, 3, H, W) of padded sides."""
-        levels = [apply([self.first], x, styles)]
+        photos, levels = x, [apply([self.first], x, styles)]
         for down in self.down:
             levels.append(apply([down], levels[-1], styles))
         x = levels.pop()
         for up, level in zip(reversed(self.up), reversed(levels), strict=True):
             x = torch.cat([apply([up], x, styles), level], dim=1)
-        return self.to_rgb(self.last(x))
+        made = self.last(x)
+        return photos + GAIN * made if self.residual else self.to_rgb(made)

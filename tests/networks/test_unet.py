@@ -47,6 +47,18 @@ def test_round_trip(tmp_path):
     assert torch.equal(load_network(tmp_path / "unet.safetensors")(image), network(image))
 
 
+def test_a_residual_network_adds_to_the_photo(tmp_path):
+    network = UNet(2, 2, residual=True).eval()
+    image = torch.rand(1, 3, 21, 30)
+    assert torch.equal(network(image), image)  # a fresh one adds nothing
+    torch.nn.init.normal_(network.last.weight)
+    plain = UNet(2, 2).eval()
+    plain.load_state_dict(network.state_dict())
+    torch.testing.assert_close(network(image), image + plain(image) - 0.5)
+    save_network(tmp_path / "unet.safetensors", network, {}, torch.float32)
+    assert torch.equal(load_network(tmp_path / "unet.safetensors")(image), network(image))
+
+
 def test_several_styles():
     network = UNet(2, 2, "conditional", ["night", "waves"]).eval()
     with torch.no_grad():
