@@ -255,7 +255,7 @@ def test_a_failed_attempt_holds_no_memory_while_tiles_are_tried(network, monkeyp
 def test_what_is_known_of_the_network_is_kept_between_calls(network, monkeypatch):
     made = Stylizer(network, "cpu", "fp32", "torch")
     monkeypatch.setattr("fast_style.inference.tiling.stylize.program_of", None)
-    monkeypatch.setattr("fast_style.inference.tiling.stylize.untiled_elements", untiled := Counted())
+    monkeypatch.setattr("fast_style.inference.tiling.stylize.untiled_bytes", untiled := Counted())
     for _ in range(3):
         made.stylize(torch.rand(1, 3, 16, 16))
     assert untiled.calls == 1

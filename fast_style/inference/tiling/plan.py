@@ -24,7 +24,9 @@ class Plan:
     elements: int
 
 
-def best_plan(program: Sequence[Item], size: Size, elements: float = inf) -> Plan | None:
+def best_plan(
+    program: Sequence[Item], size: Size, elements: float = inf, never: frozenset[int] = frozenset()
+) -> Plan | None:
     """Find the plan of least work that holds at most `elements` numbers at once; None if there is none.
 
     Between two positions at which something is kept, each norm costs a pass that computes everything since the first
@@ -34,8 +36,9 @@ def best_plan(program: Sequence[Item], size: Size, elements: float = inf) -> Pla
         program: of the network.
         size: of its input.
         elements: the limit.
+        never: positions of norms, outside of residual blocks, whose input must not be kept.
     """
-    steps = _Steps(program, size)
+    steps = _Steps(program, size, never)
     plans: dict[int, Plan] = {-1: Plan(frozenset(), 0, 0)}
     for stop in steps.positions[1:]:
         ways = []
@@ -51,13 +54,13 @@ def best_plan(program: Sequence[Item], size: Size, elements: float = inf) -> Pla
     return plans.get(len(program))
 
 
-def smallest_plan(program: Sequence[Item], size: Size) -> Plan:
-    """Find the plan that holds the fewest numbers, and among those the one of least work."""
-    steps = _Steps(program, size)
+def smallest_plan(program: Sequence[Item], size: Size, never: frozenset[int] = frozenset()) -> Plan:
+    """Find the plan that holds the fewest numbers, and among those the one of least work; arguments as `best_plan`."""
+    steps = _Steps(program, size, never)
     for elements in sorted(
         {steps.cost(start, stop)[1] for stop in steps.positions[1:] for start in steps.before(stop)}
     ):
-        if plan := best_plan(program, size, elements):
+        if plan := best_plan(program, size, elements, never):
             return plan
     raise AssertionError("the largest step is affordable")
 
@@ -65,15 +68,15 @@ def smallest_plan(program: Sequence[Item], size: Size) -> Plan:
 class _Steps:
     """Ways from one position at which something is kept to the next: −1 before the program, its length at the end."""
 
-    def __init__(self, program: Sequence[Item], size: Size) -> None:
+    def __init__(self, program: Sequence[Item], size: Size, never: frozenset[int]) -> None:
         self.program, self.sizes = program, sizes_of(program, size)
         works = (
             item.work(size) if isinstance(item, Region) else 0 for item, size in zip(program, self.sizes, strict=False)
         )
         self.work = list(accumulate(works, initial=0))  # of all items before a position
         self.norms = [position for position, item in enumerate(program) if isinstance(item, Norm)]
-        marks = [position for position, item in enumerate(program) if not isinstance(item, Region)]
-        self.positions = [-1, *marks, len(program)]
+        marks = {position for position, item in enumerate(program) if not isinstance(item, Region)}
+        self.positions = [-1, *sorted(marks - never), len(program)]
         self.identities: list[list[int]] = []  # sizes of those that wait at a position
         waiting: list[int] = []
         for item, (c, h, w) in zip([*program, None], self.sizes, strict=True):

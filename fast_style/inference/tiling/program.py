@@ -75,6 +75,7 @@ class Mark(Enum):
 
 
 Item = Region | Norm | Mark
+CONVOLUTIONS = (Convolution, UpsampledConvolution, TransposedConvolution, Residual)
 
 
 def tileable(network: nn.Module) -> Tileable:
@@ -96,7 +97,8 @@ def program_of(network: Tileable, dtype: torch.dtype, of_map: Callable[[StyleMap
 
     Args:
         network: what to translate.
-        dtype: what convolutions compute in, but for the first, which has few channels: it computes in float32.
+        dtype: what convolutions compute in, but for the first, which has few channels: it computes in float32, and so
+            do the norm and the activation after it. Where a photo is flat, a norm multiplies what was rounded before.
         of_map: makes an item of each map of styles, in their order; None: one whose statistics are all zero, for sizes.
 
     Returns:
@@ -106,12 +108,17 @@ def program_of(network: Tileable, dtype: torch.dtype, of_map: Callable[[StyleMap
         TypeError: if it has a layer that is not known here.
     """
     program = list(_items(network.chain, dtype, of_map or _without_statistics))
-    for position, item in enumerate(program):
-        if isinstance(item, Convolution):
-            # Pixels rounded to bfloat16 lose the gradients of smooth areas, which norms amplify.
-            program[position] = item.in_float32()
-            break
+    first = next((position for position, item in enumerate(program) if isinstance(item, CONVOLUTIONS)), None)
+    if first is not None and isinstance(item := program[first], Convolution):
+        program[first] = Convolution(item.conv, torch.float32)
     return program
+
+
+def stem_norms(program: Sequence[Item]) -> frozenset[int]:
+    """Positions of the norms before the second convolution, whose input must not be rounded to 16 bits."""
+    convolutions = [position for position, item in enumerate(program) if isinstance(item, CONVOLUTIONS)]
+    end = convolutions[1] if len(convolutions) > 1 else len(program)
+    return frozenset(position for position, item in enumerate(program[:end]) if isinstance(item, Norm))
 
 
 def input_size(network: Tileable, height: int, width: int) -> Size:
@@ -127,22 +134,26 @@ def sizes_of(program: Sequence[Item], size: Size) -> list[Size]:
     return sizes
 
 
-def untiled_elements(program: Sequence[Item], size: Size) -> int:
-    """Count the activations that a network holds at once, at least, if it runs on a whole picture.
+def untiled_bytes(program: Sequence[Item], size: Size, dtype: torch.dtype) -> int:
+    """Count the bytes of activations that a network holds at once, at least, if it runs on a whole picture.
 
     Args:
         program: of the network.
         size: of its input.
+        dtype: of activations, but for those up to the second convolution, which are of float32.
     """
     sizes = [prod(each) for each in sizes_of(program, size)]
-    held, most = [0], 0
-    for item, before, after in zip(program, sizes, sizes[1:], strict=False):
+    held, most, convolutions, before = [0], 0, 0, 4 * sizes[0]
+    for item, elements in zip(program, sizes[1:], strict=True):
+        convolutions += isinstance(item, CONVOLUTIONS)
+        after = elements * (4 if convolutions < 2 else dtype.itemsize)
         if item is Mark.FORK:
             held.append(before)
         elif item is Mark.JOIN:
             held.pop()
-        maps = 3 * after if isinstance(item, Modulation) else 0  # scales, shifts and their product, in float32
+        maps = 3 * after if isinstance(item, Modulation) else 0  # scales, shifts and their product
         most = max(most, before + after + maps + sum(held))
+        before = after
     return most
 
 

@@ -99,13 +99,13 @@ class Modulation(Region):
 
 
 class Convolution(Region):
-    """A convolution with its padding and stride, computing in `dtype`, whose output is rounded to `result`.
+    """A convolution with its padding and stride, computing in `dtype`.
 
     Weights are converted at the first use, and then kept: sizes are asked for more often than pictures.
     """
 
-    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, result: torch.dtype | None = None) -> None:
-        self.conv, self.dtype, self.result = conv, dtype, result or dtype
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
+        self.conv, self.dtype = conv, dtype
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.padding = [int(each) for each in conv.padding]
         self.mode = PADDINGS[conv.padding_mode]
@@ -116,10 +116,6 @@ class Convolution(Region):
         if _is_narrow(self.conv):
             return _squares(strided_weight(self.conv.weight), self.conv.bias, self.dtype)
         return _converted(self.conv, self.dtype)
-
-    def in_float32(self) -> "Convolution":
-        """Compute the same in float32, and round the output only."""
-        return Convolution(self.conv, torch.float32, self.result)
 
     def resize(self, size: Size) -> Size:
         """Size of the output for an input of a size."""
@@ -151,12 +147,11 @@ class Convolution(Region):
         have = (have[0][0] - top, have[0][1] + bottom), (have[1][0] - left, have[1][1] + right)
         x = crop(x, have, reach).to(self.dtype)
         if not _is_narrow(self.conv):
-            y = F.conv2d(x, *self.weights, self.stride, 0, self.dilation, self.groups)
-            return y.to(self.result)
+            return F.conv2d(x, *self.weights, self.stride, 0, self.dilation, self.groups)
         h, w = (last - first for first, last in want)
         x = F.pad(x, (0, w % 2, 0, h % 2)) if h % 2 or w % 2 else x
         y = unfold_squares(F.conv2d(x, *self.weights, stride=2))
-        return y[..., :h, :w].to(self.result)
+        return y[..., :h, :w]
 
     def _extent(self, axis: int) -> int:
         return self.dilation[axis] * (self.conv.kernel_size[axis] - 1) + 1

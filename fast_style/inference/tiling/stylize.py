@@ -17,8 +17,9 @@ from fast_style.inference.tiling.program import (
     input_size,
     program_of,
     sizes_of,
+    stem_norms,
     tileable,
-    untiled_elements,
+    untiled_bytes,
 )
 from fast_style.inference.tiling.regions import Modulation, Path, Region, Size
 from fast_style.inference.tiling.store import Photo, Result, Store
@@ -37,8 +38,9 @@ class TiledNetwork:
     The statistics of tiles are merged in float64 (Chan et al. 1979). Activations of the whole picture are kept where
     the memory allows, else computed again from the last that are kept; those in residual blocks, usually at a quarter
     of the size, always. What is kept has `dtype`, or 16 bits if only so it fits into the memory; if not even so, it
-    goes to a temporary file. A network with batch normalisation needs one pass and keeps nothing. One with a map of
-    styles (see `StyleMap`) goes over the picture in each style alone, and then once more.
+    goes to a temporary file. In 16 bits nothing is kept before the second convolution, see `program_of`. A network
+    with batch normalisation needs one pass and keeps nothing. One with a map of styles (see `StyleMap`) goes over the
+    picture in each style alone, and then once more.
 
     Converted weights, and what is kept for a size of pictures, are remembered.
 
@@ -70,8 +72,8 @@ class TiledNetwork:
         """Count the bytes of activations that the network holds at once, at least, if it runs on a whole picture."""
         if (height, width) not in self._bytes:
             _make_room(self._bytes)
-            elements = untiled_elements(self.program, input_size(self.network, height, width))
-            self._bytes[height, width] = self.copies * elements * self.dtype.itemsize
+            held = untiled_bytes(self.program, input_size(self.network, height, width), self.dtype)
+            self._bytes[height, width] = self.copies * held
         return self._bytes[height, width]
 
     @cached_property
@@ -151,9 +153,12 @@ class TiledNetwork:
         if key not in self._choices:
             _make_room(self._choices)
             narrow = torch.float16 if self.dtype == torch.float32 else self.dtype
-            plans = ((best_plan(program, size, memory // kept.itemsize), kept) for kept in (self.dtype, narrow))
+            stem = stem_norms(program)
+            exact = frozenset[int]() if self.dtype == torch.float32 else stem
+            ways = ((self.dtype, exact), (narrow, stem))
+            plans = ((best_plan(program, size, memory // kept.itemsize, never), kept) for kept, never in ways)
             fitting = ((plan, kept, False) for plan, kept in plans if plan)
-            self._choices[key] = next(fitting, None) or (smallest_plan(program, size), narrow, True)
+            self._choices[key] = next(fitting, None) or (smallest_plan(program, size, stem), narrow, True)
         return self._choices[key]
 
 

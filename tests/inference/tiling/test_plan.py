@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fast_style.inference.tiling.plan import best_plan, smallest_plan
-from fast_style.inference.tiling.program import Mark, Norm, program_of, sizes_of
+from fast_style.inference.tiling.program import Mark, Norm, program_of, sizes_of, stem_norms
 from fast_style.inference.tiling.regions import Region
 from fast_style.layers import ConvLayer, ResidualBlock
 from fast_style.networks import TransformerNetwork
@@ -71,6 +71,16 @@ def test_keeping_all_computes_nothing_twice():
         if isinstance(item, Region)
     )
     assert plan.kept == {position for position, item in enumerate(program) if isinstance(item, Norm)}
+
+
+def test_what_must_not_be_kept():
+    program = program_of(TransformerNetwork().eval(), torch.bfloat16)
+    stem = stem_norms(program)
+    assert stem == {1}  # after the first convolution
+    free, plan = best_plan(program, SIZE), best_plan(program, SIZE, never=stem)
+    assert plan.kept == free.kept - stem
+    assert plan.work == free.work + program[0].work(SIZE)
+    assert not smallest_plan(program, SIZE, stem).kept & stem
 
 
 def test_without_residual_blocks_nothing_must_be_kept():

@@ -140,6 +140,17 @@ def test_a_shipped_network(starry_night):
     assert (rounded / 255 - expected.clamp(0, 1)).abs().mean() < 0.5 / 255
 
 
+@pytest.mark.parametrize(("dtype", "memory"), [(torch.bfloat16, 1 << 30), (torch.bfloat16, 1), (torch.float32, 1)])
+@pytest.mark.parametrize("name", ["starry_night", "the_scream_slim"])
+def test_what_is_nearly_flat(root, name, dtype, memory):
+    network = load_network(root / "checkpoints" / "pretrained" / f"{name}.safetensors")
+    photo = 0.8 + 0.03 * torch.rand(3, 12, 16, generator=torch.Generator().manual_seed(0))
+    photo = photo.repeat_interleave(8, 1).repeat_interleave(8, 2)  # of which bfloat16 keeps eight levels
+    with torch.inference_mode():
+        error = stylize_tiled(network, photo, 64, dtype, memory) - network(photo[None])[0]
+    assert error.abs().mean() < 0.5 / 255
+
+
 def test_no_seams(starry_night):
     photo, side, tile = procedural_image(0, 2, 160), 160, 40
     with torch.inference_mode():
@@ -225,7 +236,12 @@ def test_what_an_untiled_run_holds():
     network = TransformerNetwork().eval()
     # The input and the output of the last upsampling, before and after it is normalised: 64 and 32 channels.
     assert TiledNetwork(network).untiled_bytes(512, 1000) == 64 * 512 * 1000 * 4
-    assert TiledNetwork(network, torch.bfloat16).untiled_bytes(511, 999) == 64 * 512 * 1000 * 2
+    # In bfloat16 those up to the second convolution, which are of float32.
+    assert TiledNetwork(network, torch.bfloat16).untiled_bytes(511, 999) == 64 * 512 * 1000 * 4
+    narrow = TransformerNetwork(norm="none").eval()
+    narrow.conv1 = ConvLayer(3, 8, 9)
+    narrow.conv2 = ConvLayer(8, 64, 3, stride=2)
+    assert TiledNetwork(narrow, torch.bfloat16).untiled_bytes(511, 999) == 64 * 512 * 1000 * 2
 
 
 MEASURE = """
