@@ -45,7 +45,7 @@ class Stylizer:
 
     def __init__(
         self,
-        network: nn.Module | Path,
+        network: nn.Module | str | Path,
         device: str = "auto",
         precision: str = "auto",
         backend: str = "auto",
@@ -57,6 +57,8 @@ class Stylizer:
                 f"a network or an .onnx file was expected, got {str(network)!r}: names and other files are taken by "
                 "Stylizer.from_checkpoint"
             )
+        if not isinstance(network, nn.Module):
+            network = Path(network)
         if getattr(network, "takes_images", False):
             raise ValueError(
                 "the network takes style images: take network.of_images({NAME: IMAGE}).of_style({NAME: 1})"
@@ -130,7 +132,7 @@ class Stylizer:
         Raises:
             TypeError: if the image is something else; for tensors there is `stylize`.
             FileNotFoundError: if there is no such file.
-            ValueError: if the file is not an image, or the array has another shape.
+            ValueError: if the file is not an image, or the array has another shape or numbers far outside of [0, 1].
         """
         match image:
             case images.Image():
@@ -159,7 +161,7 @@ class Stylizer:
             RGB of the same shape on the CPU: float32, clamped to [0, 1], or uint8 like the photos.
 
         Raises:
-            ValueError: if the shape is another.
+            ValueError: if the shape is another, or numbers are far outside of [0, 1], as of images in 0 … 255.
             TypeError: if the images are of another type.
         """
         if not isinstance(photos, Tensor):
@@ -170,6 +172,7 @@ class Stylizer:
             raise TypeError(f"images must be floating point in [0, 1] or uint8, got {photos.dtype}")
         if photos.is_floating_point():
             photos = photos.to(torch.float32)
+            _check_range(photos)
         fit = self._fitting(photos)
         if fit == 0:
             return self._in_tiles(photos)
@@ -213,3 +216,12 @@ class Stylizer:
         tile = self.tile if isinstance(self.tile, int) else TILE
         stacked = torch.stack([self._tiled(photo, tile) for photo in photos.cpu()])
         return stacked.clamp_(0, 1) if stacked.is_floating_point() else stacked
+
+
+def _check_range(photos: Tensor) -> None:
+    """Refuse images in 0 … 255 or standardised ones, but not a little over- or undershoot of [0, 1]."""
+    if photos.numel():
+        low, high = (each.item() for each in photos.aminmax())
+        if low < -0.5 or high > 1.5:
+            advice = "divide by 255" if low >= 0 and high <= 255 else "undo their standardisation"
+            raise ValueError(f"floating point images must be in [0, 1], found {low:.4g} to {high:.4g}: {advice}")

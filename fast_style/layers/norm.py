@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from fast_style.functional import instance_norm
 
-Box = tuple[tuple[int, int], tuple[int, int]]
+Span = tuple[int, int]  # first, and one beyond the last
 
 
 def norm_layer(name: str, channels: int, styles: int = 0) -> nn.Module:
@@ -143,24 +143,27 @@ class StyleMap(nn.Module):
         variance, mean = (torch.stack(each) for each in zip(*statistics, strict=True))  # (K, N, C)
         h, w = x.shape[-2:]
         for n, photo in enumerate(mixed.split(1)):
-            made.append(self.part(photo, ((0, h), (0, w)), (h, w), mean[:, n], variance[:, n]))
+            made.append(self.part(photo, (0, h), (0, w), (h, w), mean[:, n], variance[:, n]))
         return torch.cat(made)
 
-    def part(self, x: Tensor, box: Box, size: tuple[int, int], mean: Tensor, variance: Tensor) -> Tensor:
-        """Map what covers the rows and columns of a box, mixed, (1, C, h, w), in a picture of a size (H, W).
+    def part(
+        self, x: Tensor, rows: Span, columns: Span, size: tuple[int, int], mean: Tensor, variance: Tensor
+    ) -> Tensor:
+        """Map a part of a mixed picture to the same shape and type.
 
         Args:
-            x: the values.
-            box: what they cover.
-            size: of the picture.
+            x: the part, (1, C, h, w).
+            rows: which rows of the picture it holds, h of them.
+            columns: which columns, w of them.
+            size: of the picture, (H, W).
             mean: of the whole picture in each style alone, (K, C).
             variance: of the same, biased, (K, C).
         """
-        rows, columns = (
+        down, right = (
             (torch.arange(first, last, device=x.device) + 0.5) * (2 / length) - 1
-            for (first, last), length in zip(box, size, strict=True)
+            for (first, last), length in zip((rows, columns), size, strict=True)
         )
-        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]  # (1, h, w, 2)
+        grid = torch.stack(torch.meshgrid(right, down, indexing="xy"), dim=-1)[None]  # (1, h, w, 2)
         shares = F.grid_sample(self.get_buffer("shares"), grid, padding_mode="border", align_corners=False)
         scales = (variance + self.eps).rsqrt() * self.get_buffer("weight")  # (K, C)
         shifts = self.get_buffer("bias") - mean * scales

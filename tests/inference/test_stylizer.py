@@ -1,3 +1,4 @@
+import re
 import weakref
 from pathlib import Path
 
@@ -69,6 +70,23 @@ def test_stylize_takes_every_float(dtype):
 def test_stylize_checks_the_shape(shape):
     with pytest.raises(ValueError, match=r"images must have shape \(N, 3, H, W\), got"):
         Stylizer(Doubled(), "cpu").stylize(torch.rand(shape))
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        (torch.linspace(0, 255, 48).view(1, 3, 4, 4), "in [0, 1], found 0 to 255: divide by 255"),
+        (torch.linspace(-2.118, 2.64, 48).view(1, 3, 4, 4), "found -2.118 to 2.64: undo their standardisation"),
+    ],
+)
+def test_stylize_checks_the_range(photos, message):
+    made = Stylizer(TransformerNetwork(8, 1), "cpu", "fp32", "torch")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        made.stylize(photos)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        made(photos[0].permute(1, 2, 0).numpy())
+    assert made.stylize(torch.full((1, 3, 8, 8), 1.1)).shape == (1, 3, 8, 8)  # a little overshoot is no mistake
+    assert made.stylize(torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)).dtype == torch.uint8
 
 
 def test_stylize_checks_the_type():

@@ -39,8 +39,8 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
 
     What comes in is converted where a convolution takes it; normalisations keep float32 weights and statistics. Colours
     are float32: a convolution of three channels is computed in it, since where a photo is flat the normalisation after
-    it multiplies the rounding before (see `open_vino_model.keep_stem`), and the last one gives it, since bfloat16 has
-    only 128 numbers between 0.5 and 1.
+    it multiplies the rounding before (see `open_vino_model.keep_stem`), and the one that makes them gives it, since
+    bfloat16 has only 128 numbers between 0.5 and 1.
 
     Args:
         network: any, on any device.
@@ -51,7 +51,7 @@ def lowered(network: nn.Module, dtype: torch.dtype, norm: Callable[[nn.Module], 
         A network in evaluation mode, without gradients.
     """
     network = frozen(network)
-    last = next((module for module in reversed(list(network.modules())) if isinstance(module, CONVS)), None)
+    last = _last_convolution(network)
     for parent in list(network.modules()):
         for name, module in list(parent.named_children()):
             if type(module) in NORMS and norm is not None:
@@ -107,6 +107,12 @@ def channels_last_norm(norm: nn.Module) -> nn.Module:
 def float32_norm(norm: nn.Module) -> nn.Module:
     """Build a `Float32Norm` in the place of any normalisation."""
     return Float32Norm(norm)
+
+
+def _last_convolution(network: nn.Module) -> nn.Module | None:
+    """Find the convolution that makes the colours: of those that give three channels, or else of all, the last."""
+    convolutions = [module for module in network.modules() if isinstance(module, CONVS)]
+    return next((each for each in reversed(convolutions) if each.out_channels == 3), (convolutions or [None])[-1])
 
 
 def _to_weight(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

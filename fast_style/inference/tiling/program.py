@@ -8,20 +8,14 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from fast_style.inference.tiling.regions import (
+from fast_style.inference.tiling.convolutions import (
     PADDINGS,
     Convolution,
-    Enlargement,
-    Folding,
-    Modulation,
-    Normalisation,
-    Pointwise,
-    Region,
-    Residual,
-    Size,
     TransposedConvolution,
     UpsampledConvolution,
 )
+from fast_style.inference.tiling.pointwise import Enlargement, Folding, Modulation, Normalisation, Pointwise
+from fast_style.inference.tiling.regions import Region, Residual, Size
 from fast_style.layers import FilterResponseNorm, Layer, StyleMap, UpsampleConv
 
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity)

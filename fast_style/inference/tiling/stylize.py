@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fast_style.inference.tiling.passes import Passes, Progress
 from fast_style.inference.tiling.plan import Plan, best_plan, smallest_plan
+from fast_style.inference.tiling.pointwise import Modulation
 from fast_style.inference.tiling.program import (
     Item,
     Mark,
@@ -21,7 +22,7 @@ from fast_style.inference.tiling.program import (
     tileable,
     untiled_bytes,
 )
-from fast_style.inference.tiling.regions import Modulation, Path, Region, Size
+from fast_style.inference.tiling.regions import Path, Region, Size
 from fast_style.inference.tiling.store import Photo, Result, Store
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

@@ -6,7 +6,7 @@ import torch
 from fast_style.data import procedural_image
 from fast_style.inference.backends import choose, multiplies_bf16
 from fast_style.layers import FilterResponseNorm
-from fast_style.networks import AdaIN, ResnetGenerator, SlimNetwork, TransformerNetwork, UNet
+from fast_style.networks import AdaIN, ResnetGenerator, SlimNetwork, TransformerNetwork, UNet, UnetGenerator
 
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 
@@ -25,6 +25,7 @@ KINDS = {
     "resnet": lambda: ResnetGenerator(8, 2),
     "unet": lambda: UNet(8, 3),
     "shallow unet": lambda: UNet(8, 1),
+    "unet of pix2pix": lambda: UnetGenerator(8, 3),
     "adain": adain,
 }
 

@@ -10,6 +10,7 @@ from fast_style.inference.backends.precision import (
     float32_norm,
     lowered,
 )
+from fast_style.networks import UnetGenerator
 
 
 def test_what_is_lowered_and_what_is_not(network):
@@ -25,6 +26,13 @@ def test_what_is_lowered_and_what_is_not(network):
     assert low.conv3.weight.dtype == low.residuals[0].conv1.weight.dtype == torch.bfloat16
     assert low.norm1.weight.dtype == torch.float32
     assert network.conv1.weight.dtype == torch.float32
+
+
+def test_the_colours_of_a_unet_of_pix2pix_are_float32():
+    """Its last convolution in the order of its modules is the innermost one."""
+    pictures = lowered(UnetGenerator(8, 3), torch.bfloat16)(torch.rand(1, 3, 64, 64))
+    assert pictures.dtype == torch.float32
+    assert len(pictures[(pictures >= 0.5) & (pictures < 1)].unique()) > 1000  # bfloat16 has 128
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

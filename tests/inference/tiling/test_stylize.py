@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fast_style.checkpoint import load_network
 from fast_style.data import procedural_image
-from fast_style.inference.tiling import TiledNetwork, regions, stylize, stylize_tiled
+from fast_style.inference.tiling import TiledNetwork, convolutions, stylize, stylize_tiled
 from fast_style.layers import ConvLayer, FilterResponseNorm, TransposedConv, UpsampleConv
 from fast_style.networks import VGG, TransformerNetwork
 
@@ -165,8 +165,8 @@ def test_no_seams(starry_night):
 def test_weights_are_converted_once(starry_night, monkeypatch):
     converted = []
     for name in ("_converted", "_squares"):
-        real = getattr(regions, name)
-        monkeypatch.setattr(regions, name, lambda *args, real=real: converted.append(1) or real(*args))
+        real = getattr(convolutions, name)
+        monkeypatch.setattr(convolutions, name, lambda *args, real=real: converted.append(1) or real(*args))
     tiled = TiledNetwork(starry_night, torch.bfloat16)
     assert tiled.untiled_bytes(64, 64) > 0
     assert tiled.smallest_tile > 1
