@@ -176,7 +176,7 @@ class Jobs:
         if job.state != STOPPED:
             raise RefusedError(409, "only what has stopped can go on")
         self.check_room()
-        self._become(job, QUEUED)
+        self._become(job, QUEUED, message="")
 
     def delete(self, job: Job) -> None:
         """Remove a job with all that it made; RefusedError with 409 while it is at work."""

@@ -20,6 +20,8 @@ POLITE = 5  # how much lower the priority of such a program is, so that the page
 def start(command: Sequence[str], folder: Path, inside: bool) -> "subprocess.Popen[Any]":
     """Start a command of the project, which writes `log.txt` in a folder, and holds `lock` there as long as it lives.
 
+    The log is of this run alone: what an earlier one told is gone.
+
     Args:
         command: the words after `fast-style`.
         folder: for its log and its lock.
@@ -28,7 +30,7 @@ def start(command: Sequence[str], folder: Path, inside: bool) -> "subprocess.Pop
     Raises:
         OSError: if it cannot be started, or the log not be written.
     """
-    with (folder / LOG).open("ab") as log, (folder / LOCK).open("wb") as lock:
+    with (folder / LOG).open("wb") as log, (folder / LOCK).open("wb") as lock:
         held = take(lock)
         process = subprocess.Popen(
             [*PROGRAM, *command],

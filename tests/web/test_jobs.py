@@ -96,8 +96,21 @@ def test_what_fails_says_why(make):
     assert job.message == "the painting is damaged"
     job.asked["code"] = QUICK
     queue.go_on(job)
+    assert (job.state, job.message) == ("queued", "")
     until(lambda: job.state == "done", queue)
     assert job.message == ""
+
+
+def test_what_an_earlier_run_said_is_no_reason(make):
+    queue = make()
+    job = add(queue, FAILING)
+    until(lambda: job.state == "stopped", queue)
+    job.asked["code"] = ENDLESS
+    queue.go_on(job)
+    until((queue.path(job) / "ready").exists, queue)
+    processes.tell(job.pid, signal.SIGKILL)
+    until(lambda: job.state == "stopped", queue)
+    assert job.message == "its program was ended"
 
 
 def test_stopped_and_gone_on(make):
