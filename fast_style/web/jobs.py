@@ -215,6 +215,7 @@ class Jobs:
                 "kind": job.kind,
                 "name": job.name,
                 "state": job.state,
+                "since": job.since,
                 "message": job.message,
             }
             about |= {"created": job.created, "position": places.get(job.id)}

@@ -42,7 +42,8 @@ class Work:
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List what is answered."""
-        job = "id, kind, name, state (queued, running, stopping, done or stopped), position, progress, files"
+        states = "queued, running, stopping, done or stopped"
+        job = f"id, kind, name, state ({states}), since (seconds since 1970), position, progress, files"
         return (
             Endpoint("POST", "/api/jobs/training", self.learn, "Learn a painting", job, fields=trainings.FIELDS,
                      status=201, refusals=(404, 415, 422, 429, 507)),

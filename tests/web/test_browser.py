@@ -407,3 +407,19 @@ def test_a_film_is_stylised(visit, server, tmp_path):
     download.value.save_as(tmp_path / "made.mp4")
     with av.open(str(tmp_path / "made.mp4")) as made:
         assert len(list(made.decode(video=0))) == 25
+
+
+def test_a_film_that_went_on_is_asked_for_anew(visit, server, monkeypatch):
+    pytest.importorskip("av", reason="films need the package av")
+    jobs = server.site.jobs
+    monkeypatch.setattr(jobs, "tick", lambda: None)
+    job, folder = jobs.new("film", "clip", {"command": ["--output", "film.mp4"]})
+    (folder / "film.mp4").write_bytes(b"film")
+    jobs.add(job)
+    jobs.stop(job)
+    page = visit("#film")
+    part = page.wait_for_selector(".job video:not([hidden])").get_attribute("src")
+    jobs.go_on(job)
+    until(page, "document.querySelector('.job video').hidden")
+    jobs.stop(job)
+    page.wait_for_selector(f".job video:not([hidden]):not([src='{part}'])")

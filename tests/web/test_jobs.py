@@ -83,6 +83,7 @@ def test_one_after_another(make):
     queue = make()
     first, second = add(queue), add(queue)
     assert [told["position"] for told in reversed(queue.told())] == [1, 2]
+    assert [told["since"] for told in reversed(queue.told())] == [first.since, second.since]
     queue.tick()
     assert (first.state, second.state) == ("running", "queued")
     until(lambda: second.state == "done", queue)

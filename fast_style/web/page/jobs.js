@@ -98,7 +98,7 @@ export class Jobs {
     card.image.hidden = !picture;
     card.image.alt = t(job.picture ? "progress_alt" : "painting_alt");
     const film = job.kind === "film" && settled(job) ? job.files?.[0] : null;
-    const source = film ? `api/jobs/${job.id}/files/${film}#${job.since ?? ""}` : "";
+    const source = film ? `api/jobs/${job.id}/files/${film}?${job.since}` : "";
     if (source && card.film.getAttribute("src") !== source) card.film.src = source;
     card.film.hidden = !source;
     card.chart.replaceChildren(...(job.losses ? [chart(job.losses)] : []));
