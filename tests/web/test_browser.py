@@ -423,3 +423,14 @@ def test_a_film_that_went_on_is_asked_for_anew(visit, server, monkeypatch):
     until(page, "document.querySelector('.job video').hidden")
     jobs.stop(job)
     page.wait_for_selector(f".job video:not([hidden]):not([src='{part}'])")
+
+
+def test_who_is_to_wait_long_is_told_why(visit, server, picture):
+    page = visit("#learn")
+    full = {"status": 429, "headers": {"retry-after": "60"}, "json": {"error": "10 jobs wait already"}}
+    page.route("**/api/jobs/training", lambda route: route.fulfill(**full))
+    page.set_input_files("#original", file("wave.png", picture("PNG", 160, 120)))
+    page.wait_for_selector("#lesson:not([hidden])")
+    page.click("#lesson button.main")
+    page.wait_for_selector("#alert >> text=10 jobs wait already", timeout=10_000)
+    visit.complaints.clear()
