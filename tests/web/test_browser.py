@@ -383,8 +383,16 @@ def test_a_film_is_stylised(visit, server, tmp_path):
     page.set_input_files("#footage", tmp_path / "clip.mp4")
     page.wait_for_selector("#about-film >> text=clip.mp4: 96 × 64, 2.0 s, 25 frames a second.")
     until(page, "document.querySelectorAll('#frames img[src^=blob]').length == 3")
+    taken = []
+    page.on("request", lambda request: request.url.endswith("/frames") and taken.append(json.loads(request.post_data)))
+    shown = page.get_attribute("#frames img", "src")
     page.select_option("#film-style", "file:tiny")
-    page.fill("#film-end", "1")
+    until(page, f"!document.querySelector('#frames img[src=\"{shown}\"]')")
+    assert not taken  # the same frames in another style
+    with page.expect_request("**/frames"):
+        page.fill("#film-end", "1")
+        page.press("#film-end", "Tab")
+    assert taken == [{"start": 0, "end": 1}]
     assert page.is_hidden("#film-mixing")
     page.select_option("#film-second", "file:pair/mosaic")
     page.fill("#film-mix", "0.25")
@@ -434,3 +442,18 @@ def test_who_is_to_wait_long_is_told_why(visit, server, picture):
     page.click("#lesson button.main")
     page.wait_for_selector("#alert >> text=10 jobs wait already", timeout=10_000)
     visit.complaints.clear()
+
+
+def test_a_film_of_unknown_length_ends_where_it_is_told(visit):
+    pytest.importorskip("av", reason="films need the package av")
+    page = visit("#film")
+    film = {"id": "0", "name": "a.mkv", "width": 64, "height": 48, "seconds": 0, "rate": 25, "notes": []}
+    page.route("**/api/films?*", lambda route: route.fulfill(status=201, json=film))
+    page.route("**/frames", lambda route: route.fulfill(status=201, json={"images": []}))
+    page.set_input_files("#footage", file("a.mkv", b"film", "video/x-matroska"))
+    page.wait_for_selector("#cut:not([hidden])")
+    page.fill("#film-end", "1")
+    page.route("**/api/jobs/film", lambda route: route.fulfill(status=201, json={"id": "0"}))
+    with page.expect_request("**/api/jobs/film") as request:
+        page.click("#cut button.main")
+    assert json.loads(request.value.post_data)["end"] == 1
