@@ -128,6 +128,44 @@ def test_several_photos_come_as_an_archive(visit, picture, tmp_path):
         assert [name[0] for name in archive.namelist()] == ["a", "b", "c"]
 
 
+def test_more_photos_than_an_archive_holds(visit, picture):
+    """All have the look that was chosen at first; an archive that is refused is told."""
+    page, png, looks, archives = visit(), picture("PNG", 60, 40), [], []
+    about = {"id": "0", "name": "a.png", "width": 60, "height": 40, "format": "PNG", "notes": []}
+
+    def stylized(route):
+        asked = json.loads(route.request.post_data)
+        if asked.get("preview"):
+            route.fulfill(body=png, content_type="image/png")
+            return
+        looks.append(asked["strength"])
+        if len(looks) == 10:
+            page.evaluate("document.getElementById('strength').value = 0.5")
+        route.fulfill(json=about)
+
+    def zipped(route):
+        archives.append(route.request.url.count("result="))
+        if len(archives) < 3:
+            route.fulfill(body=b"PK", content_type="application/zip")
+        else:
+            route.fulfill(status=507, json={"error": "no room is left"})
+
+    page.route("**/api/images?*", lambda route: route.fulfill(status=201, json=about))
+    page.route(re.compile("/(small|thumbnail)"), lambda route: route.fulfill(body=png, content_type="image/png"))
+    page.route("**/api/stylize", stylized)
+    page.route("**/api/zip?*", zipped)
+    page.set_input_files("#photos", [file("a.png", png)] * 201)
+    until(page, "document.querySelectorAll('#strip button').length == 201")
+    page.wait_for_selector(MADE)
+    looks.clear()
+    with page.expect_download(lambda download: download.suggested_filename == "fast_style_2.zip"):
+        page.click("#all")
+    assert (archives, looks) == ([200, 1], [1] * 201)
+    page.click("#all")
+    page.wait_for_selector("#alert >> text=no room is left")
+    visit.complaints.clear()
+
+
 def test_thumbnails_show_the_own_photo(visit, picture):
     page = visit()
     page.set_input_files("#photos", file("a.png", picture("PNG", 60, 40)))
