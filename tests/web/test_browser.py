@@ -495,3 +495,19 @@ def test_a_film_of_unknown_length_ends_where_it_is_told(visit):
     with page.expect_request("**/api/jobs/film") as request:
         page.click("#cut button.main")
     assert json.loads(request.value.post_data)["end"] == 1
+
+
+def test_only_what_has_become_of_a_job_is_read_aloud(visit, server, picture, monkeypatch):
+    jobs = server.site.jobs
+    monkeypatch.setattr(jobs, "tick", lambda: None)
+    job, folder = jobs.new("training", "wave", {"minutes": 5})
+    (folder / "painting.png").write_bytes(picture("PNG"))
+    (folder / "run").mkdir()
+    (folder / "run" / "live.json").write_text('{"step": 5, "progress": 0.1, "seconds_left": 60}')
+    jobs.add(job)
+    jobs._become(job, "running")
+    page = visit("#learn")
+    page.wait_for_selector(".job >> text=step 5")
+    assert page.inner_text(".job [role=status]") == "At work"
+    page.click("#language")
+    assert page.get_attribute(".job progress", "aria-label") == "进度"
