@@ -230,7 +230,9 @@ class Jobs:
 
     def _begin(self, job: Job) -> None:
         job.message, folder, kind = "", self.path(job), self.kinds[job.kind]
-        if not processes.is_alive(folder):  # it is where a server was ended just after it had begun the job
+        if processes.is_alive(folder):  # where a server was ended just after it had begun the job
+            job.pid = processes.find_pid(folder)
+        else:
             try:
                 child = processes.start(kind.command(job, folder), folder, kind.inside)
             except OSError as error:

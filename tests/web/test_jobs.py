@@ -205,9 +205,12 @@ def test_what_works_already_is_not_begun_again(make):
     until((before.path(job) / "ready").exists, before)
     after = make()
     found = after.get(job.id)
-    found.state = "queued"  # as after a server that was ended before it wrote down more
+    found.state, found.pid = "queued", 0  # as after a server that was ended before it wrote down more
     after.tick()
-    assert (found.state, after._children) == ("running", {})
+    assert (found.state, found.pid, after._children) == ("running", job.pid, {})
+    after.stop(found)
+    before._children[job.id].wait(10)
+    until(lambda: found.state == "stopped", after)
 
 
 def test_what_is_not_needed_is_removed(make, tmp_path):
