@@ -56,6 +56,9 @@ class Ray:
     def get(self, answer: Any) -> Any:
         return answer()
 
+    def kill(self, worker: Any) -> None:
+        pass
+
 
 class Actor:
     def __init__(self, ray: Ray) -> None:
@@ -150,6 +153,38 @@ def test_what_a_worker_raises_is_raised(do, monkeypatch):
 
     monkeypatch.setattr(Actor, "_work", raising)
     with pytest.raises(ConnectionError, match="the store is gone"):
+        do(Ray())
+
+
+def loads_after(deaths: Callable[[int], int]) -> Callable[..., Callable[[], Any]]:
+    """Let workers die so many times while they load, by their numbers."""
+    died: Counter[Any] = Counter()
+    numbers: dict[Any, int] = {}
+
+    def ready(self: Actor, *_: Any) -> Callable[[], Any]:
+        number = numbers.setdefault(self, len(numbers))
+
+        def answer() -> Any:
+            if died[self] < deaths(number):
+                died[self] += 1
+                raise ActorError
+            return ["fake"], ["a note"]
+
+        return answer
+
+    return ready
+
+
+@pytest.mark.parametrize("deaths", [lambda number: 2, lambda number: 100 * number])
+def test_workers_that_die_while_they_load(do, monkeypatch, deaths):
+    """All are ready in the end, or one does without the other."""
+    monkeypatch.setattr(Actor, "_ready", loads_after(deaths))
+    assert do(Ray()).stylized == 100
+
+
+def test_workers_that_always_die_while_they_load(do, monkeypatch):
+    monkeypatch.setattr(Actor, "_ready", loads_after(lambda number: 100))
+    with pytest.raises(RuntimeError, match="no worker can load what it needs: one died 3 times, for lack of memory"):
         do(Ray())
 
 
