@@ -11,7 +11,7 @@ from fast_style.cli.arguments import check_spared
 from fast_style.cli.cluster import check_engine
 from fast_style.cli.errors import Exit
 from fast_style.cli.optimizing import Materials, files_of, read
-from fast_style.cli.recipe import manifest_in, place_in
+from fast_style.cli.recipe import manifest_in, place_in, wherever
 from fast_style.data import find_style
 from fast_style.errors import one_line
 from fast_style.files import as_path, digest_of, is_file
@@ -192,15 +192,9 @@ def _recipe(options: argparse.Namespace) -> dict[str, object]:
     """List what pictures depend on, by option."""
     init = as_path(options.init) if is_file(options.init) else None
     recipe = {
-        "--content": [
-            text.rstrip("/") if is_address(text) else str(as_path(text).absolute()) for text in options.content
-        ],
+        "--content": [wherever(text) for text in options.content],
         "--style": [digest_of(find_style(style)) for style in options.style],
         "--mask": [digest_of(path) for path in options.mask],
         "--init": options.init if init is None else digest_of(init),
     }
     return recipe | {f"--{name.replace('_', '-')}": getattr(options, name) for name in PLAIN}
-
-
-def _named(text: str) -> str:
-    return text.rstrip("/") if is_address(text) else str(as_path(text).absolute())

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from fast_style.files import Place, replacing
+from fast_style.files import Place, absolute, replacing
 from fast_style.inference.jobs import Job, undone
 from fast_style.inference.pipeline import Tally
 from fast_style.remote import RemoteFile, RemoteFolder
@@ -105,8 +104,8 @@ class Manifest:
 
     def _name(self, output: Place | RemoteFolder) -> str:
         """Name an output by its path relative to the folder of the file."""
-        folder = _whole(self.place).removesuffix(NAME)
-        return f"{_whole(output)}/".removeprefix(folder).rstrip("/")
+        folder = str(absolute(self.place)).removesuffix(NAME)
+        return f"{absolute(output)}/".removeprefix(folder).rstrip("/")
 
     def _known(self) -> tuple[dict[str, int], set[str]]:
         """Read which shards are done and which outputs are stale, if the file is of this job."""
@@ -151,7 +150,3 @@ def due(jobs: Sequence[Job], manifest: Manifest | None, overwrite: bool) -> list
         return list(jobs)
     left = set(undone(jobs))
     return [job for job in jobs if job in left or (manifest is not None and manifest.is_stale(job.target))]
-
-
-def _whole(place: Place | RemoteFolder) -> str:
-    return str(place.absolute() if isinstance(place, Path) else place)
