@@ -8,11 +8,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, cast
 
 from fast_style.remote import RemoteFile
 
 Place = Path | RemoteFile  # where a file lies: on this machine, or behind an address
+T = TypeVar("T")
 
 
 def as_path(text: str | Path, name: str = "the path") -> Path:
@@ -38,6 +39,11 @@ def home_expanded(text: str | Path) -> Path:
 def as_place(path: str | Place) -> Place:
     """Return what is named by a program: a path unless it is a file behind an address."""
     return path if isinstance(path, RemoteFile) else Path(path)
+
+
+def absolute(place: T) -> T:
+    """Make a path absolute, so that it means the same to a program in another folder; all else is what it was."""
+    return cast("T", place.absolute()) if isinstance(place, Path) else place
 
 
 def is_file(text: str | Path) -> bool:

@@ -1,10 +1,13 @@
 """Networks as others find them: the file without what is of one machine alone, and a card that tells what it is."""
 
 import json
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import quote
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -14,6 +17,7 @@ from fast_style.checkpoint.hub import PIN
 from fast_style.networks import TakesImages
 
 MARK = "heldout/weighted/"
+HERE = re.compile(r"^(\S+::)?(file|local):/\S", re.IGNORECASE)  # how an address of a file of this machine begins
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Card:
         any_style = isinstance(network, TakesImages) and network.takes_images
         painting = _line(self.painting) or ", ".join(map(_line, styles or [metadata.get("style") or Path(name).stem]))
         does = "any style" if any_style else f"the style of {painting}"
-        choice = " --style painting.jpg" if any_style else f" --style {styles[0]}" if styles else ""
+        choice = ["--style", "painting.jpg"] if any_style else ["--style", styles[0]] if styles else []
         parts = [self._header(), self._what(name, does), self._use(name, choice, digest)]
         parts.append(self._how(metadata, digest, size))
         return "\n\n".join(part for part in [*parts, _measured(metadata), self._rights(metadata)] if part) + "\n"
@@ -58,14 +62,15 @@ class Card:
         return "\n".join(["---", *lines, "tags: [style-transfer, fast-style]", "---"])
 
     def _what(self, name: str, does: str) -> str:
-        sheet = f"\n\n![photo, style, result]({self.sheet})" if self.sheet else ""
+        sheet = f"\n\n![photo, style, result]({quote(self.sheet)})" if self.sheet else ""
         return (
             f"# {Path(name).stem}\n\nA network of fast_style that paints photos in {does}, in one forward pass.{sheet}"
         )
 
-    def _use(self, name: str, choice: str, digest: str) -> str:
+    def _use(self, name: str, choice: Sequence[str], digest: str) -> str:
         model = f"hf://{self.repository}/{name}{PIN}{digest}" if self.repository else name
-        return f"```bash\nfast-style stylize --model {model}{choice} --input photo.jpg\n```"
+        words = shlex.join(["fast-style", "stylize", "--model", model, *choice, "--input", "photo.jpg"])
+        return f"```bash\n{words}\n```"
 
     def _how(self, metadata: Mapping[str, Any], digest: str, size: int) -> str:
         config = metadata.get("config") or {}
@@ -122,6 +127,8 @@ def published(path: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def _is_place(text: str) -> bool:
+    if HERE.search(text):
+        return True
     plain = "://" not in text and "\n" not in text
     return plain and (text.startswith(("/", "~", "\\\\", "../")) or PureWindowsPath(text).drive != "")
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fast_style.checkpoint import find_network, load_styled
@@ -9,7 +10,7 @@ from fast_style.cli.layers import engine_of
 from fast_style.cli.pictures import PictureJob
 from fast_style.cli.recipe import place_of
 from fast_style.inference import cluster
-from fast_style.inference.jobs import undone
+from fast_style.inference.manifest import due
 from fast_style.inference.pipeline import Tally
 from fast_style.layers import frozen
 from fast_style.terminal import Stop, progress_bar
@@ -71,10 +72,12 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
         ValueError, OSError, RuntimeError: if a network cannot be loaded.
     """
     assert job.manifest is not None  # noqa: S101 - as `check` has seen
+    job.manifest.check(job.settings.overwrite)
     recipe = recipe_of(job, options)
-    due = list(job.plan.jobs) if job.settings.overwrite else undone(job.plan.jobs)
-    done = len(job.plan.jobs) - len(due)
-    if not due:
+    jobs = due(job.plan.jobs, job.manifest, job.settings.overwrite)
+    settings = replace(job.settings, overwrite=job.settings.overwrite or bool(job.manifest.stale))
+    done = len(job.plan.jobs) - len(jobs)
+    if not jobs:
         job.begin([])
         job.end(Tally(skipped=done))
         return Tally(skipped=done), []
@@ -86,9 +89,7 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
         stop.interruptible(),
     ):
         job.begin([])
-        tally, backends = cluster.run(
-            due, recipe, job.settings, workers, job.manifest.place, progress, lambda: stop.asked
-        )
+        tally, backends = cluster.run(jobs, recipe, settings, workers, job.manifest.place, progress, lambda: stop.asked)
     tally.skipped = done
     job.end(tally)
     return tally, backends

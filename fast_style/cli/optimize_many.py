@@ -11,14 +11,14 @@ from fast_style.cli.arguments import check_spared
 from fast_style.cli.cluster import check_engine
 from fast_style.cli.errors import Exit
 from fast_style.cli.optimizing import Materials, files_of, read
-from fast_style.cli.recipe import manifest_in, place_in
+from fast_style.cli.recipe import manifest_in, place_in, wherever
 from fast_style.data import find_style
 from fast_style.errors import one_line
 from fast_style.files import as_path, digest_of, is_file
 from fast_style.inference import cluster
 from fast_style.inference.backends import find_device
-from fast_style.inference.jobs import Job, plan, undone
-from fast_style.inference.manifest import Manifest
+from fast_style.inference.jobs import Job, plan
+from fast_style.inference.manifest import Manifest, due
 from fast_style.inference.pipeline import Tally, total
 from fast_style.remote import is_address
 from fast_style.terminal import progress_bar
@@ -75,12 +75,12 @@ def run(options: argparse.Namespace) -> None:
     manifest = manifest_in(place_in(options.output), options.engine, _recipe(options))
     if manifest is not None:
         manifest.check(options.overwrite)
-    due = list(planned.jobs) if options.overwrite else undone(planned.jobs)
+    jobs = due(planned.jobs, manifest, options.overwrite)
     way = _on_cluster if options.engine == "ray" else _here
-    tally = way(due, materials, device, manifest)
-    tally.skipped = len(planned.jobs) - len(due)
+    tally = way(jobs, materials, device, manifest)
+    tally.skipped = len(planned.jobs) - len(jobs)
     if manifest is not None:
-        manifest.end(tally)
+        manifest.end(tally, options.overwrite)
     for sentence in (*tally.notes, *tally.failures):
         print(sentence, file=sys.stderr)
     if tally.stopped:
@@ -94,9 +94,15 @@ def run(options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Optimizing:
-    """The craft of optimising pictures; see `Craft`."""
+    """The craft of optimising pictures; see `Craft`.
+
+    Attributes:
+        materials: what they are made with.
+        overwrite: whether pictures that are there are replaced.
+    """
 
     materials: Materials
+    overwrite: bool
     parcel: int = 1
     ahead: int = 1
 
@@ -106,7 +112,7 @@ class Optimizing:
 
         def work(jobs: Sequence[Job], again: bool) -> Tally:
             (job,) = jobs
-            if again and not self.materials.options.overwrite and job.target.exists():
+            if again and not self.overwrite and job.target.exists():
                 return Tally(stylized=1)
             return optimized(job, self.materials, device)
 
@@ -114,7 +120,7 @@ class Optimizing:
 
     def given_up(self, job: Job, reason: str) -> Tally:
         """Count a job as failed."""
-        return Tally(failures=[f"cannot optimise {job.source}: {reason}"])
+        return Tally(failures=[f"cannot optimise {job.source}: {reason}"], failed=[job.target])
 
 
 def optimized(
@@ -140,23 +146,23 @@ def optimized(
     except ConnectionError:
         raise
     except (ValueError, OSError) as error:
-        return Tally(failures=[one_line(error)])
+        return Tally(failures=[one_line(error)], failed=[job.target])
     except (ArithmeticError, RuntimeError, MemoryError) as error:
-        return Tally(failures=[f"cannot optimise {job.source}: {one_line(error)}"])
+        return Tally(failures=[f"cannot optimise {job.source}: {one_line(error)}"], failed=[job.target])
     return Tally(stylized=1)
 
 
-def _here(due: Sequence[Job], materials: Materials, device: torch.device, manifest: Manifest | None) -> Tally:
+def _here(jobs: Sequence[Job], materials: Materials, device: torch.device, manifest: Manifest | None) -> Tally:
     """Optimise in this process, one picture after the other."""
     if manifest is not None:
         manifest.begin(materials.options.overwrite)
     parts: list[Tally] = []
     try:
         with progress_bar("optimising", "iterations") as progress:
-            for number, job in enumerate(due):
+            for number, job in enumerate(jobs):
 
                 def tell(done: int, count: int, before: int = number) -> None:
-                    progress(before * count + done, len(due) * count)
+                    progress(before * count + done, len(jobs) * count)
 
                 parts.append(optimized(job, materials, device, tell))
     except KeyboardInterrupt:
@@ -164,12 +170,12 @@ def _here(due: Sequence[Job], materials: Materials, device: torch.device, manife
     return total(parts)
 
 
-def _on_cluster(due: Sequence[Job], materials: Materials, device: torch.device, manifest: Manifest | None) -> Tally:
+def _on_cluster(jobs: Sequence[Job], materials: Materials, device: torch.device, manifest: Manifest | None) -> Tally:
     """Optimise on the workers of a cluster, one picture at a time on each."""
     del device  # workers have their own
     assert manifest is not None  # noqa: S101 - as `check` has seen
     options = materials.options
-    if not due:
+    if not jobs:
         manifest.begin(options.overwrite)
         return Tally()
     with (
@@ -177,7 +183,8 @@ def _on_cluster(due: Sequence[Job], materials: Materials, device: torch.device, 
         progress_bar("optimising", "pictures") as progress,
     ):
         manifest.begin(options.overwrite)
-        outcome = cluster.spread(due, Optimizing(materials), workers, manifest.place, progress)
+        craft = Optimizing(materials, options.overwrite or bool(manifest.stale))
+        outcome = cluster.spread(jobs, craft, workers, manifest.place, progress)
     return replace(total(outcome.answers), stopped=outcome.stopped)
 
 
@@ -185,15 +192,9 @@ def _recipe(options: argparse.Namespace) -> dict[str, object]:
     """List what pictures depend on, by option."""
     init = as_path(options.init) if is_file(options.init) else None
     recipe = {
-        "--content": [
-            text.rstrip("/") if is_address(text) else str(as_path(text).absolute()) for text in options.content
-        ],
+        "--content": [wherever(text) for text in options.content],
         "--style": [digest_of(find_style(style)) for style in options.style],
         "--mask": [digest_of(path) for path in options.mask],
         "--init": options.init if init is None else digest_of(init),
     }
     return recipe | {f"--{name.replace('_', '-')}": getattr(options, name) for name in PLAIN}
-
-
-def _named(text: str) -> str:
-    return text.rstrip("/") if is_address(text) else str(as_path(text).absolute())

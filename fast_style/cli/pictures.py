@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from fast_style.cli.recipe import manifest_of
 from fast_style.inference.composition import RESIZED, Composition, read_masks
 from fast_style.inference.control import Control, Stylize
 from fast_style.inference.jobs import Plan, plan
-from fast_style.inference.manifest import Manifest
+from fast_style.inference.manifest import Manifest, due
 from fast_style.inference.pipeline import Settings, Tally
 from fast_style.inference.pipeline import run as run_jobs
 from fast_style.inference.shards import Shard, are_shards, plan_shards
@@ -58,7 +58,7 @@ class PictureJob:
     def end(self, tally: Tally) -> None:
         """Write how the job has ended."""
         if self.manifest is not None:
-            self.manifest.end(tally)
+            self.manifest.end(tally, self.settings.overwrite)
 
 
 def read_job(options: argparse.Namespace, first: Callable[[], None] = lambda: None) -> PictureJob:
@@ -98,10 +98,11 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
         ValueError, OSError, RuntimeError: if a network cannot be loaded, or an address does not answer any more.
     """
     composition, backends = loaded(job, options)
-    stop = Stop()
+    stop, jobs = Stop(), due(job.plan.jobs, job.manifest, job.settings.overwrite)
     with stop.listening(), progress_bar("stylizing") as progress:
         stylize = interruptible(composition, stop)
-        tally = run_jobs(job.plan.jobs, stylize, job.settings, progress, lambda: stop.asked)
+        tally = run_jobs(jobs, stylize, replace(job.settings, overwrite=True), progress, lambda: stop.asked)
+    tally.skipped = len(job.plan.jobs) - len(jobs)
     job.end(tally)
     if composition.resized:
         print(RESIZED, file=sys.stderr)

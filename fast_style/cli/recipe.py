@@ -7,7 +7,7 @@ from typing import Any
 
 from fast_style.checkpoint import find_network
 from fast_style.cli.layers import Layer, style_files
-from fast_style.files import Place, digest_of
+from fast_style.files import Place, as_path, digest_of
 from fast_style.inference.jobs import at_address
 from fast_style.inference.manifest import NAME, Manifest
 from fast_style.inference.shards import are_shards, is_tar
@@ -46,6 +46,11 @@ def manifest_in(place: Place | None, engine: str, recipe: Mapping[str, Any]) -> 
     return Manifest(place, recipe)
 
 
+def wherever(text: str) -> str:
+    """Write a path or an address so that it means the same in every folder."""
+    return text.rstrip("/") if is_address(text) else str(as_path(text).absolute())
+
+
 def place_of(options: argparse.Namespace) -> Place | None:
     """Name the file in which a manifest of `stylize` would lie; None where the output is no folder."""
     output = options.output
@@ -67,7 +72,7 @@ def place_in(output: Path | str | None) -> Place | None:
 def _recipe(options: argparse.Namespace, layers: Sequence[Layer]) -> dict[str, Any]:
     """List what pictures depend on, by option; what computes them does not count, which changes a value by one."""
     recipe: dict[str, Any] = {
-        "--input": [text.rstrip("/") if is_address(text) else str(Path(text).absolute()) for text in options.input],
+        "--input": [wherever(text) for text in options.input],
         "--model": [digest_of(find_network(layer.model)) for layer in layers],
         "--style": [*options.style, *map(digest_of, style_files(layers))],
         "--style-map": [digest_of(Path(text)) if Path(text).is_file() else text for text in options.style_map],

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fast_style.cli.cluster import recipe_of
 from fast_style.cli.pictures import PictureJob, interruptible, loaded
@@ -34,7 +35,8 @@ def do(job: PictureJob, options: argparse.Namespace) -> tuple[Tally, list[str]]:
     due = _due(job.shards, job.manifest)
     done = Tally(skipped=sum(job.manifest.shards[shard.name] for shard in job.shards if shard not in due))
     way = _on_cluster if options.engine == "ray" else _here
-    tally, backends = way(job, options, list(due), job.manifest) if due else (Tally(), [])
+    anew = [replace(shard, anew=job.manifest.is_stale(shard.target)) for shard in due]
+    tally, backends = way(job, options, anew, job.manifest) if due else (Tally(), [])
     tally = total([done, tally])
     if not due:
         job.begin([])

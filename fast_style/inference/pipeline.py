@@ -16,8 +16,10 @@ from torch import Tensor
 
 from fast_style import images
 from fast_style.errors import one_line
+from fast_style.files import Place
 from fast_style.inference.control import Stylize
 from fast_style.inference.jobs import Job, undone
+from fast_style.remote import RemoteFolder
 
 WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode
 PIXELS = 1 << 26  # that may wait at each station: for the network, for the rest of a group, for an encoder
@@ -63,6 +65,7 @@ class Tally:
         failures: a sentence for each job that failed, in the order of the jobs.
         stopped: whether it was stopped before all were done.
         notes: sentences about pictures that were damaged and read all the same, in the order of the jobs.
+        failed: outputs of the jobs that failed, at which there is what was there before, if anything.
     """
 
     stylized: int = 0
@@ -70,6 +73,7 @@ class Tally:
     failures: list[str] = field(default_factory=list)
     stopped: bool = False
     notes: list[str] = field(default_factory=list)
+    failed: list[Place | RemoteFolder] = field(default_factory=list, compare=False)
 
     def __str__(self) -> str:
         return f"stylized {self.stylized}, skipped {self.skipped}, failed {len(self.failures)}"
@@ -84,6 +88,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
         [failure for part in parts for failure in part.failures],
         any(part.stopped for part in parts),
         [note for part in parts for note in part.notes],
+        [output for part in parts for output in part.failed],
     )
 
 
@@ -121,8 +126,9 @@ def run(
         for done in pipeline.steps():
             if progress is not None:
                 progress(done, len(due))
-    failures = [pipeline.failures[job] for job in due if job in pipeline.failures]
-    return Tally(pipeline.stylized, len(jobs) - len(due), failures, pipeline.stopped, pipeline.notes)
+    failed = [job for job in due if job in pipeline.failures]
+    failures, outputs = [pipeline.failures[job] for job in failed], [job.target for job in failed]
+    return Tally(pipeline.stylized, len(jobs) - len(due), failures, pipeline.stopped, pipeline.notes, outputs)
 
 
 @dataclass(frozen=True)

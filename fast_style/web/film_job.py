@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from fast_style import images, video
-from fast_style.web.jobs import Job
+from fast_style.web.jobs import DONE, RUNNING, STOPPING, Job
 from fast_style.web.processes import LOG
 from fast_style.web.styles import Style, by_network
 from fast_style.web.stylizing import Wish
@@ -98,14 +98,15 @@ class FilmJob:
         return output.is_file() and not video.is_partial(output)
 
     def look(self, job: Job, folder: Path) -> dict[str, Any]:
-        """Tell how far it is."""
-        about: dict[str, Any] = {"progress": None, "seconds_left": None}
+        """Tell how far it is, while it is at work by the time since that was told, else as it was told last."""
+        about: dict[str, Any] = {"progress": 1.0 if job.state == DONE else None, "seconds_left": None}
         with suppress(OSError), (folder / LOG).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 5000))
-            if told := TOLD.findall(log.read().decode("utf-8", "replace")):
+            told = TOLD.findall(log.read().decode("utf-8", "replace"))
+            if told and job.state != DONE:
                 done, count, rate = map(float, told[-1])
-                since = max(0.0, time.time() - (folder / LOG).stat().st_mtime)
-                done = min(count, done + since * rate)
+                if job.state in (RUNNING, STOPPING):
+                    done = min(count, done + rate * max(0.0, time.time() - (folder / LOG).stat().st_mtime))
                 about = {"progress": done / max(1.0, count), "seconds_left": (count - done) / max(rate, 1e-6)}
         return about | {"files": list(self.files(job, folder))}
 

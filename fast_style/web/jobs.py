@@ -176,7 +176,7 @@ class Jobs:
         if job.state != STOPPED:
             raise RefusedError(409, "only what has stopped can go on")
         self.check_room()
-        self._become(job, QUEUED)
+        self._become(job, QUEUED, message="")
 
     def delete(self, job: Job) -> None:
         """Remove a job with all that it made; RefusedError with 409 while it is at work."""
@@ -215,6 +215,7 @@ class Jobs:
                 "kind": job.kind,
                 "name": job.name,
                 "state": job.state,
+                "since": job.since,
                 "message": job.message,
             }
             about |= {"created": job.created, "position": places.get(job.id)}
@@ -229,7 +230,9 @@ class Jobs:
 
     def _begin(self, job: Job) -> None:
         job.message, folder, kind = "", self.path(job), self.kinds[job.kind]
-        if not processes.is_alive(folder):  # it is where a server was ended just after it had begun the job
+        if processes.is_alive(folder):  # where a server was ended just after it had begun the job
+            job.pid = processes.find_pid(folder)
+        else:
             try:
                 child = processes.start(kind.command(job, folder), folder, kind.inside)
             except OSError as error:

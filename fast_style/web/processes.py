@@ -20,6 +20,8 @@ POLITE = 5  # how much lower the priority of such a program is, so that the page
 def start(command: Sequence[str], folder: Path, inside: bool) -> "subprocess.Popen[Any]":
     """Start a command of the project, which writes `log.txt` in a folder, and holds `lock` there as long as it lives.
 
+    The log is of this run alone: what an earlier one told is gone. The lock holds the id of the program.
+
     Args:
         command: the words after `fast-style`.
         folder: for its log and its lock.
@@ -28,7 +30,7 @@ def start(command: Sequence[str], folder: Path, inside: bool) -> "subprocess.Pop
     Raises:
         OSError: if it cannot be started, or the log not be written.
     """
-    with (folder / LOG).open("ab") as log, (folder / LOCK).open("wb") as lock:
+    with (folder / LOG).open("wb") as log, (folder / LOCK).open("wb") as lock:
         held = take(lock)
         process = subprocess.Popen(
             [*PROGRAM, *command],
@@ -39,6 +41,8 @@ def start(command: Sequence[str], folder: Path, inside: bool) -> "subprocess.Pop
             start_new_session=True,  # Ctrl-C in the terminal of the server is not for it
             pass_fds=(lock.fileno(),) if held else (),
         )
+        with suppress(OSError):  # where the disk is full; the program runs
+            os.write(lock.fileno(), str(process.pid).encode())
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, process.pid, POLITE)
     return process
@@ -49,6 +53,13 @@ def is_alive(folder: Path) -> bool:
     with suppress(OSError), (folder / LOCK).open("rb") as lock:
         return not take(lock)
     return False
+
+
+def find_pid(folder: Path) -> int:
+    """Read the id of the program that was started last in a folder; 0 if it is not known."""
+    with suppress(OSError, ValueError):
+        return int((folder / LOCK).read_bytes())
+    return 0
 
 
 def tell(pid: int, number: signal.Signals) -> None:

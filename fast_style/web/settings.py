@@ -22,7 +22,7 @@ class Settings:
         image_bytes: of an uploaded image, at most.
         image_pixels: of an image, all its frames together, at most.
         film_bytes: of an uploaded film, at most.
-        stored_bytes: of all uploads, results and jobs together, at most.
+        stored_bytes: of all that is in the folder, at most, what arrives included.
         kept: seconds after which uploads and results are removed.
         patience: seconds that an upload may stand still.
         uploads: how many may arrive at once.

@@ -67,14 +67,17 @@ class Training:
         """Write the command that begins to learn, or goes on from the last checkpoint."""
         name = re.sub(r"\W+", "_", job.name, flags=re.ASCII).strip("_") or "painting"
         command = ["train", "style=custom", f"style.name={name}", f"style.image={folder / PAINTING}"]
-        command += [f"hydra.run.dir={folder / RUN}", f"output={folder / NETWORK}", "callbacks=watched"]
-        command += [f"trainer.max_time={round(60 * job.asked['minutes'], 1)}", *self.settings]
+        command += [f"hydra.run.dir={folder / RUN}", f"output={folder / NETWORK}", "overwrite=true"]
+        command += ["callbacks=watched", f"trainer.max_time={round(60 * job.asked['minutes'], 1)}", *self.settings]
         return command + (["ckpt_path=last"] if any((folder / RUN / "checkpoints").glob("*.ckpt")) else [])
 
     def is_done(self, job: Job, folder: Path) -> bool:
-        """Tell whether it learned to the end and its network is there."""
+        """Tell whether it learned to the end and its network was written after that, not when it was stopped before."""
         del job
-        return bool(_live(folder).get("ended")) and (folder / NETWORK).is_file()
+        if not _live(folder).get("ended") or not (folder / NETWORK).is_file():
+            return False
+        network, ended = (folder / NETWORK).stat(), (folder / RUN / NUMBERS).stat()
+        return network.st_size > 0 and network.st_mtime_ns >= ended.st_mtime_ns
 
     def look(self, job: Job, folder: Path) -> dict[str, Any]:
         """Tell how far it is, its losses, and which files there are."""

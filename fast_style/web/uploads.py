@@ -67,7 +67,7 @@ class Shelf:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.folder = settings, settings.folder / "uploads"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._arriving = 0
+        self._arriving: dict[Path, int] = {}  # files, and the bytes for which there must be room until all are there
 
     def path(self, kept: Kept) -> Path:
         """Where its file lies."""
@@ -88,11 +88,12 @@ class Shelf:
         told = request.headers.get("content-length", "")
         if told.isdecimal() and int(told) > limit:
             raise RefusedError(413, too_large(limit))
-        if self._arriving >= self.settings.uploads:
+        if len(self._arriving) >= self.settings.uploads:
             raise RefusedError(429, "too many files arrive at once: try again in a few seconds", retry=3)
-        self.check_room(int(told) if told.isdecimal() else 0)
-        self._arriving += 1
+        size = int(told) if told.isdecimal() else limit
+        self.check_room(size)
         path = self.folder / f"{new_id()}{PART}"
+        self._arriving[path] = size
         try:
             await self._write(path, request.stream(), limit)
             if told.isdecimal() and path.stat().st_size != int(told):
@@ -103,7 +104,7 @@ class Shelf:
                 raise of_disk(error) from error
             raise
         finally:
-            self._arriving -= 1
+            del self._arriving[path]
         return path
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes], limit: int) -> None:
@@ -129,15 +130,15 @@ class Shelf:
             raise RefusedError(422, "the file is empty: send one with a picture in it")
 
     def check_room(self, more: int = 0) -> None:
-        """Tell whether more bytes may be kept; RefusedError with 507 if not."""
+        """Tell whether more bytes may be kept beside what is there and what arrives; RefusedError with 507 if not."""
         sizes = {}  # by file, since jobs share films with the uploads
-        for top in (self.folder, self.settings.folder / "jobs"):
-            for folder, _, names in os.walk(top):
-                for name in names:
+        for folder, _, names in os.walk(self.settings.folder):
+            for path in (Path(folder, name) for name in names):
+                if path not in self._arriving:
                     with suppress(FileNotFoundError):  # removed meanwhile
-                        status = Path(folder, name).stat()
+                        status = path.stat()
                         sizes[status.st_dev, status.st_ino] = status.st_size
-        used = sum(sizes.values())
+        used = sum(sizes.values()) + sum(self._arriving.values())
         if used + more > self.settings.stored_bytes:
             raise RefusedError(507, "no room is left for more files on this server: wait until older ones are removed")
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -39,10 +40,12 @@ class Work:
     def __init__(self, jobs: Jobs, shelf: Shelf, decoding: Lane, exports: Exports) -> None:
         self.jobs, self.shelf, self.decoding, self.exports = jobs, shelf, decoding, exports
         self.closing = False
+        self._second, self._news = -1.0, ""
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List what is answered."""
-        job = "id, kind, name, state (queued, running, stopping, done or stopped), position, progress, files"
+        states = "queued, running, stopping, done or stopped"
+        job = f"id, kind, name, state ({states}), since (seconds since 1970), position, progress, files"
         return (
             Endpoint("POST", "/api/jobs/training", self.learn, "Learn a painting", job, fields=trainings.FIELDS,
                      status=201, refusals=(404, 415, 422, 429, 507)),
@@ -91,16 +94,22 @@ class Work:
         async def news() -> AsyncIterator[str]:
             last, silent = "", 0
             while not (self.closing or await request.is_disconnected()):
-                text = json.dumps({"jobs": self.jobs.told()})
+                text = self._told()
                 silent = silent + 1 if text == last else 0
                 if text != last:
                     yield f"data: {text}\n\n"
                 elif silent % HEARTBEAT == 0:
                     yield ": still here\n\n"
                 last = text
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(EVERY - time.monotonic() % EVERY)  # all who listen look at the same time
 
         return StreamingResponse(news(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    def _told(self) -> str:
+        """Tell about all jobs as it was when somebody listening first asked in this second."""
+        if (second := time.monotonic() // EVERY) != self._second:
+            self._second, self._news = second, json.dumps({"jobs": self.jobs.told()})
+        return self._news
 
     async def about(self, request: Request) -> Response:
         """Tell about a job."""

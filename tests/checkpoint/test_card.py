@@ -65,6 +65,16 @@ def test_all_that_is_known(path):
     assert "relu1_1" not in rest
 
 
+def test_names_that_a_shell_or_markdown_would_part(tmp_path):
+    network = TransformerNetwork(width=2, blocks=1, norm="conditional", styles=["the $wave", "b"])
+    save_network(tmp_path / "my (two).safetensors", network, {})
+    text = card(tmp_path / "my (two).safetensors", sheet="my (two).png")
+    assert "![photo, style, result](my%20%28two%29.png)" in text
+    assert "--model 'my (two).safetensors' --style 'the $wave' --input photo.jpg" in text
+    text = card(tmp_path / "my (two).safetensors", repository="me/two")
+    assert f"--model 'hf://me/two/my (two).safetensors@sha256:{'ab' * 32}' --style" in text
+
+
 def test_little_is_known(tmp_path):
     save_network(tmp_path / "bare.safetensors", SlimNetwork(width=4, blocks=1), {})
     text = card(tmp_path / "bare.safetensors")
@@ -104,6 +114,9 @@ def test_places_of_this_machine_are_not_told(path, tmp_path):
         ("../shared/photos", "photos"),
         ("data/photos", "data/photos"),
         ("https://host/a/b", "https://host/a/b"),
+        ("file:///home/me/photos", "photos"),
+        ("zip://*.jpg::file:///home/me/photos.zip", "photos.zip"),
+        ("s3://bucket/file:/a", "s3://bucket/file:/a"),
         ({"a": ["/b/c", 1, None, True]}, {"a": ["c", 1, None, True]}),
     ],
 )

@@ -125,6 +125,19 @@ def test_another_job(stylize, stored, photos, model, is_misuse, tally):
     assert is_misuse(stylize("--input", HERE[0], "--output", HERE[1]), "which had other --input")
 
 
+def test_what_could_not_be_replaced_is_made_by_the_next_command(stylize, stored, tally):
+    assert stylize("--input", HERE[0], "--output", HERE[1]).code == 0
+    photo, before = stored.cat_file("photos/in/a.jpg"), stored.cat_file("photos/out/a.jpg")
+    stored.pipe_file("photos/in/a.jpg", b"no image")
+    other = ("--input", HERE[0], "--output", HERE[1], "--strength", "0.5")
+    assert stylize(*other, "--overwrite").out == tally(2, 0, 1)
+    assert stored.cat_file("photos/out/a.jpg") == before
+    stored.pipe_file("photos/in/a.jpg", photo)
+    assert stylize(*other) == (0, tally(1, 2, 0), "")
+    assert stored.cat_file("photos/out/a.jpg") != before
+    assert stylize(*other).out == tally(0, 3, 0)
+
+
 def test_replacing_that_was_interrupted(stylize, stored, is_misuse, tally):
     assert stylize("--input", HERE[0], "--output", HERE[1]).code == 0
     place = f"photos/out/{NAME}"

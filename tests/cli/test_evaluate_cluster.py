@@ -7,6 +7,7 @@ import torch
 
 from fast_style import images
 from fast_style.checkpoint import save_network
+from fast_style.cli import evaluate_cluster
 from fast_style.cli.evaluate_cluster import Measuring
 from fast_style.cli.evaluate_ways import Photos, ways_of
 from fast_style.data import HeldOut, ImageSource
@@ -80,6 +81,19 @@ def test_what_workers_measure_comes_to_the_same(photo_folder):
 )
 def test_misuse(command, words, is_misuse, arguments, sentence):
     assert is_misuse(command("evaluate", *words, *arguments, "--set", *TINY), sentence)
+
+
+def test_photos_of_a_relative_folder_are_found_by_workers_in_others(command, words, photo_folder, monkeypatch):
+    given = []
+
+    def measure(options, photos, loss, style):
+        given.extend([options.content, *photos._heldout.source.roots])
+        raise ValueError("this is enough")
+
+    monkeypatch.setattr(evaluate_cluster, "measure", measure)
+    monkeypatch.chdir(photo_folder.parent)
+    command("evaluate", *words, "--content", photo_folder.name, *RAY, "--set", *TINY)
+    assert given == [str(photo_folder), photo_folder]
 
 
 def test_pictures_that_are_made_already(command, is_misuse):

@@ -87,6 +87,24 @@ def test_damaged_and_empty_shards(stylize, shards, tmp_path, make_shard, done):
     assert len(done()) == 3
 
 
+@pytest.mark.parametrize("form", ["tar", "folder"])
+def test_a_shard_that_could_not_be_replaced_is_made_anew(stylize, tmp_path, make_shard, form, done):
+    """Its pictures of another job are not taken for those of this one."""
+    shard = make_shard(tmp_path / "a.tar", 2)
+    arguments = ("--input", shard, "--output", tmp_path / "out" / ("*.tar" if form == "tar" else ""))
+    assert stylize(*arguments).code == 0
+    (made,) = (tmp_path / "out").glob("a.tar" if form == "tar" else "000.png")
+    content, before = shard.read_bytes(), made.read_bytes()
+    shard.write_bytes(b"no tar" * 500)
+    assert stylize(*arguments, "--strength", "0.5", "--overwrite").code == 1
+    assert made.read_bytes() == before
+    shard.write_bytes(content)
+    assert stylize(*arguments, "--strength", "0.5").out.startswith("stylized 2, skipped 0, failed 0")
+    assert made.read_bytes() != before
+    assert list(done().values()) == [2]
+    assert stylize(*arguments, "--strength", "0.5").out.startswith("stylized 0, skipped 2, failed 0")
+
+
 def test_another_job(stylize, shards, tmp_path, is_misuse):
     arguments = ("--input", shards, "--output", tmp_path / "out" / "*.tar")
     assert stylize(*arguments).code == 0

@@ -128,6 +128,44 @@ def test_several_photos_come_as_an_archive(visit, picture, tmp_path):
         assert [name[0] for name in archive.namelist()] == ["a", "b", "c"]
 
 
+def test_more_photos_than_an_archive_holds(visit, picture):
+    """All have the look that was chosen at first; an archive that is refused is told."""
+    page, png, looks, archives = visit(), picture("PNG", 60, 40), [], []
+    about = {"id": "0", "name": "a.png", "width": 60, "height": 40, "format": "PNG", "notes": []}
+
+    def stylized(route):
+        asked = json.loads(route.request.post_data)
+        if asked.get("preview"):
+            route.fulfill(body=png, content_type="image/png")
+            return
+        looks.append(asked["strength"])
+        if len(looks) == 10:
+            page.evaluate("document.getElementById('strength').value = 0.5")
+        route.fulfill(json=about)
+
+    def zipped(route):
+        archives.append(route.request.url.count("result="))
+        if len(archives) < 3:
+            route.fulfill(body=b"PK", content_type="application/zip")
+        else:
+            route.fulfill(status=507, json={"error": "no room is left"})
+
+    page.route("**/api/images?*", lambda route: route.fulfill(status=201, json=about))
+    page.route(re.compile("/(small|thumbnail)"), lambda route: route.fulfill(body=png, content_type="image/png"))
+    page.route("**/api/stylize", stylized)
+    page.route("**/api/zip?*", zipped)
+    page.set_input_files("#photos", [file("a.png", png)] * 201)
+    until(page, "document.querySelectorAll('#strip button').length == 201")
+    page.wait_for_selector(MADE)
+    looks.clear()
+    with page.expect_download(lambda download: download.suggested_filename == "fast_style_2.zip"):
+        page.click("#all")
+    assert (archives, looks) == ([200, 1], [1] * 201)
+    page.click("#all")
+    page.wait_for_selector("#alert >> text=no room is left")
+    visit.complaints.clear()
+
+
 def test_thumbnails_show_the_own_photo(visit, picture):
     page = visit()
     page.set_input_files("#photos", file("a.png", picture("PNG", 60, 40)))
@@ -383,8 +421,16 @@ def test_a_film_is_stylised(visit, server, tmp_path):
     page.set_input_files("#footage", tmp_path / "clip.mp4")
     page.wait_for_selector("#about-film >> text=clip.mp4: 96 × 64, 2.0 s, 25 frames a second.")
     until(page, "document.querySelectorAll('#frames img[src^=blob]').length == 3")
+    taken = []
+    page.on("request", lambda request: request.url.endswith("/frames") and taken.append(json.loads(request.post_data)))
+    shown = page.get_attribute("#frames img", "src")
     page.select_option("#film-style", "file:tiny")
-    page.fill("#film-end", "1")
+    until(page, f"!document.querySelector('#frames img[src=\"{shown}\"]')")
+    assert not taken  # the same frames in another style
+    with page.expect_request("**/frames"):
+        page.fill("#film-end", "1")
+        page.press("#film-end", "Tab")
+    assert taken == [{"start": 0, "end": 1}]
     assert page.is_hidden("#film-mixing")
     page.select_option("#film-second", "file:pair/mosaic")
     page.fill("#film-mix", "0.25")
@@ -407,3 +453,61 @@ def test_a_film_is_stylised(visit, server, tmp_path):
     download.value.save_as(tmp_path / "made.mp4")
     with av.open(str(tmp_path / "made.mp4")) as made:
         assert len(list(made.decode(video=0))) == 25
+
+
+def test_a_film_that_went_on_is_asked_for_anew(visit, server, monkeypatch):
+    pytest.importorskip("av", reason="films need the package av")
+    jobs = server.site.jobs
+    monkeypatch.setattr(jobs, "tick", lambda: None)
+    job, folder = jobs.new("film", "clip", {"command": ["--output", "film.mp4"]})
+    (folder / "film.mp4").write_bytes(b"film")
+    jobs.add(job)
+    jobs.stop(job)
+    page = visit("#film")
+    part = page.wait_for_selector(".job video:not([hidden])").get_attribute("src")
+    jobs.go_on(job)
+    until(page, "document.querySelector('.job video').hidden")
+    jobs.stop(job)
+    page.wait_for_selector(f".job video:not([hidden]):not([src='{part}'])")
+
+
+def test_who_is_to_wait_long_is_told_why(visit, server, picture):
+    page = visit("#learn")
+    full = {"status": 429, "headers": {"retry-after": "60"}, "json": {"error": "10 jobs wait already"}}
+    page.route("**/api/jobs/training", lambda route: route.fulfill(**full))
+    page.set_input_files("#original", file("wave.png", picture("PNG", 160, 120)))
+    page.wait_for_selector("#lesson:not([hidden])")
+    page.click("#lesson button.main")
+    page.wait_for_selector("#alert >> text=10 jobs wait already", timeout=10_000)
+    visit.complaints.clear()
+
+
+def test_a_film_of_unknown_length_ends_where_it_is_told(visit):
+    pytest.importorskip("av", reason="films need the package av")
+    page = visit("#film")
+    film = {"id": "0", "name": "a.mkv", "width": 64, "height": 48, "seconds": 0, "rate": 25, "notes": []}
+    page.route("**/api/films?*", lambda route: route.fulfill(status=201, json=film))
+    page.route("**/frames", lambda route: route.fulfill(status=201, json={"images": []}))
+    page.set_input_files("#footage", file("a.mkv", b"film", "video/x-matroska"))
+    page.wait_for_selector("#cut:not([hidden])")
+    page.fill("#film-end", "1")
+    page.route("**/api/jobs/film", lambda route: route.fulfill(status=201, json={"id": "0"}))
+    with page.expect_request("**/api/jobs/film") as request:
+        page.click("#cut button.main")
+    assert json.loads(request.value.post_data)["end"] == 1
+
+
+def test_only_what_has_become_of_a_job_is_read_aloud(visit, server, picture, monkeypatch):
+    jobs = server.site.jobs
+    monkeypatch.setattr(jobs, "tick", lambda: None)
+    job, folder = jobs.new("training", "wave", {"minutes": 5})
+    (folder / "painting.png").write_bytes(picture("PNG"))
+    (folder / "run").mkdir()
+    (folder / "run" / "live.json").write_text('{"step": 5, "progress": 0.1, "seconds_left": 60}')
+    jobs.add(job)
+    jobs._become(job, "running")
+    page = visit("#learn")
+    page.wait_for_selector(".job >> text=step 5")
+    assert page.inner_text(".job [role=status]") == "At work"
+    page.click("#language")
+    assert page.get_attribute(".job progress", "aria-label") == "进度"

@@ -1,6 +1,7 @@
 """Films in, films out."""
 
 import io
+import os
 import time
 from dataclasses import replace
 
@@ -142,13 +143,23 @@ def test_the_command(tmp_path, picture):
 
 
 def test_how_far_it_is(tmp_path):
-    job = Job("0" * 32, "film", "a", {"command": ["--output", "film.mp4"]})
+    job = Job("0" * 32, "film", "a", {"command": ["--output", "film.mp4"]}, "running")
     assert FilmJob().look(job, tmp_path) == {"progress": None, "seconds_left": None, "files": []}
     lines = ("a note", "stylizing: 5 of 100, 2 frames/s", "stylizing: 20 of 100, 2.5 frames/s, about 1 min left", "")
     (tmp_path / "log.txt").write_text("\n".join(lines))
     told = FilmJob().look(job, tmp_path)
     assert told["progress"] == pytest.approx(0.2, abs=0.02)
     assert told["seconds_left"] == pytest.approx(32, abs=1)
+    os.utime(tmp_path / "log.txt", (time.time() - 10,) * 2)
+    assert FilmJob().look(job, tmp_path)["progress"] == pytest.approx(0.45, abs=0.02)
+
+
+@pytest.mark.parametrize(("state", "progress"), [("stopped", 0.2), ("queued", 0.2), ("done", 1.0)])
+def test_what_is_not_at_work_gets_no_further(tmp_path, state, progress):
+    job = Job("0" * 32, "film", "a", {"command": ["--output", "film.mp4"]}, state)
+    (tmp_path / "log.txt").write_text("stylizing: 20 of 100, 2.5 frames/s, about 1 min left\n")
+    os.utime(tmp_path / "log.txt", (0, 0))
+    assert FilmJob().look(job, tmp_path)["progress"] == progress
 
 
 @pytest.mark.slow

@@ -83,6 +83,7 @@ def test_one_after_another(make):
     queue = make()
     first, second = add(queue), add(queue)
     assert [told["position"] for told in reversed(queue.told())] == [1, 2]
+    assert [told["since"] for told in reversed(queue.told())] == [first.since, second.since]
     queue.tick()
     assert (first.state, second.state) == ("running", "queued")
     until(lambda: second.state == "done", queue)
@@ -96,8 +97,21 @@ def test_what_fails_says_why(make):
     assert job.message == "the painting is damaged"
     job.asked["code"] = QUICK
     queue.go_on(job)
+    assert (job.state, job.message) == ("queued", "")
     until(lambda: job.state == "done", queue)
     assert job.message == ""
+
+
+def test_what_an_earlier_run_said_is_no_reason(make):
+    queue = make()
+    job = add(queue, FAILING)
+    until(lambda: job.state == "stopped", queue)
+    job.asked["code"] = ENDLESS
+    queue.go_on(job)
+    until((queue.path(job) / "ready").exists, queue)
+    processes.tell(job.pid, signal.SIGKILL)
+    until(lambda: job.state == "stopped", queue)
+    assert job.message == "its program was ended"
 
 
 def test_stopped_and_gone_on(make):
@@ -191,9 +205,12 @@ def test_what_works_already_is_not_begun_again(make):
     until((before.path(job) / "ready").exists, before)
     after = make()
     found = after.get(job.id)
-    found.state = "queued"  # as after a server that was ended before it wrote down more
+    found.state, found.pid = "queued", 0  # as after a server that was ended before it wrote down more
     after.tick()
-    assert (found.state, after._children) == ("running", {})
+    assert (found.state, found.pid, after._children) == ("running", job.pid, {})
+    after.stop(found)
+    before._children[job.id].wait(10)
+    until(lambda: found.state == "stopped", after)
 
 
 def test_what_is_not_needed_is_removed(make, tmp_path):

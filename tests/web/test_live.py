@@ -209,6 +209,21 @@ def test_the_camera_goes_out_when_another_section_is_looked_at(live, made_up):
     until(page, PAINTS)
 
 
+def test_the_camera_goes_out_however_early_the_section_is_left(live, made_up):
+    page = live(made_up)
+    page.evaluate("""() => {
+        const [media, late] = [navigator.mediaDevices, new Promise((done) => (window.go = done))];
+        const { getUserMedia, enumerateDevices } = media;
+        media.getUserMedia = async (wanted) => (window.stream = await getUserMedia.call(media, wanted));
+        media.enumerateDevices = () => late.then(() => enumerateDevices.call(media));
+    }""")
+    page.click("#live-start")
+    until(page, "Boolean(window.stream)")
+    page.click("nav a[href='#stylise']")
+    page.evaluate("go()")
+    until(page, "stream.getTracks()[0].readyState == 'ended' && !document.querySelector('video')")
+
+
 def test_a_runtime_that_does_not_load_is_told(live, made_up, tmp_path, visit):
     broken = tmp_path / "broken.mjs"
     broken.write_text("nonsense(")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 from dataclasses import replace
 
@@ -116,13 +117,29 @@ def test_the_command(tmp_path):
     training = Training(("trainer.max_steps=3",))
     command = training.command(job, tmp_path)
     assert command[:3] == ["train", "style=custom", "style.name=a_b_x"]
-    assert {"trainer.max_time=300", "callbacks=watched", "trainer.max_steps=3"} <= set(command)
+    assert {"trainer.max_time=300", "callbacks=watched", "trainer.max_steps=3", "overwrite=true"} <= set(command)
     assert "ckpt_path=last" not in command
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "run" / "checkpoints" / "step-1.ckpt").touch()
     assert "ckpt_path=last" in training.command(job, tmp_path)
     job.name = "星夜"
     assert "style.name=painting" in training.command(job, tmp_path)
+
+
+def test_only_a_network_that_was_written_at_the_end_is_the_end(tmp_path):
+    job = Job("0" * 32, "training", "a", {"minutes": 5})
+    numbers, network = tmp_path / trainings.RUN / trainings.NUMBERS, tmp_path / trainings.NETWORK
+    numbers.parent.mkdir()
+    network.write_bytes(b"when it was stopped")
+    numbers.write_text('{"ended": true}')
+    os.utime(network, (1, 1))
+    assert not Training().is_done(job, tmp_path)
+    network.write_bytes(b"")
+    assert not Training().is_done(job, tmp_path)
+    network.write_bytes(b"in the end")
+    assert Training().is_done(job, tmp_path)
+    numbers.write_text('{"ended": false}')
+    assert not Training().is_done(job, tmp_path)
 
 
 def test_losses_that_are_no_numbers(idle, painting, site):

@@ -88,5 +88,42 @@ def test_jobs_take_room(settings):
         shelf.check_room()
 
 
+class Upload:
+    """A request whose body comes when it is let go; what it does not tell of its size is taken from the limit."""
+
+    def __init__(self, content, told=True):
+        self.content, self.go = content, asyncio.Event()
+        self.headers = {"content-length": str(len(content))} if told else {}
+
+    async def stream(self):
+        await self.go.wait()
+        yield self.content
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_arrives_has_its_room(settings, told):
+    shelf = Shelf(replace(settings, stored_bytes=100))
+
+    async def arrive():
+        first = Upload(bytes(60), told)
+        arriving = asyncio.create_task(shelf.receive(first, 60))
+        await asyncio.sleep(0.01)
+        with pytest.raises(RefusedError, match="no room is left"):
+            await shelf.receive(Upload(bytes(50)), 60)
+        first.go.set()
+        (await arriving).unlink()
+        shelf.check_room(100)
+
+    asyncio.run(arrive())
+
+
+def test_all_that_the_server_writes_takes_room(settings):
+    shelf = Shelf(replace(settings, stored_bytes=100))
+    (settings.folder / "onnx").mkdir()
+    (settings.folder / "onnx" / "network.onnx").write_bytes(bytes(101))
+    with pytest.raises(RefusedError, match="no room is left"):
+        shelf.check_room()
+
+
 def test_other_errors_of_the_disk_tell_no_path():
     assert "/secret" not in of_disk(PermissionError(13, "Permission denied", "/secret")).sentence

@@ -54,6 +54,8 @@ class Crew:
         self._rising: dict[Any, Any] = {}  # workers that load, likewise
         self._free: deque[Any] = deque()  # workers, once for each task that they may have more
         self._lives: Counter[Any] = Counter()  # of each worker: how often it has died
+        self._stillborn: Counter[Any] = Counter()  # likewise: how often in a row while it loaded
+        self._lost = ""  # why the last worker was given up that was
         self._tell = time.monotonic() + TELL
 
     def begin(self, count: int) -> None:
@@ -93,9 +95,12 @@ class Crew:
             Tasks that are done, each with what the worker answers, or None: it has died.
 
         Raises:
+            RuntimeError: if there is no worker any more.
             Exception: what a worker says that cannot begin or do a task.
         """
         awaited = [*self._sent, *self._rising]
+        if self._lost and not (awaited or self._free):
+            raise RuntimeError(self._lost)
         answers: Sequence[Any] = self.ray.wait(awaited, num_returns=1, timeout=1.0)[0] if awaited else ()
         done = []
         for answer in answers:
@@ -128,12 +133,17 @@ class Crew:
         try:
             backends, notes = self._get(answer)
         except self.ray.exceptions.ActorDiedError as error:  # for good
-            if not (self._rising or self._free or self._sent):
-                raise RuntimeError(f"no worker can start: {one_line(error)}") from error
+            self._lost = f"no worker can start: {one_line(error)}"
             return
         except self.ray.exceptions.RayActorError:
-            self._raise(worker)
+            self._stillborn[worker] += 1
+            if self._stillborn[worker] < LIVES:
+                self._raise(worker)
+            else:
+                self.ray.kill(worker)
+                self._lost = f"no worker can load what it needs: one died {LIVES} times, for lack of memory perhaps"
             return
+        del self._stillborn[worker]
         self.backends[tuple(backends)] = None
         self.notes |= dict.fromkeys(notes)
         self._free.extend([worker] * self.ahead)

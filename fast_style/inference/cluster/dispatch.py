@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fast_style.files import Place
+from fast_style.files import Place, absolute
 from fast_style.inference.cluster.crew import LIVES, Crew
 from fast_style.inference.cluster.joining import Cluster, import_ray
 from fast_style.inference.cluster.worker import Craft, Worker
+from fast_style.inference.jobs import Job
+from fast_style.inference.shards import Shard
 
 Told = Callable[[Sequence[Any], Any], None]
 
@@ -46,7 +48,8 @@ def spread(
     else to do, is given up.
 
     Args:
-        jobs: what to do; all are done.
+        jobs: what to do; all are done. Paths of `Job` and `Shard` are made absolute, since workers may be in other
+            folders.
         craft: how, see `Craft`.
         cluster: see `joined`.
         witness: a file or a folder that every worker must see; None: there is none.
@@ -62,9 +65,15 @@ def spread(
         ConnectionError: if an address does not answer any more.
         ValueError, RuntimeError, OSError: what workers say that cannot begin.
     """
-    crew = Crew(import_ray(), cluster, Worker, (craft, cluster.cores, witness), craft.ahead)
+    crew = Crew(import_ray(), cluster, Worker, (craft, cluster.cores, absolute(witness)), craft.ahead)
     driver = _Driver(crew, craft, told or (lambda jobs, answer: None))
-    return driver.run(jobs, progress or (lambda done, total: None), stop or (lambda: False))
+    return driver.run([_settled(job) for job in jobs], progress or (lambda done, total: None), stop or (lambda: False))
+
+
+def _settled(job: Any) -> Any:
+    if isinstance(job, Job | Shard):
+        return replace(job, source=absolute(job.source), target=absolute(job.target))
+    return job
 
 
 @dataclass(frozen=True)

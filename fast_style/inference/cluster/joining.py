@@ -47,7 +47,7 @@ def joined(address: str | None, workers: int | None, device: Literal["auto", "cp
 
     Raises:
         ValueError: if Ray is not installed, there are to be less than one worker or more than GPUs that are demanded.
-        ConnectionError: if there is no cluster at the address.
+        ConnectionError: if there is no cluster at the address, or none of its machines has a CPU.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
@@ -132,8 +132,10 @@ def _probe(address: str) -> None:
 
 
 def _shared_out(ray: Any, workers: int | None, device: str) -> Cluster:
-    """Share out a cluster's cores and GPUs."""
+    """Share out a cluster's cores and GPUs; ConnectionError if there are none yet."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if not machines:
+        raise ConnectionError("no machine of the Ray cluster has a CPU for workers yet: add one, or try again later")
     cores = int(sum(machine["CPU"] for machine in machines))
     gpus = int(sum(machine.get("GPU", 0) for machine in machines)) if device != "cpu" else 0
     if device == "cuda" and (workers or 1) > gpus:

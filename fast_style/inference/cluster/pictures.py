@@ -78,7 +78,7 @@ class Pictures:
 
     def given_up(self, job: Job, reason: str) -> tuple[Tally, bool]:
         """Count a job as failed."""
-        return Tally(failures=[f"cannot stylize {job.source}: {reason}"]), False
+        return Tally(failures=[f"cannot stylize {job.source}: {reason}"], failed=[job.target]), False
 
 
 def run(

@@ -41,7 +41,7 @@ class Shards:
 
     def given_up(self, job: Shard, reason: str) -> tuple[Tally, bool]:
         """Count a shard as failed."""
-        return Tally(failures=[f"cannot stylize shard {job.source}: {reason}"]), False
+        return Tally(failures=[f"cannot stylize shard {job.source}: {reason}"], failed=[job.target]), False
 
 
 def run_shards(

@@ -21,10 +21,12 @@ class Shard:
     Attributes:
         source: where it is.
         target: a `.tar` file, or the folder of its pictures.
+        anew: whether all its pictures are made, whatever is there.
     """
 
     source: Place
     target: Place | RemoteFolder
+    anew: bool = False
 
     @property
     def name(self) -> str:

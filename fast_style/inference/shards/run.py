@@ -42,11 +42,13 @@ def stylize_shard(
         stop: see `pipeline.run`; of a tar that is not whole by then, nothing is written.
 
     Returns:
-        What has become of the pictures; a shard that cannot be read, in whole or in part, is a failure more.
+        What has become of the pictures; a shard that cannot be read, in whole or in part, is a failure more. The output
+        that failed is that of the shard, unless it is a tar that was written without what failed.
 
     Raises:
         ConnectionError: if an address does not answer any more.
     """
+    settings = replace(settings, overwrite=settings.overwrite or shard.anew)
     pipeline = partial(run, stylize=stylize, settings=settings, progress=progress, stop=stop)
     try:
         with _opened(shard.source) as source:
@@ -54,11 +56,13 @@ def stylize_shard(
     except ConnectionError:
         raise
     except (ValueError, OSError) as error:
-        return Tally(failures=[one_line(error)])
+        return Tally(failures=[one_line(error)], failed=[shard.target])
     if source.damage and not tally.stopped:
         tally.failures.append(f"cannot read the end of shard {source}: {source.damage}")
     if source.listing.left_out:
         tally.notes.append(f"{source}: {source.listing}")
+    is_written = shard.is_tar and tally.stylized  # without what failed
+    tally.failed = [shard.target] if tally.failures and not is_written else []
     return tally
 
 

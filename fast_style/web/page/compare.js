@@ -64,6 +64,7 @@ export class Compare {
 
   clear() {
     this.after.hidden = true;
+    URL.revokeObjectURL(this.after.src);
     this.after.removeAttribute("src");
   }
 

@@ -7,6 +7,12 @@ import { styleLabel, t } from "./text.js";
 const by = (id) => document.getElementById(id);
 const SMOOTH = 0.7; // of the picture before, where flicker is to be avoided
 
+// Show frames in the place of those of before.
+function show(frames) {
+  for (const frame of by("frames").children) URL.revokeObjectURL(frame.src);
+  by("frames").replaceChildren(...frames);
+}
+
 export class Film {
   constructor(info, jobs, styles) {
     this.info = info;
@@ -69,7 +75,7 @@ export class Film {
     by("film-start").value = 0;
     by("film-end").value = this.film.seconds ? this.film.seconds.toFixed(1) : "";
     by("film-start").max = by("film-end").max = Math.ceil(10 * this.film.seconds) / 10 || ""; // as it is shown
-    by("frames").replaceChildren();
+    show([]);
     by("cut").hidden = false;
     this.tell();
     this.frames().catch(tell);
@@ -77,29 +83,37 @@ export class Film {
 
   range() {
     const end = Number(by("film-end").value);
-    return { start: Number(by("film-start").value), end: end && end < this.film.seconds - 0.05 ? end : null };
+    const { seconds } = this.film; // 0: unknown
+    return { start: Number(by("film-start").value), end: end && (!seconds || end < seconds - 0.05) ? end : null };
   }
 
   look() {
     return this.fields.wish(by("film-style").value, this.film);
   }
 
-  // Three frames of the range, each in the style; those of before are given up.
+  // Three frames of the range, which are taken once, each in the style; what is made of those of before is given up.
   async frames() {
     hush();
     this.round?.abort();
     const { signal } = (this.round = new AbortController());
     try {
-      const { images } = await (await post(`api/films/${this.film.id}/frames`, this.range(), { signal })).json();
-      const shown = images.map((image) => Object.assign(new Image(), { src: small(image.id), alt: image.name }));
-      by("frames").replaceChildren(...shown);
-      for (const [number, image] of images.entries()) {
+      const range = JSON.stringify([this.film.id, this.range()]);
+      if (range !== this.taken) {
+        this.images = (await (await post(`api/films/${this.film.id}/frames`, this.range(), { signal })).json()).images;
+        this.taken = range;
+        show(this.images.map((image) => Object.assign(new Image(), { src: small(image.id), alt: image.name })));
+      }
+      for (const [number, image] of this.images.entries()) {
         const asked = { image: image.id, ...this.look(), preview: true };
         const blob = await (await post("api/stylize", asked, { signal })).blob();
-        shown[number].src = URL.createObjectURL(blob);
+        const shown = by("frames").children[number];
+        URL.revokeObjectURL(shown.src);
+        shown.src = URL.createObjectURL(blob);
       }
     } catch (error) {
-      if (error.name !== "AbortError") throw error;
+      if (error.name === "AbortError") return;
+      this.taken = null; // perhaps they are there no longer
+      throw error;
     }
   }
 

@@ -89,7 +89,10 @@ export class Jobs {
     card.drawn = told;
     this.cards.set(job.id, card);
     card.title.textContent = job.name;
-    card.state.textContent = state(job);
+    const [now, more] = state(job);
+    if (card.state.textContent !== now) card.state.textContent = now; // which is read aloud
+    card.more.textContent = more;
+    card.bar.setAttribute("aria-label", t("progress"));
     card.bar.hidden = !["running", "stopping"].includes(job.state);
     if (job.progress == null) card.bar.removeAttribute("value");
     else card.bar.value = job.progress;
@@ -98,7 +101,7 @@ export class Jobs {
     card.image.hidden = !picture;
     card.image.alt = t(job.picture ? "progress_alt" : "painting_alt");
     const film = job.kind === "film" && settled(job) ? job.files?.[0] : null;
-    const source = film ? `api/jobs/${job.id}/files/${film}#${job.since ?? ""}` : "";
+    const source = film ? `api/jobs/${job.id}/files/${film}?${job.since}` : "";
     if (source && card.film.getAttribute("src") !== source) card.film.src = source;
     card.film.hidden = !source;
     card.chart.replaceChildren(...(job.losses ? [chart(job.losses)] : []));
@@ -110,7 +113,8 @@ export class Jobs {
   card() {
     const card = {
       title: make("h4", { tabIndex: -1 }),
-      state: make("p", { className: "quiet" }),
+      state: make("span"),
+      more: make("span"),
       bar: make("progress", { max: 1 }),
       image: make("img", { loading: "lazy" }),
       film: make("video", { controls: true, preload: "metadata", hidden: true }),
@@ -118,8 +122,8 @@ export class Jobs {
       buttons: make("p", { className: "row" }),
     };
     card.state.setAttribute("role", "status");
-    card.bar.setAttribute("aria-label", t("progress"));
-    card.element = make("article", { className: "job" }, card.title, card.image, card.film, card.state, card.bar, card.chart, card.buttons);
+    const told = make("p", { className: "quiet" }, card.state, card.more);
+    card.element = make("article", { className: "job" }, card.title, card.image, card.film, told, card.bar, card.chart, card.buttons);
     return card;
   }
 
@@ -163,12 +167,14 @@ export class Jobs {
 
 const settled = (job) => ["done", "stopped"].includes(job.state);
 
+// What has become of a job, and how far it is, which changes all the time.
 function state(job) {
-  const parts = [t(word(job), { position: job.position })];
+  const words = [t(word(job), { position: job.position })];
+  if (job.message) words.push(job.message);
+  const parts = [""];
   if (job.state === "running" && job.seconds_left != null) parts.push(t("minutes_left", { minutes: Math.max(1, Math.ceil(job.seconds_left / 60)) }));
   if (job.state !== "queued" && job.step) parts.push(t("step", { step: job.step }));
-  if (job.message) parts.push(job.message);
-  return parts.join(" · ");
+  return [words, parts].map((each) => each.join(" · "));
 }
 
 function word(job) {

@@ -90,8 +90,8 @@ export class Live {
       const [track] = stream.getVideoTracks();
       track.addEventListener("ended", () => turn === this.turn && this.lose("camera_gone"));
       by("live-mirror").checked = track.getSettings().facingMode !== "environment";
-      await this.list(track.getSettings().deviceId);
       await this.play("camera", { srcObject: stream }, stop);
+      if (turn === this.turn) await this.list(track.getSettings().deviceId);
     } catch (error) {
       if (turn === this.turn) this.lose(REASONS[error.name] ?? (error.name === "InsecureError" ? "camera_insecure" : "camera_fails"));
     }

@@ -8,7 +8,8 @@ export class Refused extends Error {
     this.sentence = sentence;
   }
 }
-const REASONS = { 0: "no_server", 401: "no_token", 429: "busy" };
+const REASONS = { 0: "no_server", 401: "no_token" };
+const SOON = 5; // seconds; who is told to wait longer is told why
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
@@ -21,14 +22,16 @@ export async function ask(path, options = {}, tries = 8) {
     if (error.name === "AbortError") throw error;
     throw new Refused(0, String(error));
   }
-  if (answer.status === 429 && tries > 0) {
-    await pause(Number(answer.headers.get("retry-after")) || 3);
+  const wait = Number(answer.headers.get("retry-after")) || 3;
+  const busy = answer.status === 429 && wait <= SOON;
+  if (busy && tries > 0) {
+    await pause(wait);
     options.signal?.throwIfAborted();
     return ask(path, options, tries - 1);
   }
   if (!answer.ok) {
     const told = await answer.json().catch(() => ({}));
-    throw new Refused(answer.status, told.error ?? `${answer.status} ${answer.statusText}`);
+    throw new Refused(answer.status, busy ? t("busy") : told.error ?? `${answer.status} ${answer.statusText}`);
   }
   return answer;
 }

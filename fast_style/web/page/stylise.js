@@ -1,5 +1,6 @@
 // The section in which photos are stylised.
 import { Compare } from "./compare.js";
+import { save } from "./device.js";
 import { dropping } from "./drop.js";
 import { Gallery } from "./gallery.js";
 import { Look } from "./look.js";
@@ -7,6 +8,7 @@ import { ask, bring, get, hush, post, small, tell } from "./server.js";
 import { t } from "./text.js";
 
 const by = (id) => document.getElementById(id);
+const MOST = 200; // pictures in an archive, as the server writes them
 
 export class Stylise {
   constructor(info) {
@@ -196,7 +198,7 @@ export class Stylise {
     const [photo, turn] = [this.current, this.turn];
     const whole = (this.whole = new AbortController());
     try {
-      const result = await this.picture(photo, whole.signal);
+      const result = await this.picture(this.look(photo), whole.signal);
       if (turn !== this.turn) return;
       this.shown = turn;
       await this.compare.paint(`api/results/${result.id}/small`);
@@ -210,8 +212,8 @@ export class Stylise {
     }
   }
 
-  async picture(photo, signal) {
-    const answer = await post("api/stylize", this.look(photo), { signal, headers: { accept: "application/json" } });
+  async picture(look, signal) {
+    const answer = await post("api/stylize", look, { signal, headers: { accept: "application/json" } });
     return answer.json();
   }
 
@@ -225,20 +227,26 @@ export class Stylise {
     by("notes").replaceChildren(...notes);
   }
 
+  // All photos in the look that is chosen by now, in as many archives as they need.
   async everything() {
     hush();
     by("all").disabled = true;
+    const looks = this.photos.map((photo) => this.look(photo));
     const made = [];
     try {
-      for (const photo of this.photos) {
-        this.say("making", { number: made.length + 1, count: this.photos.length });
-        made.push((await this.picture(photo)).id);
+      for (const look of looks) {
+        this.say("making", { number: made.length + 1, count: looks.length });
+        made.push((await this.picture(look)).id);
+      }
+      for (let first = 0; first < made.length; first += MOST) {
+        const results = made.slice(first, first + MOST).map((id) => `result=${id}`);
+        const archive = await ask(`api/zip?${results.join("&")}`);
+        save(await archive.blob(), `fast_style${first ? `_${1 + first / MOST}` : ""}.zip`);
       }
       this.say("all_made", { count: made.length });
-      const link = document.createElement("a");
-      link.href = `api/zip?${made.map((id) => `result=${id}`).join("&")}`;
-      link.download = "fast_style.zip";
-      link.click();
+    } catch (error) {
+      this.say("");
+      throw error;
     } finally {
       by("all").disabled = false;
     }

@@ -16,7 +16,7 @@ from fast_style.inference.cluster import Cluster, Pictures, Recipe, Worker, join
 from fast_style.inference.composition import Composition
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
-from fast_style.inference.pipeline import Settings
+from fast_style.inference.pipeline import Settings, Tally
 from fast_style.inference.pipeline import run as run_here
 from fast_style.inference.shards import Shard, stylize_shard
 
@@ -132,7 +132,8 @@ def test_shards_whose_worker_is_killed(workers, make_shard, witness, tmp_path):
     assert not list((tmp_path / "fuses").rglob("fuse"))
     composition = Composition([Inverts()], Control(strength=0.5), [None])
     for shard in shards:
-        assert stylize_shard(replace(shard, target=tmp_path / "here.tar"), composition, Settings(overwrite=True))
+        here = replace(shard, target=tmp_path / "here.tar")
+        assert stylize_shard(here, composition, Settings(overwrite=True)) == Tally(5)
         assert (tmp_path / "here.tar").read_bytes() == shard.target.read_bytes()
 
 

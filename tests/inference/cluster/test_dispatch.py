@@ -13,8 +13,11 @@ from fast_style.inference.cluster import Cluster, Recipe, dispatch, pictures, ru
 from fast_style.inference.control import Control
 from fast_style.inference.jobs import Job
 from fast_style.inference.pipeline import Settings, Tally
+from fast_style.inference.shards import Shard
+from fast_style.remote import RemoteFolder
 
-JOBS = [Job(Path("in", f"{number:03}.png"), Path("out", f"{number:03}.png")) for number in range(100)]
+HERE = Path.cwd()
+JOBS = [Job(HERE / "in" / f"{number:03}.png", HERE / "out" / f"{number:03}.png") for number in range(100)]
 TWO = Cluster(2, 1, 0)
 Dies = Callable[[Job, bool], bool]
 
@@ -42,11 +45,13 @@ class Ray:
         self.made: Counter[Job] = Counter()
         self.open: Counter[Any] = Counter()
         self.most = 0
+        self.given: list[Any] = []
 
     def remote(self, kind: type) -> Any:
         return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda: Actor(self)))
 
     def put(self, value: Any) -> Any:
+        self.given.append(value)
         return value
 
     def wait(self, answers: Sequence[Any], num_returns: int, timeout: float) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -55,6 +60,9 @@ class Ray:
 
     def get(self, answer: Any) -> Any:
         return answer()
+
+    def kill(self, worker: Any) -> None:
+        pass
 
 
 class Actor:
@@ -109,6 +117,19 @@ def test_all_is_done_once_and_told_in_order(do):
     assert told[-1] == (100, 100)
 
 
+def test_workers_in_other_folders_find_relative_paths(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    ray = Ray()
+    monkeypatch.setattr(dispatch, "import_ray", lambda: ray)
+    store = RemoteFolder(f"file://{tmp_path}/store")
+    jobs = [Job(Path("a.png"), Path("out/a.png")), Job(store / "b.png", store / "c.png")]
+    run(jobs, Recipe([], Control(), [], {}), Settings(), TWO, Path("out/witness"))
+    assert ray.made == Counter([Job(tmp_path / "a.png", tmp_path / "out" / "a.png"), jobs[1]])
+    assert tmp_path / "out" / "witness" in ray.given
+    shard = Shard(Path("a.tar"), Path("out"), anew=True)
+    assert dispatch._settled(shard) == Shard(tmp_path / "a.tar", tmp_path / "out", anew=True)
+
+
 def test_a_worker_has_two_parcels_at_most(do):
     ray = Ray()
     do(ray)
@@ -150,6 +171,38 @@ def test_what_a_worker_raises_is_raised(do, monkeypatch):
 
     monkeypatch.setattr(Actor, "_work", raising)
     with pytest.raises(ConnectionError, match="the store is gone"):
+        do(Ray())
+
+
+def loads_after(deaths: Callable[[int], int]) -> Callable[..., Callable[[], Any]]:
+    """Let workers die so many times while they load, by their numbers."""
+    died: Counter[Any] = Counter()
+    numbers: dict[Any, int] = {}
+
+    def ready(self: Actor, *_: Any) -> Callable[[], Any]:
+        number = numbers.setdefault(self, len(numbers))
+
+        def answer() -> Any:
+            if died[self] < deaths(number):
+                died[self] += 1
+                raise ActorError
+            return ["fake"], ["a note"]
+
+        return answer
+
+    return ready
+
+
+@pytest.mark.parametrize("deaths", [lambda number: 2, lambda number: 100 * number])
+def test_workers_that_die_while_they_load(do, monkeypatch, deaths):
+    """All are ready in the end, or one does without the other."""
+    monkeypatch.setattr(Actor, "_ready", loads_after(deaths))
+    assert do(Ray()).stylized == 100
+
+
+def test_workers_that_always_die_while_they_load(do, monkeypatch):
+    monkeypatch.setattr(Actor, "_ready", loads_after(lambda number: 100))
+    with pytest.raises(RuntimeError, match="no worker can load what it needs: one died 3 times, for lack of memory"):
         do(Ray())
 
 

@@ -51,6 +51,13 @@ def test_cores_and_gpus_are_shared_out(machines, workers, device, expected):
     assert joining._shared_out(SimpleNamespace(nodes=lambda: nodes), workers, device) == expected
 
 
+@pytest.mark.parametrize("machines", [[], [{"CPU": 0.0}, {"GPU": 1.0}]])
+def test_no_machine_has_a_cpu_yet(machines):
+    nodes = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": machine} for machine in machines])
+    with pytest.raises(ConnectionError, match="no machine of the Ray cluster has a CPU for workers"):
+        joining._shared_out(nodes, 2, "cuda")
+
+
 def test_gpus_that_are_not_there():
     nodes = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": {"CPU": 8.0, "GPU": 1.0}}])
     with pytest.raises(ValueError, match="2 workers need as many GPUs, the cluster has 1"):

@@ -65,6 +65,29 @@ def test_no_column_of_images(parquet):
     assert failure.endswith("it has image, label")
 
 
+def test_lists_of_bytes_are_no_images(parquet):
+    """Nor are structures whose bytes are named otherwise; the next column is taken."""
+    picture = encoded("PNG")
+    shard = parquet(image=[[picture]], jpg=[{"data": picture}], bytes=[picture])
+    assert stylize_shard(shard, lambda photos: photos, Settings()) == Tally(1)
+    assert json.loads(files(shard.target)["00000000.json"]) == {"image": [], "jpg": {}}
+    (failure,) = stylize_shard(parquet(image=[[picture]]), lambda photos: photos, Settings(overwrite=True)).failures
+    assert "has no column of images" in failure
+
+
+@pytest.mark.parametrize("kind", ["large_binary", "binary_view"])
+def test_other_layouts_of_bytes(parquet, kind):
+    arrow = pytest.importorskip("pyarrow")
+    shard = parquet(image=arrow.array([encoded("PNG")], getattr(arrow, kind)()))
+    assert stylize_shard(shard, lambda photos: photos, Settings()) == Tally(1)
+
+
+def test_numbers_that_are_not_finite(parquet):
+    shard = parquet(image=[encoded("PNG")], score=[float("nan")], scores=[[1.0, float("inf")]])
+    assert stylize_shard(shard, lambda photos: photos, Settings()) == Tally(1)
+    assert json.loads(files(shard.target)["00000000.json"]) == {"score": None, "scores": [1.0, None]}
+
+
 def test_a_damaged_file(parquet):
     shard = parquet(image=[encoded("PNG")])
     shard.source.write_bytes(shard.source.read_bytes()[:-9])
