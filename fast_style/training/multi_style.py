@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fast_style.checkpoint import load_network
 from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
-from fast_style.losses import PerceptualLoss
+from fast_style.losses import PerceptualLoss, features_of_each
 from fast_style.networks.style_network import StyleNetwork, TakesImages
 from fast_style.training.network_task import NetworkTask, name_of
 
@@ -33,7 +34,7 @@ class MultiStyle(NetworkTask):
 
     Args:
         network: called with styles=NAMES, makes a network with conditional norms.
-        loss: called with style=IMAGE for every style.
+        loss: called with style=IMAGE and look=LOOK, see `PerceptualLoss`, for every style.
         styles: style images (1, 3, H, W) in [0, 1] by name; or one alone.
         name: of that one.
         optimizer: see `NetworkTask`.
@@ -79,7 +80,8 @@ class MultiStyle(NetworkTask):
             made, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight, temporal_weight
         )
         self.names = list(images)
-        self.losses = nn.ModuleList(loss(style=image) for image in images.values())
+        look = lru_cache(maxsize=1)(features_of_each)  # at the reference once for all, and gone with what it saw
+        self.losses = nn.ModuleList(loss(style=image, look=look) for image in images.values())
         self.losses.to(memory_format=torch.channels_last)
         self.train_only = train_only
         self.seed = seed
