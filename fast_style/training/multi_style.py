@@ -41,7 +41,7 @@ class MultiStyle(NetworkTask):
         scheduler: see `NetworkTask`.
         train_only: `style` adds the styles to a network that is trained (`start_from`): all that is learned are scales
             and shifts of theirs, and the styles it had stay as they are, to the bit. None: everything is learned.
-        seed: decides the order of the styles.
+        seed: decides the order of the styles, and how photos move, see `NetworkTask`.
         compile: fuse the passes of the networks with `torch.compile`.
         on_nonfinite: see `NetworkTask`.
         checkpoint_activations: see `NetworkTask`.
@@ -77,14 +77,20 @@ class MultiStyle(NetworkTask):
             raise ValueError(f"train_only must be style, or null to train everything, got {train_only!r}")
         made = network(styles=list(images))
         super().__init__(
-            made, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight, temporal_weight
+            made,
+            optimizer,
+            scheduler,
+            on_nonfinite,
+            checkpoint_activations,
+            equivariance_weight,
+            temporal_weight,
+            seed,
         )
         self.names = list(images)
         look = lru_cache(maxsize=1)(features_of_each)  # at the reference once for all, and gone with what it saw
         self.losses = nn.ModuleList(loss(style=image, look=look) for image in images.values())
         self.losses.to(memory_format=torch.channels_last)
         self.train_only = train_only
-        self.seed = seed
         self._kept: dict[str, Tensor] = {}  # scales and shifts of the styles that the network had, by parameter
         self._passes: Callable[[Tensor, Tensor, int], Features]
         self._passes = Compiled(self._both_passes, log.warning) if compile else self._both_passes

@@ -16,12 +16,15 @@ from torch.utils.checkpoint import checkpoint
 
 from fast_style.assets import BASES
 from fast_style.checkpoint import load_network, save_network
+from fast_style.data.photos import generator
 from fast_style.losses import Frames, equivariance_loss, following, shifted, temporal_loss
 from fast_style.losses.equivariance import REACH
 from fast_style.networks import VGG
 from fast_style.training.task import PATIENCE, Task
 
 log = logging.getLogger(__name__)
+
+DRAW = 8  # lest motion is drawn like anything else of a sample
 
 
 class Shift(NamedTuple):
@@ -49,6 +52,7 @@ class NetworkTask(Task):
         temporal_weight: weight of `temporal_loss` between the pictures of half of the photos and those of frames that
             could follow them in a film (see `losses.following`), which takes the place of `equivariance_loss`; 0 leaves
             it out.
+        seed: with a sample's number decides how photos move.
 
     Attributes:
         kept: beginnings of the names of what checkpoints keep of the task's parameters and buffers.
@@ -69,6 +73,7 @@ class NetworkTask(Task):
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
         temporal_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
         super().__init__(on_nonfinite)
         if checkpoint_activations and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
@@ -77,6 +82,7 @@ class NetworkTask(Task):
         for name, weight in self.motion_weights.items():
             if not weight >= 0:
                 raise ValueError(f"{name.replace('loss', 'weight')} must not be negative, got {weight}")
+        self.seed = seed
         self.again = checkpoint_activations
         self.network = network
         self.layout = torch.contiguous_format
@@ -245,23 +251,24 @@ class NetworkTask(Task):
     def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Motion]:
         """Move the first photos of a batch: half of them as a film does, or a quarter by whole pixels, by the weights.
 
-        How they move depends on the number of the batch's first sample alone; where the batch has frames that follow
-        (`ClipPairs`), on these.
+        How they move depends on (seed, number of the batch's first sample) alone, so that a resumed run and one on
+        several devices move them alike; where the batch has frames that follow (`ClipPairs`), on these.
 
         Returns:
             The moved photos (M, 3, H, W), M = 0 if neither is weighed, and how they moved.
         """
         photos = batch["image"]
         count, first = len(photos), int(batch["index"][0]) if "index" in batch else 0
+        draws = generator(self.seed, first, DRAW)
         if self.motion_weights["temporal_loss"] and "after" in batch:
             frames = Frames(batch["after"], batch["flow"], batch["seen"], torch.zeros_like(batch["seen"]))
             return frames.photos, frames
         if self.motion_weights["temporal_loss"]:
-            frames = following(photos[: (count + 1) // 2], torch.Generator().manual_seed(first))
+            frames = following(photos[: (count + 1) // 2], draws)
             return frames.photos, frames
         if not self.motion_weights["equivariance_loss"] or min(photos.shape[-2:]) <= REACH:
             return photos[:0], Shift(0, 0)
-        choice = int(torch.randint((2 * REACH + 1) ** 2 - 1, (), generator=torch.Generator().manual_seed(first)))
+        choice = int(torch.randint((2 * REACH + 1) ** 2 - 1, (), generator=draws))
         choice += choice >= ((2 * REACH + 1) ** 2) // 2  # the middle one is no shift
         shift = Shift(choice // (2 * REACH + 1) - REACH, choice % (2 * REACH + 1) - REACH)
         return shifted(photos[: max(1, count // 4)], *shift), shift

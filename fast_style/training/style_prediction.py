@@ -71,6 +71,7 @@ class StylePrediction(NetworkTask):
         on_nonfinite: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
         temporal_weight: see `NetworkTask`.
+        seed: see `NetworkTask`.
 
     Raises:
         ValueError: if there is no style to show, the network is another, or a weight is negative.
@@ -93,6 +94,7 @@ class StylePrediction(NetworkTask):
         on_nonfinite: str = "stop",
         equivariance_weight: float = 0.0,
         temporal_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
         if isinstance(styles, Tensor) or not styles:
             raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
@@ -101,7 +103,7 @@ class StylePrediction(NetworkTask):
         for name, weight in (("code_weight", code_weight), ("identity_weight", identity_weight)):
             if not weight >= 0:
                 raise ValueError(f"{name} must not be negative, got {weight}")
-        super().__init__(network, optimizer, scheduler, on_nonfinite, False, equivariance_weight, temporal_weight)
+        super().__init__(network, optimizer, scheduler, on_nonfinite, False, equivariance_weight, temporal_weight, seed)
         self.loss = loss.to(memory_format=torch.channels_last)
         channels = [mean.shape[1] for _, mean in loss.look_at(torch.zeros(1, 3, 32, 32)).values()]
         self.teacher = Teacher(channels, network.arguments["code"]) if code_weight else None
