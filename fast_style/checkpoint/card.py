@@ -9,9 +9,9 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import save
 
-from fast_style.checkpoint.content import PREFIX, build, read
+from fast_style.checkpoint.content import build, read
 from fast_style.checkpoint.hub import PIN
-from fast_style.networks import TakesImages
+from fast_style.networks import PREFIX, TakesImages
 
 MARK = "heldout/weighted/"
 

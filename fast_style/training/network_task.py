@@ -19,7 +19,7 @@ from fast_style.checkpoint import load_network, save_network
 from fast_style.data.photos import generator
 from fast_style.losses import Frames, equivariance_loss, following, shifted, temporal_loss
 from fast_style.losses.equivariance import REACH
-from fast_style.networks import VGG
+from fast_style.networks import PREFIX, VGG
 from fast_style.training.task import PATIENCE, Task
 
 log = logging.getLogger(__name__)
@@ -283,7 +283,7 @@ class NetworkTask(Task):
         return {"equivariance_loss": equivariance_loss(pictures, moved, *motion)}
 
     def _describe_network(self) -> dict[str, Any]:
-        return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
+        return {"target": f"{PREFIX}{type(self.network).__name__}", "arguments": self.network.arguments}
 
 
 def fits_half(network: nn.Module) -> bool:
