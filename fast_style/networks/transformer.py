@@ -19,6 +19,7 @@ from fast_style.layers import (
     norm_layer,
 )
 from fast_style.networks.chain import ChainNetwork
+from fast_style.networks.size import check_number
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
 OUTPUTS = ("linear", "tanh", "sigmoid")
@@ -68,10 +69,8 @@ class TransformerNetwork(ChainNetwork):
         padding: Literal["reflect", "zeros"] = "reflect",
     ) -> None:
         super().__init__()
-        if not 1 <= width <= 512:
-            raise ValueError(f"width must be 1 to 512 channels, got {width}")
-        if not 0 <= blocks <= 64:
-            raise ValueError(f"blocks must be 0 to 64, got {blocks}")
+        check_number("width", width, 1, 512, "channels")
+        check_number("blocks", blocks, 0, 64)
         if upsampling not in UPSAMPLINGS:
             raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLINGS)}, got {upsampling!r}")
         if output not in OUTPUTS:
