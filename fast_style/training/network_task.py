@@ -238,7 +238,7 @@ class NetworkTask(Task):
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
-        save_network(path, self.network, metadata, torch.float16 if self.fits_half() else torch.float32)
+        write_network(path, self.network, metadata, self.fits_half())
 
     def fits_half(self) -> bool:
         """Tell whether no weight or buffer is beyond the range of half precision."""
@@ -292,9 +292,17 @@ def fits_half(network: nn.Module) -> bool:
     return max(each.abs().max().item() for each in values) <= torch.finfo(torch.float16).max
 
 
-def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, Any]) -> None:
-    """Write a network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
-    save_network(path, network, metadata, torch.float16 if fits_half(network) else torch.float32)
+def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, Any], half: bool | None = None) -> None:
+    """Write a network as a `.safetensors` file.
+
+    Args:
+        path: the file.
+        network: the network, one that `save_network` takes.
+        metadata: see `save_network`.
+        half: whether in half precision. None: unless a weight is beyond its range, see `fits_half`.
+    """
+    half = fits_half(network) if half is None else half
+    save_network(path, network, metadata, torch.float16 if half else torch.float32)
 
 
 def layout(device: torch.device, precision: str) -> torch.memory_format:
