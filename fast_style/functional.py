@@ -55,14 +55,20 @@ class _Gram(torch.autograd.Function):
 
 
 def channel_statistics(features: Tensor, eps: float = 1e-8) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel over its positions.
+    """Mean and standard deviation of each channel over its positions, of each image for itself.
+
+    μ = Σ F / (H·W) and σ = √(Σ (F − μ)² / (H·W) + ε), with sums over the H·W positions of a channel. Computed in
+    float32 whatever the type of the features.
 
     Args:
-        features: feature maps of shape (N, C, H, W).
-        eps: added to the variance, so that the gradient of its root stays finite where a channel is constant.
+        features: feature maps F of shape (N, C, H, W).
+        eps: ε, added to the variance, so that the gradient of its root stays finite where a channel is constant.
 
     Returns:
-        Two float32 tensors of shape (N, C).
+        μ and σ, two float32 tensors of shape (N, C).
+
+    Source: Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", eq. 5
+    and 6 (https://arxiv.org/abs/1703.06868).
     """
     centre, _, mean, variance = _moments(features)
     return (centre + mean).flatten(1), (variance + eps).sqrt().flatten(1)

@@ -95,11 +95,11 @@ class AdaIN(ChainNetwork):
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
-        """Beginnings of the names of parameters that files leave out: an encoder that can be found by its name."""
+        """Tell which weights are stored outside the file: those of an encoder that can be found by its name."""
         return () if self.arguments["encoder"] in IN_FILES else ("encoder.",)
 
     def find(self) -> None:
-        """Read the weights of an encoder that files leave out.
+        """Read the weights of an encoder that is stored outside the file.
 
         Raises:
             FileNotFoundError: if they come with a package that is not installed.

@@ -24,7 +24,7 @@ class SlimNetwork(ChainNetwork):
         norm: `instance`, for several styles in one network `conditional`, or for comparison another of
             `layers.norm_layer`.
         styles: their names, see `StyleNetwork`.
-        antialias: blur before the convolution that goes down and after each that goes up (see `layers.Blur`), so that
+        antialias: blur before the convolution that goes down and after each that goes up (see `BlurredConv`), so that
             pictures have no grid of four pixels and move with the photo.
 
     Raises:

@@ -46,7 +46,7 @@ class TransformerNetwork(ChainNetwork):
             `sigmoid`, 1/(1 + e⁻ˣ) = 0.5 + 0.5·tanh(x/2), CycleGAN's tanh in [0, 1]-space. Where tanh saturates a huge
             activation costs nothing, and networks grow pure black blobs (seen with starry_night after 1500 steps); a
             linear output keeps them in check.
-        antialias: blur before each convolution that goes down and after each that goes up (see `layers.Blur`), so that
+        antialias: blur before each convolution that goes down and after each that goes up (see `BlurredConv`), so that
             pictures have no grid of four pixels and move with the photo. Needs `upsampling="nearest"` and
             `padding="reflect"`.
         padding: of the two strided convolutions, `reflect`, or `zeros` as in CycleGAN.
