@@ -1,14 +1,12 @@
 """The watch over losses and gradients, where gradients are scaled for half precision."""
 
 from functools import partial
-from itertools import islice
 
 import pytest
 import torch
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
-from fast_style.data import SampleIndices
 from fast_style.losses import equivariance_loss, shifted, temporal_loss
 from fast_style.networks import TransformerNetwork
 from fast_style.training import FeedForward, NonFiniteLossError, Trainer, hold_linear, warmup_constant
@@ -114,35 +112,6 @@ def test_the_temporal_loss_is_that_of_two_passes(task):
     assert "train/equivariance_loss" not in found
     plain = task.loss.summary(task.loss(task(photos), photos))["total_loss"].item()
     assert found["total"] == pytest.approx(plain + 30 * expected, rel=1e-4)
-
-
-def test_every_shift_has_its_turn(task):
-    photos = torch.rand(1, 3, 64, 64)
-    shifts = [task.moved({"image": photos, "index": torch.tensor([index])})[1] for index in range(400)]
-    assert len(set(shifts)) == 48
-    assert (0, 0) not in shifts
-    assert shifts[:10] == [task.moved({"image": photos, "index": torch.tensor([i])})[1] for i in range(10)]
-
-
-@pytest.mark.parametrize("weights", [{"equivariance_loss": 1.0}, {"temporal_loss": 1.0}], ids=lambda w: next(iter(w)))
-def test_motion_depends_on_the_seed_and_the_first_sample_alone(task, weights):
-    task.motion_weights = {"equivariance_loss": 0.0, "temporal_loss": 0.0} | weights
-    photos = torch.rand(96, 3, 48, 48)
-
-    def moved(seed, start=0, devices=1):
-        """Move the photos of some batches, as one device sees them or several; by their first sample."""
-        task.seed = seed
-        ranks = [SampleIndices(lambda: start, 2, rank, devices) for rank in range(devices)]
-        taken = (numbers for rank in ranks for numbers in islice(rank, 40 // devices))
-        return {n[0]: task.moved({"image": photos[n], "index": torch.tensor(n)})[0] for n in taken}
-
-    whole = moved(seed=3)
-    for again in (moved(3), moved(3, devices=2), moved(3, start=16)):
-        shared = whole.keys() & again.keys()
-        assert len(shared) >= 32
-        assert all(torch.equal(again[first], whole[first]) for first in shared)
-    other = moved(seed=4)
-    assert sum(torch.equal(other[first], whole[first]) for first in whole) < 8
 
 
 def test_arguments_that_came_after_a_checkpoint_are_what_they_were_without(task):
