@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from fast_style.functional import adaptive_instance_norm, channel_statistics
 from fast_style.layers import ConditionalInstanceNorm, ConvLayer, InstanceNorm, Layer, UpsampleConv, apply
 from fast_style.networks.chain import ChainNetwork
-from fast_style.networks.vgg import VGG, named_weights
+from fast_style.networks.vgg import VGG
+from fast_style.networks.vgg_weights import named_weights
 
 NORMS = ("adaptive", "conditional", "instance")
 OWN = "own"  # an encoder from a file
