@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fast_style.data.clips import ClipPair, ClipPairs
 from fast_style.data.coco import download_coco
+from fast_style.data.mixtures import parse_styles, weighed
 from fast_style.data.paintings import StyleCrops, recolor
 from fast_style.data.pairs import PairSource
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
@@ -17,9 +18,7 @@ from fast_style.data.style import (
     is_style,
     load_gallery,
     load_style,
-    parse_styles,
     shipped_styles,
-    weighed,
 )
 
 if TYPE_CHECKING:
