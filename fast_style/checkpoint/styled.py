@@ -11,7 +11,7 @@ from fast_style.checkpoint.source import find_network
 from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
 
 # Pixels on the short side of style images as they are read, for an `AdaIN` as in its training; an `AnyStyleNetwork`, as
-# the one that ships, looks at them at 384 pixels, see `any_style.as_seen`.
+# the one that ships, looks at them at 384 pixels, see `style_encoder.as_seen`.
 STYLE_SIZE = 512
 
 

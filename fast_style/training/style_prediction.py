@@ -16,7 +16,7 @@ from fast_style.compiled import Compiled
 from fast_style.losses import AnyPaintingLoss, summarize
 from fast_style.losses.any_painting import Painted
 from fast_style.networks import AnyStyleNetwork
-from fast_style.networks.any_style import MOMENTUM, as_seen, code_of
+from fast_style.networks.style_encoder import MOMENTUM, as_seen, code_of
 from fast_style.training.any_painting import AnyPainting
 from fast_style.training.network_task import describe, name_of
 
