@@ -1,6 +1,7 @@
 """The floors of the house: a file imports only from lower floors, and each library has its place."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
     {"remote"},
     {"archives", "assets", "files", "errors", "processor", "version"},
-    {"terminal"},
-    {"compiled"},
+    {"terminal", "compiled"},
     {"functional"},
     {"layers"},
     {"images"},
@@ -64,6 +64,12 @@ def imports(path: Path) -> Iterator[str]:
 
 def test_there_is_something_to_check():
     assert len(MODULES) > 10
+
+
+def test_the_guide_shows_the_floors():
+    text = (PACKAGE.parent / "docs" / "develop.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \|", text.partition("| room |")[2], re.MULTILINE)
+    assert [{name.removesuffix(".py").rstrip("/") for name in re.findall(r"`([^`]+)`", row)} for row in rows] == FLOORS
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
