@@ -55,14 +55,20 @@ class _Gram(torch.autograd.Function):
 
 
 def channel_statistics(features: Tensor, eps: float = 1e-8) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel over its positions.
+    """Mean and standard deviation of each channel over its positions, of each image for itself.
+
+    μ = Σ F / (H·W) and σ = √(Σ (F − μ)² / (H·W) + ε), with sums over the H·W positions of a channel. Computed in
+    float32 whatever the type of the features.
 
     Args:
-        features: feature maps of shape (N, C, H, W).
-        eps: added to the variance, so that the gradient of its root stays finite where a channel is constant.
+        features: feature maps F of shape (N, C, H, W).
+        eps: ε, added to the variance, so that the gradient of its root stays finite where a channel is constant.
 
     Returns:
-        Two float32 tensors of shape (N, C).
+        μ and σ, two float32 tensors of shape (N, C).
+
+    Source: Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", eq. 5
+    and 6 (https://arxiv.org/abs/1703.06868).
     """
     centre, _, mean, variance = _moments(features)
     return (centre + mean).flatten(1), (variance + eps).sqrt().flatten(1)
@@ -109,12 +115,25 @@ def total_variation(images: Tensor, circular: bool = False) -> Tensor:
     return total
 
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+LUMA = (0.299, 0.587, 0.114)  # of R, G and B, ITU-R BT.601
 
 
 def luma(images: Tensor) -> Tensor:
-    """Compute how light RGB is, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601): (N, 3, H, W) → (N, 1, H, W)."""
-    return F.conv2d(images, images.new_tensor(LUMA).view(1, 3, 1, 1))
+    """Weigh the colours by how light they look: Y = 0.299 R + 0.587 G + 0.114 B.
+
+    In float32 whatever the precision around it: the light of two frames is subtracted, and what they differ by is less
+    than bfloat16 can tell apart. Autocast leaves products and sums as they are, unlike a convolution.
+
+    Args:
+        images: RGB of shape (N, 3, H, W), of any floating type and range, such as [0, 1].
+
+    Returns:
+        Float32 of shape (N, 1, H, W), in the range of the images, since the weights add up to 1.
+
+    Source: the luma of ITU-R Recommendation BT.601, section 2.5.1.
+    """
+    red, green, blue = images.float().split(1, dim=1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.functional import channel_statistics, gram_matrix, instance_norm, total_variation
+from fast_style.functional import channel_statistics, gram_matrix, instance_norm, luma, total_variation
 from fast_style.layers.kernels import padded, thin_conv, upsampled_conv
 
 
@@ -66,6 +66,17 @@ def test_total_variation_of_a_line_or_pixel_is_finite(size):
     images = torch.rand(1, 3, *size)
     expected = 0.0 if size == (1, 1) else images.flatten(2).diff(dim=2).square().mean().item()
     assert total_variation(images).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_luma_is_the_weighted_sum_in_float32_whatever_is_around_it(dtype):
+    images = torch.rand(2, 3, 5, 7).to(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        light = luma(images)
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
+    expected = torch.einsum("c,nchw->nhw", weights, images.double())[:, None]
+    assert light.dtype == torch.float32
+    torch.testing.assert_close(light.double(), expected, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import fast_style
+import fast_style.data
 
 HEAVY = ("lightning", "hydra", "omegaconf", "fsspec", "tensorboard", "torchvision", "rich", "matplotlib")
 
@@ -20,6 +21,20 @@ def test_the_stylizer_brings_no_training():
     assert not (imported("from fast_style import Stylizer") - alone) & set(HEAVY)
 
 
+def test_a_style_image_brings_no_training():
+    code = """
+from fast_style import Stylizer, assets
+Stylizer.from_checkpoint("any", device="cpu", style={str(assets.STYLES / "mosaic.jpg"): 1.0})
+"""
+    assert not imported(code) & {"lightning", "hydra", "omegaconf", "fsspec", "tensorboard"}
+
+
+def test_the_stylizing_commands_and_films_bring_no_lightning():
+    commands = "import fast_style.cli.stylize, fast_style.cli.film, fast_style.inference.moving"
+    assert "lightning" not in imported(commands)
+    assert "lightning" in imported("from fast_style.data import PhotoDataModule")
+
+
 def test_the_package_brings_not_even_torch():
     assert "torch" not in imported("import fast_style, fast_style.assets")
 
@@ -27,6 +42,8 @@ def test_the_package_brings_not_even_torch():
 def test_other_names_are_refused():
     with pytest.raises(AttributeError, match="module 'fast_style' has no attribute 'Styliser'"):
         _ = fast_style.Styliser
+    with pytest.raises(AttributeError, match=r"module 'fast_style\.data' has no attribute 'Photos'"):
+        _ = fast_style.data.Photos
 
 
 def test_pictures_need_no_film_libraries():

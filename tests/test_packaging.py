@@ -1,10 +1,25 @@
 """The wheel works away from the checkout."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import EntryPoint
+
+
+def test_lightning_is_of_the_minor_version_whose_private_names_are_used(root):
+    private = [
+        path
+        for path in (root / "fast_style").rglob("*.py")
+        if re.search(r"^from lightning\S* import .*\b_[A-Z]", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    dependencies = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    (limits,) = (each.removeprefix("lightning") for each in dependencies if each.startswith("lightning"))
+    lowest, highest = (tuple(map(int, limit.split("."))) for limit in re.findall(r"[\d.]+", limits))
+    assert private
+    assert highest == (lowest[0], lowest[1] + 1)
 
 
 def test_wheel_brings_configs_and_commands(root, tmp_path):

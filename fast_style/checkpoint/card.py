@@ -12,9 +12,9 @@ from urllib.parse import quote
 from safetensors import safe_open
 from safetensors.torch import save
 
-from fast_style.checkpoint.content import PREFIX, build, read
+from fast_style.checkpoint.content import build, read
 from fast_style.checkpoint.hub import PIN
-from fast_style.networks import TakesImages
+from fast_style.networks import PREFIX, TakesImages
 
 MARK = "heldout/weighted/"
 HERE = re.compile(r"^(\S+::)?(file|local):/\S", re.IGNORECASE)  # how an address of a file of this machine begins

@@ -9,10 +9,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from fast_style.checkpoint.torch_file import read_torch_file
-from fast_style.networks import LOADABLE, Generator
+from fast_style.networks import LOADABLE, PREFIX, Generator
 
 FORMAT = "fast_style/1"
-PREFIX = "fast_style.networks."
 
 
 def read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:

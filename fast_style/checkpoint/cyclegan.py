@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fast_style.networks import Generator
+from fast_style.networks import PREFIX, Generator
 
 CYCLEGAN = "junyanz/pytorch-CycleGAN-and-pix2pix"
-PREFIX = "fast_style.networks."
 STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 LAST = ("conv4", "up.0.0")  # convolutions that no norm follows
 

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fast_style.checkpoint.content import FORMAT, PREFIX, build, read
+from fast_style.checkpoint.content import FORMAT, build, read
 from fast_style.checkpoint.cyclegan import CYCLEGAN, complete, fold
 from fast_style.checkpoint.source import find_network
 from fast_style.checkpoint.torch_file import EXAMPLES
 from fast_style.files import replacing
 from fast_style.layers import StyleMap
-from fast_style.networks import LOADABLE, Generator
+from fast_style.networks import LOADABLE, PREFIX, Generator
 from fast_style.version import __version__
 
 

@@ -10,7 +10,9 @@ from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.source import find_network
 from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
 
-STYLE_SIZE = 512  # pixels on the short side of the style image for a network that takes any, as in its training
+# Pixels on the short side of style images as they are read, for an `AdaIN` as in its training; an `AnyStyleNetwork`, as
+# the one that ships, looks at them at 384 pixels, see `style_encoder.as_seen`.
+STYLE_SIZE = 512
 
 
 def load_styled(

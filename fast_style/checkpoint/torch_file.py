@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from fast_style.checkpoint.cyclegan import CYCLEGAN, from_cyclegan, is_cyclegan
+from fast_style.networks import PREFIX
 
 LIGHTNING = "lightning"
 EXAMPLES = "pytorch/examples"
@@ -107,4 +108,4 @@ def _from_examples(loaded: dict[str, Any]) -> tuple[dict[str, Any], dict[str, An
     shape = getattr(state["conv1.weight"], "shape", ())
     blocks = len({name.split(".")[1] for name in state if name.startswith("residuals.")})
     arguments = {"width": shape[0] if shape else 0, "blocks": blocks, "output": "linear"}
-    return {"format": EXAMPLES, "network": "fast_style.networks.TransformerNetwork", "arguments": arguments}, state
+    return {"format": EXAMPLES, "network": f"{PREFIX}TransformerNetwork", "arguments": arguments}, state

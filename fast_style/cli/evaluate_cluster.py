@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fast_style.checkpoint import load_styled
 from fast_style.cli.cluster import check_engine, check_networks
 from fast_style.cli.evaluate_ways import PICTURES, Photos, chosen_styles, ways_of
-from fast_style.evaluate import Scores, measure_photo, summarize
+from fast_style.evaluate import Scores, mean_scores, measure_photo
 from fast_style.files import as_path
 from fast_style.inference import cluster
 from fast_style.inference.stylizer import Stylizer
@@ -120,6 +120,6 @@ def measure(
     answers = iter(outcome.answers)
     parts = [[next(answers) for _ in range(len(photos))] for _ in names]
     return [
-        (summarize(name, [row for row, _ in part]), [picture for _, picture in part if picture is not None])
+        (mean_scores(name, [row for row, _ in part]), [picture for _, picture in part if picture is not None])
         for name, part in zip(names, parts, strict=True)
     ]

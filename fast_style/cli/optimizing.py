@@ -19,7 +19,7 @@ from fast_style.data import find_style, is_style
 from fast_style.files import Place, as_path
 from fast_style.functional import luma
 from fast_style.inference.control import match_colours, with_colours_of
-from fast_style.optimize import MARGIN, Size, Step, Style, optimize, resize, scales
+from fast_style.optimize import MARGIN, Size, Step, Style, optimize, scales
 
 MAX_SIDE = 8192
 NAMED = ("auto", "content", "style", "noise")  # what a picture may start from that is no file
@@ -131,9 +131,9 @@ class Problem:
         Raises:
             OSError: if it cannot be written.
         """
-        picture = _resize_tile(picture, self.size) if self.options.tileable else resize(picture, self.size)
+        picture = _resize_tile(picture, self.size) if self.options.tileable else images.resize(picture, self.size)
         if self.content is not None and self.options.preserve_color == "luminance":
-            picture = with_colours_of(resize(self.content, self.size), picture)
+            picture = with_colours_of(images.resize(self.content, self.size), picture)
         images.write(target, picture)
 
 
@@ -196,5 +196,5 @@ def _resize_tile(picture: Tensor, size: Size) -> Tensor:
     """Resize as if the picture went on beyond its edges."""
     if picture.shape[2:] == size:
         return picture
-    tiled = resize(picture.repeat(1, 1, 3, 3), (3 * size[0], 3 * size[1]))
+    tiled = images.resize(picture.repeat(1, 1, 3, 3), (3 * size[0], 3 * size[1]))
     return tiled[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]

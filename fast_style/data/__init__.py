@@ -1,8 +1,11 @@
 """Data: photos from folders and zip files, cropped the same way whoever reads them, or procedural scenes."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fast_style.data.clips import ClipPair, ClipPairs
 from fast_style.data.coco import download_coco
-from fast_style.data.datamodule import PhotoDataModule
+from fast_style.data.mixtures import parse_styles, weighed
 from fast_style.data.paintings import StyleCrops, recolor
 from fast_style.data.pairs import PairSource
 from fast_style.data.photos import HeldOut, PhotoDataset, Sample, collate
@@ -15,11 +18,12 @@ from fast_style.data.style import (
     is_style,
     load_gallery,
     load_style,
-    parse_styles,
     shipped_styles,
-    weighed,
 )
-from fast_style.data.translation import PairDataModule, UnpairedDataModule
+
+if TYPE_CHECKING:
+    from fast_style.data.datamodule import PhotoDataModule
+    from fast_style.data.translation import PairDataModule, UnpairedDataModule
 
 __all__ = [
     "ClipPair",
@@ -50,3 +54,12 @@ __all__ = [
     "shipped_styles",
     "weighed",
 ]
+
+_OF_LIGHTNING = {"PhotoDataModule": "datamodule", "PairDataModule": "translation", "UnpairedDataModule": "translation"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a data module, and Lightning with it, only where it is asked for: who stylizes needs none."""
+    if name not in _OF_LIGHTNING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"fast_style.data.{_OF_LIGHTNING[name]}"), name)

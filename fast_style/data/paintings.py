@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from fast_style.data.photos import MAX_ATTEMPTS, Sample, draw_square, finish, generator, permutation, resized
+from fast_style.data.crops import draw_square, finish, resized
+from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation
 from fast_style.data.procedural import procedural_image
 from fast_style.data.sources import ImageSource, Roots
 from fast_style.data.style import SHIPPED

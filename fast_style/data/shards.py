@@ -13,7 +13,8 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from fast_style.archives import expand, list_members
-from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation, random_crop
+from fast_style.data.crops import random_crop
+from fast_style.data.photos import MAX_ATTEMPTS, Sample, generator, permutation
 from fast_style.data.sources import Roots, decode
 from fast_style.images import is_image
 from fast_style.remote import RemoteFolder, is_address

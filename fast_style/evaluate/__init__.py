@@ -1,7 +1,7 @@
 """Measure ways of stylizing on the same photos or on the same film, and sets of pictures beside real ones."""
 
 from fast_style.evaluate.film import FilmMeasure, FilmScores
-from fast_style.evaluate.scores import Scores, evaluate, measure_photo, summarize
+from fast_style.evaluate.scores import Scores, evaluate, mean_scores, measure_photo
 from fast_style.evaluate.sets import SetScores, compare_pairs, compare_sets
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     "compare_pairs",
     "compare_sets",
     "evaluate",
+    "mean_scores",
     "measure_photo",
-    "summarize",
 ]

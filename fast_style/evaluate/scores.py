@@ -70,7 +70,7 @@ def evaluate(
         row, picture = measure_photo(stylize, photo, loss, style)
         rows.append(row)
         kept += [picture] * (len(kept) < keep)
-    return summarize(name, rows), kept
+    return mean_scores(name, rows), kept
 
 
 def measure_photo(
@@ -85,7 +85,7 @@ def measure_photo(
         style: see `evaluate`.
 
     Returns:
-        What it scores, for `summarize`; and the picture.
+        What it scores, for `mean_scores`; and the picture.
 
     Raises:
         ValueError: if the photo is too small, or the loss has neither content nor style.
@@ -96,7 +96,7 @@ def measure_photo(
     return _measure(picture, photo, loss, style) | {"seconds": seconds}, picture
 
 
-def summarize(name: str, rows: Sequence[Mapping[str, float]]) -> Scores:
+def mean_scores(name: str, rows: Sequence[Mapping[str, float]]) -> Scores:
     """Take the mean of what photos score, and of their times the median.
 
     Args:

@@ -132,7 +132,7 @@ def resize_long_side(images: Tensor, side: int) -> Tensor:
 
 
 def resize(images: Tensor, size: tuple[int, int], mode: Literal["bicubic", "bilinear"] = "bicubic") -> Tensor:
-    """Resize images to a height and width, without a copy of them in floating point.
+    """Resize images to a height and width, without aliasing, and without a copy of them in floating point.
 
     Args:
         images: of shape (N, C, H, W): float in [0, 1], uint8 or uint16.
@@ -140,9 +140,11 @@ def resize(images: Tensor, size: tuple[int, int], mode: Literal["bicubic", "bili
         mode: how pixels are interpolated; of each new pixel's whole area where the image becomes smaller.
 
     Returns:
-        Float32 in [0, 1] of shape (N, C, *size).
+        Float32 in [0, 1] of shape (N, C, *size). Floating-point images of this size come back as they are.
     """
     height, width = size
+    if images.shape[-2:] == size:
+        return images if images.is_floating_point() else to_float(images)
     if images.is_floating_point():
         bands: Iterable[Tensor] = [images]
     else:
@@ -157,6 +159,4 @@ def _resize(images: Tensor, side: int, reference: int) -> Tensor:
     if side < 1:
         raise ValueError(f"the side to resize to must be at least 1 pixel, got {side}")
     height, width = (max(1, round(length * side / reference)) for length in images.shape[-2:])
-    if (height, width) == images.shape[-2:]:
-        return images if images.is_floating_point() else to_float(images)
     return resize(images, (height, width))

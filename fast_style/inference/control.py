@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style.functional import luma
-from fast_style.images import MAX_PIXELS
+from fast_style.images import MAX_PIXELS, resize
 from fast_style.inference.phases import mean_over_phases
 
 Stylize = Callable[[Tensor], Tensor]
@@ -102,18 +102,18 @@ def restroke(stylize: Stylize, photos: Tensor, factor: float) -> Tensor:
     """
     if factor == 1:
         return stylize(photos)
-    size = photos.shape[-2:]
-    height, width = (max(1, round(side / factor)) for side in size)
+    h, w = photos.shape[-2:]
+    height, width = (max(1, round(side / factor)) for side in (h, w))
     if height * width > MAX_PIXELS:
         raise ValueError(
-            f"stroke size {factor} makes {width}×{height} pixels of {size[1]}×{size[0]}, more than {MAX_PIXELS}: "
+            f"stroke size {factor} makes {width}×{height} pixels of {w}×{h}, more than {MAX_PIXELS}: "
             "take larger strokes or a smaller size"
         )
-    small = _resize(photos, [height, width])
-    picture = _resize(stylize(small), size)
+    small = resize(photos, (height, width))
+    picture = resize(stylize(small), (h, w))
     if factor < 1:
         return picture
-    return (picture + luma(photos) - luma(_resize(small, size))).clamp_(0, 1)
+    return (picture + luma(photos) - luma(resize(small, (h, w)))).clamp_(0, 1)
 
 
 def with_colours_of(photos: Tensor, pictures: Tensor) -> Tensor:
@@ -155,10 +155,6 @@ def resize_mask(mask: Tensor, photos: Tensor) -> Tensor:
     if mask.shape[-2:] == photos.shape[-2:]:
         return mask
     return F.interpolate(mask, photos.shape[-2:], mode="bilinear", antialias=True).clamp_(0, 1)
-
-
-def _resize(images: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(images, list(size), mode="bicubic", antialias=True).clamp_(0, 1)
 
 
 def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:

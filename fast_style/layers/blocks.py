@@ -30,7 +30,11 @@ class ResidualBlock(nn.Module):
 
     Args:
         channels: channels in and out.
-        norm, styles: name of the normalisation and number of styles, see `norm_layer`.
+        norm: name of the normalisation after each convolution, as `norm_layer` takes it.
+        styles: how many styles the normalisations keep scales and shifts of, with `norm="conditional"`; else 0.
+
+    Raises:
+        ValueError: if `norm_layer` refuses the normalisation or the number of styles.
     """
 
     def __init__(self, channels: int, norm: str = "instance", styles: int = 0) -> None:

@@ -8,7 +8,7 @@ from fast_style.losses.content import content_loss, feature_gradient_loss, featu
 from fast_style.losses.equivariance import equivariance_loss, shifted
 from fast_style.losses.features import FeatureLoss
 from fast_style.losses.patch_nce import patch_nce_loss
-from fast_style.losses.perceptual import PerceptualLoss, chosen_terms, summarize
+from fast_style.losses.perceptual import PerceptualLoss, chosen_terms, features_of_each, summarize
 from fast_style.losses.style import (
     STYLE_LOSSES,
     covariance_loss,
@@ -36,6 +36,7 @@ __all__ = [
     "equivariance_loss",
     "feature_gradient_loss",
     "feature_l1_loss",
+    "features_of_each",
     "following",
     "gram_loss",
     "laplacian_loss",

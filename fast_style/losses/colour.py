@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fast_style.functional import LUMA
+
 # ITU-R BT.601: Y, U, V of R, G, B.
-YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
+YUV = (LUMA, (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 
 
 def colour_loss(images: Tensor, photos: Tensor) -> Tensor:

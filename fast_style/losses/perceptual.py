@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,16 @@ from fast_style.networks.vgg import VGG
 
 LayerWeights = str | Sequence[str] | Mapping[str, float]
 Term = Callable[[Tensor, Tensor], Tensor]
-_LAST: WeakKeyDictionary[VGG, tuple[Tensor, tuple[str, ...], list[dict[str, Tensor]]]] = WeakKeyDictionary()
+Look = Callable[[VGG, Tensor, tuple[str, ...]], Sequence[Mapping[str, Tensor]]]
+
+
+def features_of_each(network: VGG, images: Tensor, layers: tuple[str, ...]) -> list[dict[str, Tensor]]:
+    """Compute the features of images (N, 3, H, W) in [0, 1], of each for itself: together they take N times the memory.
+
+    Returns:
+        For each image its features by layer, as `VGG.forward` returns them.
+    """
+    return [network(image, layers) for image in images.split(1)]
 
 
 class PerceptualLoss(nn.Module):
@@ -52,6 +60,8 @@ class PerceptualLoss(nn.Module):
         terms: further terms by name, functions of stylized images and photos, both (N, 3, H, W) in [0, 1], such as
             `tone_loss`; never relative.
         term_weights: weights of these by name; a term of weight 0 is left out.
+        look: computes the features of `reference`. The losses of several paintings look at it once if all are given the
+            same `lru_cache(maxsize=1)(features_of_each)`, whose features are gone when it is.
 
     Raises:
         ValueError: if a layer or a loss is unknown, a layer missing from the weights, a weight is negative or NaN, a
@@ -73,6 +83,7 @@ class PerceptualLoss(nn.Module):
         reference: Tensor | None = None,
         terms: Mapping[str, Term] | None = None,
         term_weights: Mapping[str, float] | None = None,
+        look: Look = features_of_each,
     ) -> None:
         super().__init__()
         if not isinstance(style, Tensor):
@@ -93,36 +104,43 @@ class PerceptualLoss(nn.Module):
         self.content_layers = list(content)
         self.style_layers = list(styles)
         self.content_loss = CONTENT_LOSSES[content_loss]
-        self.styles = nn.ModuleDict()
+        scores: dict[str, float] = {}
         with torch.no_grad():
-            targets = loss_network(style, self.style_layers) if styles else {}
-            for layer in styles:
-                self.styles[layer] = STYLE_LOSSES[style_loss](targets[layer])
-            if relative:
-                self._make_relative(content, styles, style if reference is None else reference.to(style), reference)
-        self.weights = {f"content_loss/{layer}": weight for layer, weight in content.items()}
-        self.weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
+            alone = relative and reference is None
+            features = loss_network(style, [*styles, *(content if alone else ())])
+            self.styles = nn.ModuleDict({layer: STYLE_LOSSES[style_loss](features[layer]) for layer in styles})
+            if alone:
+                scores = self._scores_of_zeros(features)
+            elif relative and reference is not None:
+                scores = self._scores_of_images(look(loss_network, reference.to(style), (*content, *styles)))
+        weights = {f"content_loss/{layer}": weight for layer, weight in content.items()}
+        weights |= {f"style_loss/{layer}": weight for layer, weight in styles.items()}
+        tiny = torch.finfo(torch.float32).tiny
+        self.weights = {name: weight / max(scores.get(name, 1.0), tiny) for name, weight in weights.items()}
         if tv_weight:
             self.weights["tv_loss"] = tv_weight
         self.weights |= {name: (term_weights or {})[name] for name in self.terms}
 
-    def _make_relative(
-        self, content: dict[str, float], styles: dict[str, float], images: Tensor, reference: Tensor | None
-    ) -> None:
-        """Divide the weights of layers by what the terms score, see `relative` and `reference`."""
-        features = _features_once(self.loss_network, images, (*content, *styles))
-        for layer in styles:
-            term = cast("StyleLoss", self.styles[layer])
-            untouched = None if reference is None else [term(each[layer]) for each in features]
-            styles[layer] /= _positive(term.scale if untouched is None else torch.stack(untouched).median().item())
-        for layer in content:
-            scores = [self._content_of_nothing(each[layer], plain=reference is None) for each in features]
-            content[layer] /= _positive(torch.stack(scores).mean().item())
+    def _scores_of_zeros(self, features: Mapping[str, Tensor]) -> dict[str, float]:
+        """Tell by term what features of zero score, compared with those of the style image: see `relative`."""
+        nothing = {layer: torch.zeros_like(features[layer]) for layer in self.content_layers}
+        scores = {f"content_loss/{k}": self.content_loss(none, features[k]).item() for k, none in nothing.items()}
+        return scores | {f"style_loss/{layer}": self._style(layer).scale for layer in self.style_layers}
 
-    def _content_of_nothing(self, features: Tensor, plain: bool) -> Tensor:
-        """Compare the features of an image with none, zero or else their own mean."""
-        nothing = torch.zeros_like(features) if plain else features.mean((2, 3), keepdim=True)
-        return self.content_loss(nothing.expand_as(features), features)
+    def _scores_of_images(self, images: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+        """Tell by term what images of these features score that the painting has not touched: see `reference`."""
+        scores: dict[str, float] = {}
+        for layer in self.content_layers:
+            means = [features[layer].mean((2, 3), keepdim=True).expand_as(features[layer]) for features in images]
+            flat = [self.content_loss(mean, features[layer]) for mean, features in zip(means, images, strict=True)]
+            scores[f"content_loss/{layer}"] = torch.stack(flat).mean().item()
+        for layer in self.style_layers:
+            untouched = [self._style(layer)(features[layer]) for features in images]
+            scores[f"style_loss/{layer}"] = torch.stack(untouched).median().item()
+        return scores
+
+    def _style(self, layer: str) -> StyleLoss:
+        return cast("StyleLoss", self.styles[layer])
 
     def forward(self, stylized: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Compare stylized images with the photos they came from and with the style image.
@@ -135,8 +153,6 @@ class PerceptualLoss(nn.Module):
             Unweighted float32 scalars by name: `content_loss/LAYER`, `style_loss/LAYER`, `tv_loss`, and those of
             `terms`.
         """
-        if not torch.compiler.is_compiling():
-            _LAST.pop(self.loss_network, None)  # all losses are made by now
         features = self.loss_network(stylized, [*self.content_layers, *self.style_layers])
         return self.compare(stylized, features, photos, self.targets(photos))
 
@@ -236,22 +252,6 @@ def chosen_terms(terms: Mapping[str, Term], weights: Mapping[str, float]) -> dic
 def _check_weight(name: str, value: float | None) -> None:
     if value is None or not value >= 0:  # this way round refuses NaN as well
         raise ValueError(f"{name} must not be negative, got {value}")
-
-
-def _features_once(network: VGG, images: Tensor, layers: tuple[str, ...]) -> list[dict[str, Tensor]]:
-    """Compute the features of each image, or return those computed last if network, images and layers are the same.
-
-    The losses of several styles are relative to the same images, which are not to be looked at once for each style.
-    """
-    known = _LAST.get(network)
-    if known is None or known[0] is not images or known[1] != layers:
-        features = [network(image, layers) for image in images.split(1)]  # together they take as many times the memory
-        known = _LAST[network] = images, layers, features
-    return known[2]
-
-
-def _positive(value: float) -> float:
-    return max(value, torch.finfo(torch.float32).tiny)
 
 
 def _inside(features: Tensor, region: Tensor) -> Tensor:

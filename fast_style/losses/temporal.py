@@ -24,8 +24,10 @@ class Frames:
     Attributes:
         photos: the frames, RGB of shape (M, 3, H, W) in [0, 1].
         flow: from each of their pixels to where in the photo it was, pixels to the right and down, (M, 2, H, W).
-        seen: 1 where what the frame shows is seen in the photo as well, else 0, (M, 1, H, W).
-        change: by how much its luma differs there because of the light, (M, 1, H, W).
+        seen: the mask of occlusion, (M, 1, H, W): 1 where the point that a pixel of the frame shows is seen in the
+            photo as well, 0 where it is hidden there.
+        change: how the light changed, (M, 1, H, W) in [-1, 1]: the luma of the frame minus that of the photo at the
+            place where the flow leads to.
     """
 
     photos: Tensor
@@ -34,7 +36,7 @@ class Frames:
     change: Tensor
 
 
-def temporal_loss(pictures: Tensor, following: Tensor, frames: Frames) -> Tensor:
+def temporal_loss(pictures: Tensor, after: Tensor, frames: Frames) -> Tensor:
     """Mean squared difference between the picture of a frame and the picture before it, moved as the film moves.
 
     Σ m (f(b) − W f(a) − Δ)² / (3 Σ m) for a network f, a photo a, the frame b that follows it, the motion W from a to
@@ -44,7 +46,7 @@ def temporal_loss(pictures: Tensor, following: Tensor, frames: Frames) -> Tensor
 
     Args:
         pictures: f(a), RGB of shape (M, 3, H, W).
-        following: f(b), of the same shape.
+        after: f(b), of the same shape.
         frames: b, and how they follow from a.
 
     Returns:
@@ -53,11 +55,11 @@ def temporal_loss(pictures: Tensor, following: Tensor, frames: Frames) -> Tensor
     Raises:
         ValueError: if the shapes differ.
     """
-    if not pictures.shape == following.shape == frames.photos.shape:
-        shapes = ", ".join(str(tuple(each.shape)) for each in (pictures, following, frames.photos))
+    if not pictures.shape == after.shape == frames.photos.shape:
+        shapes = ", ".join(str(tuple(each.shape)) for each in (pictures, after, frames.photos))
         raise ValueError(f"pictures, those of the frames and the frames must have one shape, got {shapes}")
     with torch.autocast(pictures.device.type, enabled=False):
-        apart = following.float() - warped(pictures.float(), frames.flow) - frames.change
+        apart = after.float() - warped(pictures.float(), frames.flow) - frames.change
         inside = frames.seen * within(frames.flow)
         return (apart.square() * inside).sum() / (3 * inside.sum()).clamp_min(1)
 

@@ -35,7 +35,7 @@ def tone_loss(images: Tensor, photos: Tensor, pool: int = 16) -> Tensor:
         raise ValueError(f"images have shape {tuple(images.shape)}, photos {tuple(photos.shape)}")
     side = min(pool, *images.shape[-2:])
     with torch.autocast(images.device.type, enabled=False):
-        light, target = (_standardised(F.avg_pool2d(luma(x.float()), side)) for x in (images, photos))
+        light, target = (_standardised(F.avg_pool2d(luma(x), side)) for x in (images, photos))
     return (light - target).square().mean()
 
 

@@ -17,6 +17,7 @@ from fast_style.networks.unet import UNet
 from fast_style.networks.unet_generator import UnetGenerator
 from fast_style.networks.vgg import VGG
 
+PREFIX = "fast_style.networks."  # of import paths, by which files name networks
 # What may be built from the metadata of a file.
 LOADABLE: tuple[type[Generator], ...] = (
     AdaIN,
@@ -30,6 +31,7 @@ LOADABLE: tuple[type[Generator], ...] = (
 
 __all__ = [
     "LOADABLE",
+    "PREFIX",
     "VGG",
     "AdaIN",
     "AnyStyleNetwork",

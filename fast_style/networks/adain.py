@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from fast_style.functional import adaptive_instance_norm, channel_statistics
 from fast_style.layers import ConditionalInstanceNorm, ConvLayer, InstanceNorm, Layer, UpsampleConv, apply
 from fast_style.networks.chain import ChainNetwork
-from fast_style.networks.vgg import VGG, named_weights
+from fast_style.networks.vgg import VGG
+from fast_style.networks.vgg_weights import named_weights
 
 NORMS = ("adaptive", "conditional", "instance")
 OWN = "own"  # an encoder from a file
@@ -95,11 +96,11 @@ class AdaIN(ChainNetwork):
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
-        """Beginnings of the names of parameters that files leave out: an encoder that can be found by its name."""
+        """Tell which weights are stored outside the file: those of an encoder that can be found by its name."""
         return () if self.arguments["encoder"] in IN_FILES else ("encoder.",)
 
     def find(self) -> None:
-        """Read the weights of an encoder that files leave out.
+        """Read the weights of an encoder that is stored outside the file.
 
         Raises:
             FileNotFoundError: if they come with a package that is not installed.

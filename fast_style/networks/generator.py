@@ -25,11 +25,19 @@ class Generator(nn.Module, ABC):
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
-        """Beginnings of the names of parameters that files leave out, since they are found elsewhere."""
+        """Tell which weights are stored outside the file of a network, and so are left out of it.
+
+        Returns:
+            How the names of these parameters and buffers begin; by default nothing is left out.
+        """
         return ()
 
     def find(self) -> None:
-        """Read the parameters that files leave out."""
+        """Read the weights that are stored outside the file of a network, those that `elsewhere` names.
+
+        Raises:
+            FileNotFoundError, RuntimeError, ValueError: if they are not to be had, or do not fit.
+        """
 
     def rebuilt(self, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
         """Copy the network with other arguments and some other weights.

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from fast_style.layers import norm_layer
+from fast_style.networks.size import check_number, doubled
 
-WIDEST = 8  # times the width of the first layer
 SLOPE = 0.2  # of the leaky ReLU below zero
 INIT_STD = 0.02
 
@@ -38,10 +38,8 @@ class PatchDiscriminator(nn.Module):
         self, width: int = 64, layers: int = 3, norm: str = "instance", spectral: bool = False, channels: int = 3
     ) -> None:
         super().__init__()
-        if not 1 <= width <= 512:
-            raise ValueError(f"width must be 1 to 512 channels, got {width}")
-        if not 1 <= layers <= 6:
-            raise ValueError(f"layers must be 1 to 6, got {layers}")
+        check_number("width", width, 1, 512, "channels")
+        check_number("layers", layers, 1, 6)
         if channels < 1:
             raise ValueError(f"channels must be at least 1, got {channels}")
         self.arguments = {
@@ -52,7 +50,7 @@ class PatchDiscriminator(nn.Module):
             "channels": channels,
         }
         self.layers = layers
-        widths = [width * min(2**layer, WIDEST) for layer in range(layers + 1)]
+        widths = doubled(width, layers + 1)
         body: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
         for layer, (above, below) in enumerate(pairwise(widths), start=1):
             stride = 1 if layer == layers else 2

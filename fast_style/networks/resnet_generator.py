@@ -21,7 +21,7 @@ class ResnetGenerator(TransformerNetwork):
         upsampling: `nearest` (nearest-neighbour upsampling + convolution) or `transposed` (transposed convolution).
         output: `linear`, 0.5 + 150/255·x, `tanh`, 0.5 + 150/255·tanh(x), or `sigmoid`, 1/(1 + e⁻ˣ).
         styles: their names, with `norm="conditional"`, see `StyleNetwork`.
-        antialias: blur before each convolution that goes down and after each that goes up, see `layers.Blur`.
+        antialias: blur before each convolution that goes down and after each that goes up, see `BlurredConv`.
         padding: of the two strided convolutions, `reflect` or `zeros`.
 
     Raises:

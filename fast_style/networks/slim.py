@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from fast_style.layers import BlurredConv, ConvLayer, Layer, ResidualBlock, SubpixelConv, norm_layer
 from fast_style.networks.chain import ChainNetwork
+from fast_style.networks.size import check_number
 
 
 class SlimNetwork(ChainNetwork):
@@ -23,7 +24,7 @@ class SlimNetwork(ChainNetwork):
         norm: `instance`, for several styles in one network `conditional`, or for comparison another of
             `layers.norm_layer`.
         styles: their names, see `StyleNetwork`.
-        antialias: blur before the convolution that goes down and after each that goes up (see `layers.Blur`), so that
+        antialias: blur before the convolution that goes down and after each that goes up (see `BlurredConv`), so that
             pictures have no grid of four pixels and move with the photo.
 
     Raises:
@@ -39,10 +40,8 @@ class SlimNetwork(ChainNetwork):
         antialias: bool = False,
     ) -> None:
         super().__init__()
-        if not 2 <= width <= 512:
-            raise ValueError(f"width must be 2 to 512 channels, got {width}")
-        if not 0 <= blocks <= 64:
-            raise ValueError(f"blocks must be 0 to 64, got {blocks}")
+        check_number("width", width, 2, 512, "channels")
+        check_number("blocks", blocks, 0, 64)
         self.arguments = {
             "width": width,
             "blocks": blocks,

@@ -19,6 +19,7 @@ from fast_style.layers import (
     norm_layer,
 )
 from fast_style.networks.chain import ChainNetwork
+from fast_style.networks.size import check_number
 
 UPSAMPLINGS = {"nearest": UpsampleConv, "transposed": TransposedConv}
 OUTPUTS = ("linear", "tanh", "sigmoid")
@@ -45,7 +46,7 @@ class TransformerNetwork(ChainNetwork):
             `sigmoid`, 1/(1 + e⁻ˣ) = 0.5 + 0.5·tanh(x/2), CycleGAN's tanh in [0, 1]-space. Where tanh saturates a huge
             activation costs nothing, and networks grow pure black blobs (seen with starry_night after 1500 steps); a
             linear output keeps them in check.
-        antialias: blur before each convolution that goes down and after each that goes up (see `layers.Blur`), so that
+        antialias: blur before each convolution that goes down and after each that goes up (see `BlurredConv`), so that
             pictures have no grid of four pixels and move with the photo. Needs `upsampling="nearest"` and
             `padding="reflect"`.
         padding: of the two strided convolutions, `reflect`, or `zeros` as in CycleGAN.
@@ -68,10 +69,8 @@ class TransformerNetwork(ChainNetwork):
         padding: Literal["reflect", "zeros"] = "reflect",
     ) -> None:
         super().__init__()
-        if not 1 <= width <= 512:
-            raise ValueError(f"width must be 1 to 512 channels, got {width}")
-        if not 0 <= blocks <= 64:
-            raise ValueError(f"blocks must be 0 to 64, got {blocks}")
+        check_number("width", width, 1, 512, "channels")
+        check_number("blocks", blocks, 0, 64)
         if upsampling not in UPSAMPLINGS:
             raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLINGS)}, got {upsampling!r}")
         if output not in OUTPUTS:

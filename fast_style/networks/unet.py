@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from fast_style.layers import ConvLayer, UpsampleConv, apply, norm_layer
 from fast_style.networks.generator import GAIN
+from fast_style.networks.size import check_number, doubled
 from fast_style.networks.style_network import StyleNetwork
-
-WIDEST = 8  # times the width of the first level
 
 
 class UNet(StyleNetwork):
@@ -44,15 +43,13 @@ class UNet(StyleNetwork):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        if not 1 <= width <= 512:
-            raise ValueError(f"width must be 1 to 512 channels, got {width}")
-        if not 1 <= depth <= 8:
-            raise ValueError(f"depth must be 1 to 8 levels, got {depth}")
+        check_number("width", width, 1, 512, "channels")
+        check_number("depth", depth, 1, 8, "levels")
         self.arguments = {"width": width, "depth": depth, "norm": norm} | self.style_arguments(styles)
         if residual:  # otherwise left out, as in files of networks that have no such argument
             self.arguments["residual"] = True
         norm_of = partial(norm_layer, norm, styles=len(styles))
-        widths = [width * min(2**level, WIDEST) for level in range(depth + 1)]
+        widths = doubled(width, depth + 1)
         self.first = nn.Sequential(ConvLayer(3, width, 7), norm_of(width), nn.ReLU())
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, (above, below) in enumerate(pairwise(widths), start=1):

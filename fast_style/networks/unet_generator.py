@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.layers import apply, norm_layer
+from fast_style.networks.size import check_number, doubled
 from fast_style.networks.style_network import StyleNetwork
 
-WIDEST = 8  # times the width of the first level
 SLOPE = 0.2  # of the leaky ReLU
 
 
@@ -36,13 +36,11 @@ class UnetGenerator(StyleNetwork):
 
     def __init__(self, width: int = 64, depth: int = 8, norm: str = "instance", styles: Sequence[str] = ()) -> None:
         super().__init__()
-        if not 1 <= width <= 512:
-            raise ValueError(f"width must be 1 to 512 channels, got {width}")
-        if not 2 <= depth <= 10:
-            raise ValueError(f"depth must be 2 to 10 levels, got {depth}")
+        check_number("width", width, 1, 512, "channels")
+        check_number("depth", depth, 2, 10, "levels")
         self.arguments = {"width": width, "depth": depth, "norm": norm} | self.style_arguments(styles)
         norm_of = partial(norm_layer, norm, styles=len(styles))
-        widths = [width * min(2**level, WIDEST) for level in range(depth)]
+        widths = doubled(width, depth)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, (above, below) in enumerate(pairwise([3, *widths]), start=1):
             first, last = level == 1, level == depth

@@ -1,32 +1,20 @@
 """The frozen VGG loss network, features by name."""
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
-from urllib.error import URLError
+from typing import Literal, Self
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from fast_style.assets import LOSS_NETWORKS as SHIPPED
 from fast_style.layers.winograd import FrozenConv
-from fast_style.networks import oxford
-
-if TYPE_CHECKING:  # a heavy package, which only a download needs
-    from torchvision.models import WeightsEnum
+from fast_style.networks.vgg_weights import is_tap, load_weights, three_numbers
 
 WIDTHS = (1, 2, 4, 8, 8)  # channels of each block, in units of the first block's
 CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 POOLINGS: dict[str, Callable[[Tensor, int], Tensor]] = {"max": F.max_pool2d, "avg": F.avg_pool2d}
-PUBLISHED = {"vgg16": ("IMAGENET1K_V1", "IMAGENET1K_FEATURES"), "vgg19": ("IMAGENET1K_V1",)}  # by torchvision
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class VGG(nn.Module):
@@ -90,35 +78,20 @@ class VGG(nn.Module):
         self.pooling = pooling
         self.padding_mode = padding_mode
         self.source = "random" if weights is None else str(weights)
-        state, published_mean, published_std = _load(name, weights)
-        widths = None if width is None and state else _widths(64 if width is None else width)
+        state, published_mean, published_std = load_weights(name, weights)
         self.convs = nn.ModuleDict()
-        in_channels = 3
-        index = 0  # position in torchvision's `features`: conv, relu, conv, relu, …, pool
-        for block, count in enumerate(CONVS_PER_BLOCK[name], start=1):
-            for number in range(1, count + 1):
-                if state is not None and f"{index}.weight" not in state:
-                    break
-                channels = widths[block - 1] if widths else _channels_of(state or {}, index)
-                conv = FrozenConv(in_channels, channels, 3, padding=1, padding_mode=padding_mode)
-                if state is not None:
-                    _fill(conv, state, index, self.source)
-                self.convs[f"conv{block}_{number}"] = conv
-                in_channels = channels
-                index += 2
-            else:
-                index += 1
-                continue
-            break
+        end = self._add_convs(state, width)
         if not self.convs:
             raise ValueError(f"{self.source} holds no VGG features: no key features.0.weight or 0.weight")
-        if state and (beyond := [key for key in state if not _is_tap(key) and int(key.split(".")[0]) >= index]):
-            raise ValueError(f"{self.source} does not fit {name}: it has features.{beyond[0]} but not {index}.weight")
-        taps = {key.split(".")[1]: matrix.float() for key, matrix in (state or {}).items() if _is_tap(key)}
+        if state and (beyond := [key for key in state if not is_tap(key) and int(key.split(".")[0]) >= end]):
+            raise ValueError(f"{self.source} does not fit {name}: it has features.{beyond[0]} but not {end}.weight")
+        taps = {key.split(".")[1]: matrix.float() for key, matrix in (state or {}).items() if is_tap(key)}
         self._check_taps(taps)
         self.taps = nn.ParameterDict(taps)
         for label, given, published in (("mean", mean, published_mean), ("std", std, published_std)):
-            values = _channels(f"{label} of the loss network", published if given is None else given, label == "std")
+            values = three_numbers(
+                f"{label} of the loss network", published if given is None else given, label == "std"
+            )
             self.register_buffer(label, torch.tensor(values, dtype=torch.float32).view(3, 1, 1))
         self.eval().requires_grad_(False)
 
@@ -131,11 +104,7 @@ class VGG(nn.Module):
 
     def check_layers(self, layers: Iterable[str]) -> None:
         """Raise ValueError unless every layer name exists in this network and in the weights it was given."""
-        convs = [
-            f"{block}_{number}"
-            for block, count in enumerate(CONVS_PER_BLOCK[self.name], start=1)
-            for number in range(1, count + 1)
-        ]
+        convs = [name.removeprefix("conv") for _, _, name in _positions(self.name)]
         for layer in layers:
             if not layer.startswith(("conv", "relu")) or layer[4:] not in convs:
                 raise ValueError(f"unknown layer {layer!r}: {self.name} has conv1_1, relu1_1, … up to relu{convs[-1]}")
@@ -144,6 +113,21 @@ class VGG(nn.Module):
                     f"the weights {self.source} end at relu{list(self.convs)[-1][4:]} and lack layer {layer!r}: "
                     "ask for an earlier layer, as loss=gram does, or use weights that reach it"
                 )
+
+    def _add_convs(self, state: Mapping[str, Tensor] | None, width: int | Sequence[int] | None) -> int:
+        """Make the convolutions, as far as there are weights for them; return torchvision's index after the last."""
+        widths = None if width is None and state else _widths(64 if width is None else width)
+        channels, index = 3, 0
+        for index, block, name in _positions(self.name):
+            if state is not None and f"{index}.weight" not in state:
+                return index
+            wider = widths[block - 1] if widths else _channels_of(state or {}, index)
+            conv = FrozenConv(channels, wider, 3, padding=1, padding_mode=self.padding_mode)
+            if state is not None:
+                _fill(conv, state, index, self.source)
+            self.convs[name] = conv
+            channels = wider
+        return index + 2
 
     def _check_taps(self, taps: Mapping[str, Tensor]) -> None:
         channels = {name[4:]: len(conv.get_parameter("bias")) for name, conv in self.convs.items()}
@@ -206,15 +190,14 @@ class VGG(nn.Module):
         return F.conv2d(x, self.taps[layer][:, :, None, None]) if layer in self.taps else x
 
 
-def named_weights(name: str) -> tuple[str, ...]:
-    """List the weights of `vgg16` or `vgg19` that have a name, so that no file need be given."""
-    return (*(("oxford_8bit", "slim") if name in SHIPPED else ()), *PUBLISHED[name])
-
-
-def _published(name: str, weights: str) -> "WeightsEnum":
-    from torchvision import models
-
-    return models.get_model_weights(name)[weights]
+def _positions(name: str) -> Iterator[tuple[int, int, str]]:
+    """Yield torchvision's index in `features` (conv, relu, conv, relu, …, pool), block and name of each convolution."""
+    index = 0
+    for block, count in enumerate(CONVS_PER_BLOCK[name], start=1):
+        for number in range(1, count + 1):
+            yield index, block, f"conv{block}_{number}"
+            index += 2
+        index += 1
 
 
 def _widths(width: int | Sequence[int]) -> Sequence[int]:
@@ -241,78 +224,3 @@ def _fill(conv: nn.Conv2d, state: Mapping[str, Tensor], index: int, source: str)
                 f"{tuple(parameter.shape)}, found {found}"
             )
         parameter.data.copy_(tensor)
-
-
-def _load(name: str, weights: str | Path | None) -> tuple[dict[str, Tensor] | None, Sequence[float], Sequence[float]]:
-    """Return the state by torchvision's index (`0.weight`, …; None: random), and the mean and std it expects."""
-    if weights is None:
-        return None, IMAGENET_MEAN, IMAGENET_STD
-    if str(weights) in PUBLISHED[name]:
-        published = _published(name, str(weights))
-        transforms = published.transforms()
-        return _features(_download(published)), transforms.mean, transforms.std
-    if name == "vgg19" and str(weights) == "oxford_8bit":
-        return oxford.oxford_weights(), oxford.MEAN, oxford.STD
-    path = SHIPPED[name] if str(weights) == "slim" and name in SHIPPED else Path(weights)
-    if not path.is_file():
-        known = ", ".join(named_weights(name))
-        raise FileNotFoundError(f"loss network weights {str(weights)!r} are neither a file nor one of {known}")
-    metadata: dict[str, str] = {}
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on a damaged file the unpickler raises nearly anything
-        raise ValueError(f"{path} is not a complete file of VGG weights (.pth or .safetensors)") from error
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise ValueError(f"{path} is not a state dict of tensors")
-    mean = _from_metadata(path, metadata, "mean", IMAGENET_MEAN)
-    return _features(state), mean, _from_metadata(path, metadata, "std", IMAGENET_STD)
-
-
-def _from_metadata(path: Path, metadata: Mapping[str, str], key: str, default: Sequence[float]) -> Sequence[float]:
-    if key not in metadata:
-        return default
-    try:
-        values = json.loads(metadata[key])
-    except (ValueError, RecursionError):
-        values = metadata[key]  # refused as it stands
-    return _channels(f"{key} in the metadata of {path}", values, positive=key == "std")
-
-
-def _channels(label: str, values: object, positive: bool) -> Sequence[float]:
-    """Return the values if they are three finite numbers."""
-    if (
-        not isinstance(values, Sequence)
-        or len(values) != 3
-        or not all(isinstance(value, int | float) and abs(value) < inf for value in values)
-        or (positive and min(values) <= 0)
-    ):
-        rule = "three numbers above 0" if positive else "three numbers"
-        raise ValueError(f"{label} must be {rule} as in [1, 1, 1], got {values!r}")
-    return values
-
-
-def _features(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keep `features.N.*` or `N.*`, and taps, whatever else the file holds, such as a classifier."""
-    bare = {key.removeprefix("features."): value for key, value in state.items()}
-    return {key: value for key, value in bare.items() if re.fullmatch(r"\d+\.(weight|bias)", key) or _is_tap(key)}
-
-
-def _is_tap(key: str) -> bool:
-    return re.fullmatch(r"taps\.(conv|relu)\d_\d\.weight", key) is not None
-
-
-def _download(weights: "WeightsEnum") -> Mapping[str, Tensor]:
-    try:
-        return weights.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        filename = weights.url.rsplit("/", 1)[-1]
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise RuntimeError(
-            f"could not download the loss network {filename} from {weights.url} ({error}): put that file into "
-            f"{folder}, or name a local file with loss_network.weights=FILE"
-        ) from error

@@ -2,7 +2,7 @@
 
 from fast_style.optimize.minimize import OPTIMIZERS, NonFiniteError, minimize
 from fast_style.optimize.objective import Objective, Style
-from fast_style.optimize.scales import MARGIN, Size, Step, optimize, resize, scales
+from fast_style.optimize.scales import MARGIN, Size, Step, optimize, scales
 
 __all__ = ["MARGIN", "OPTIMIZERS", "NonFiniteError", "Objective", "Size", "Step", "Style", "minimize", "optimize"]
-__all__ += ["resize", "scales"]
+__all__ += ["scales"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn import functional as F
 
-from fast_style.images import resize_long_side, resize_short_side
+from fast_style.images import resize, resize_long_side, resize_short_side
 from fast_style.optimize.minimize import minimize
 from fast_style.optimize.objective import MakeLoss, Objective, Style
 
@@ -129,10 +129,3 @@ def _pad(images: Tensor, size: Size, margins: tuple[int, int, int, int]) -> Tens
     if not any(margins):
         return images
     return F.pad(resize(images, size), margins, "reflect" if min(size) > max(margins) else "replicate")
-
-
-def resize(images: Tensor, size: Size) -> Tensor:
-    """Resize images (N, C, H, W) in [0, 1] to a height and a width, bicubically and without aliasing."""
-    if images.shape[2:] == size:
-        return images
-    return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,14 +14,15 @@ from fast_style.compiled import Compiled
 from fast_style.data import procedural_image
 from fast_style.losses import AnyStyleLoss
 from fast_style.networks import AdaIN
-from fast_style.training.network_task import NetworkTask, describe
+from fast_style.training.any_painting import AnyPainting
+from fast_style.training.network_task import describe
 
 log = logging.getLogger(__name__)
 
 SCENES, SCENE = 16, 128  # from which the decoder's input is standardised: their number and their side in pixels
 
 
-class AnyStyle(NetworkTask):
+class AnyStyle(AnyPainting):
     """Style transfer for any style image: every photo of a batch has a painting of its own (Huang & Belongie 2017).
 
     What the decoder of a new network sees is standardised by procedural scenes, see `AdaIN.standardize`.
@@ -30,8 +30,7 @@ class AnyStyle(NetworkTask):
     Args:
         network: whose decoder is trained.
         loss: see `AnyStyleLoss`; its frozen network stays out of the checkpoints.
-        styles: style images (1, 3, H, W) in [0, 1] by name, in which held-out photos are measured and shown; they are
-            not trained on, unless they are among the paintings as well.
+        styles: see `AnyPainting`.
         optimizer: see `NetworkTask`, also for what is raised.
         scheduler: see `NetworkTask`.
         compile: fuse the training step with `torch.compile`.
@@ -43,7 +42,6 @@ class AnyStyle(NetworkTask):
     """
 
     network: AdaIN
-    wants = ("image", "painting")
 
     def __init__(
         self,
@@ -56,34 +54,19 @@ class AnyStyle(NetworkTask):
         on_nonfinite: str = "stop",
         checkpoint_activations: bool = False,
     ) -> None:
-        if isinstance(styles, Tensor) or not styles:
-            raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
         if not isinstance(network, AdaIN) or not network.takes_images:
             # It is the setting that is wrong.
             raise ValueError(f"the network must take any style: an AdaIN with norm=adaptive, got {describe(network)}")
-        super().__init__(network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
+        super().__init__(styles, network, optimizer, scheduler, on_nonfinite, checkpoint_activations)
         if not network.standardized:
             network.standardize(torch.stack([procedural_image(0, index, SCENE) for index in range(SCENES)]))
-        self.names = list(styles)
         self.loss = loss.to(memory_format=torch.channels_last)
-        self._shown = dict(styles)
         self._training_losses: Callable[[Tensor, Tensor], dict[str, Tensor]]
         self._training_losses = Compiled(self._losses, log.warning) if compile else self._losses
-
-    @property
-    def shown(self) -> dict[str, Tensor]:
-        """The styles that held-out photos are shown in, by name."""
-        return self._shown
 
     def identity(self) -> dict[str, Any]:
         """Nothing: which styles are shown does not matter to what is learned."""
         return {}
-
-    def stylize_arguments(self, folder: Path | None) -> list[str]:
-        """Name the first style that is shown: its file if there is a folder, else that of a shipped one."""
-        name = self.names[0]
-        files = [path for path in sorted(folder.glob("*")) if path.stem == name] if folder else []
-        return ["--style", str(files[0]) if files else name]
 
     def forward(self, photos: Tensor, style: str | None = None) -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1] in one of the styles that are shown, by default the first."""

@@ -31,6 +31,7 @@ class FeedForward(OnePainting):
         checkpoint_activations: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
         temporal_weight: see `NetworkTask`.
+        seed: see `NetworkTask`.
     """
 
     def __init__(
@@ -44,9 +45,17 @@ class FeedForward(OnePainting):
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
         temporal_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
         super().__init__(
-            network, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight, temporal_weight
+            network,
+            optimizer,
+            scheduler,
+            on_nonfinite,
+            checkpoint_activations,
+            equivariance_weight,
+            temporal_weight,
+            seed,
         )
         self.loss = loss.to(memory_format=torch.channels_last)
         self.weights = loss.weights | self.motion_weights

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fast_style.checkpoint import load_network
 from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
-from fast_style.losses import PerceptualLoss
+from fast_style.losses import PerceptualLoss, features_of_each
 from fast_style.networks.style_network import StyleNetwork, TakesImages
 from fast_style.training.network_task import NetworkTask, name_of
 
@@ -33,14 +34,14 @@ class MultiStyle(NetworkTask):
 
     Args:
         network: called with styles=NAMES, makes a network with conditional norms.
-        loss: called with style=IMAGE for every style.
+        loss: called with style=IMAGE and look=LOOK, see `PerceptualLoss`, for every style.
         styles: style images (1, 3, H, W) in [0, 1] by name; or one alone.
         name: of that one.
         optimizer: see `NetworkTask`.
         scheduler: see `NetworkTask`.
         train_only: `style` adds the styles to a network that is trained (`start_from`): all that is learned are scales
             and shifts of theirs, and the styles it had stay as they are, to the bit. None: everything is learned.
-        seed: decides the order of the styles.
+        seed: decides the order of the styles, and how photos move, see `NetworkTask`.
         compile: fuse the passes of the networks with `torch.compile`.
         on_nonfinite: see `NetworkTask`.
         checkpoint_activations: see `NetworkTask`.
@@ -76,13 +77,20 @@ class MultiStyle(NetworkTask):
             raise ValueError(f"train_only must be style, or null to train everything, got {train_only!r}")
         made = network(styles=list(images))
         super().__init__(
-            made, optimizer, scheduler, on_nonfinite, checkpoint_activations, equivariance_weight, temporal_weight
+            made,
+            optimizer,
+            scheduler,
+            on_nonfinite,
+            checkpoint_activations,
+            equivariance_weight,
+            temporal_weight,
+            seed,
         )
         self.names = list(images)
-        self.losses = nn.ModuleList(loss(style=image) for image in images.values())
+        look = lru_cache(maxsize=1)(features_of_each)  # at the reference once for all, and gone with what it saw
+        self.losses = nn.ModuleList(loss(style=image, look=look) for image in images.values())
         self.losses.to(memory_format=torch.channels_last)
         self.train_only = train_only
-        self.seed = seed
         self._kept: dict[str, Tensor] = {}  # scales and shifts of the styles that the network had, by parameter
         self._passes: Callable[[Tensor, Tensor, int], Features]
         self._passes = Compiled(self._both_passes, log.warning) if compile else self._both_passes

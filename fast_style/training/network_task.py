@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -16,22 +16,11 @@ from torch.utils.checkpoint import checkpoint
 
 from fast_style.assets import BASES
 from fast_style.checkpoint import load_network, save_network
-from fast_style.losses import Frames, equivariance_loss, following, shifted, temporal_loss
-from fast_style.losses.equivariance import REACH
-from fast_style.networks import VGG
+from fast_style.networks import PREFIX, VGG
+from fast_style.training.motion import Motion, compare_moved, motion_weights, move
 from fast_style.training.task import PATIENCE, Task
 
 log = logging.getLogger(__name__)
-
-
-class Shift(NamedTuple):
-    """Whole pixels that photos are shifted by, see `shifted`."""
-
-    down: int
-    right: int
-
-
-Motion = Shift | Frames
 
 
 class NetworkTask(Task):
@@ -49,6 +38,7 @@ class NetworkTask(Task):
         temporal_weight: weight of `temporal_loss` between the pictures of half of the photos and those of frames that
             could follow them in a film (see `losses.following`), which takes the place of `equivariance_loss`; 0 leaves
             it out.
+        seed: with a sample's number decides how photos move.
 
     Attributes:
         kept: beginnings of the names of what checkpoints keep of the task's parameters and buffers.
@@ -69,14 +59,13 @@ class NetworkTask(Task):
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
         temporal_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
         super().__init__(on_nonfinite)
         if checkpoint_activations and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
             raise ValueError("checkpoint_activations would count batches twice for norm: batch: leave it false")
-        self.motion_weights = {"equivariance_loss": equivariance_weight, "temporal_loss": temporal_weight}
-        for name, weight in self.motion_weights.items():
-            if not weight >= 0:
-                raise ValueError(f"{name.replace('loss', 'weight')} must not be negative, got {weight}")
+        self.motion_weights = motion_weights(equivariance_weight, temporal_weight)
+        self.seed = seed
         self.again = checkpoint_activations
         self.network = network
         self.layout = torch.contiguous_format
@@ -232,7 +221,7 @@ class NetworkTask(Task):
 
     def save(self, path: str | Path, metadata: Mapping[str, Any]) -> None:
         """Write the network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
-        save_network(path, self.network, metadata, torch.float16 if self.fits_half() else torch.float32)
+        write_network(path, self.network, metadata, self.fits_half())
 
     def fits_half(self) -> bool:
         """Tell whether no weight or buffer is beyond the range of half precision."""
@@ -243,40 +232,15 @@ class NetworkTask(Task):
         return checkpoint(self.network, *inputs, use_reentrant=False) if self.again else self.network(*inputs)
 
     def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Motion]:
-        """Move the first photos of a batch: half of them as a film does, or a quarter by whole pixels, by the weights.
-
-        How they move depends on the number of the batch's first sample alone; where the batch has frames that follow
-        (`ClipPairs`), on these.
-
-        Returns:
-            The moved photos (M, 3, H, W), M = 0 if neither is weighed, and how they moved.
-        """
-        photos = batch["image"]
-        count, first = len(photos), int(batch["index"][0]) if "index" in batch else 0
-        if self.motion_weights["temporal_loss"] and "after" in batch:
-            frames = Frames(batch["after"], batch["flow"], batch["seen"], torch.zeros_like(batch["seen"]))
-            return frames.photos, frames
-        if self.motion_weights["temporal_loss"]:
-            frames = following(photos[: (count + 1) // 2], torch.Generator().manual_seed(first))
-            return frames.photos, frames
-        if not self.motion_weights["equivariance_loss"] or min(photos.shape[-2:]) <= REACH:
-            return photos[:0], Shift(0, 0)
-        choice = int(torch.randint((2 * REACH + 1) ** 2 - 1, (), generator=torch.Generator().manual_seed(first)))
-        choice += choice >= ((2 * REACH + 1) ** 2) // 2  # the middle one is no shift
-        shift = Shift(choice // (2 * REACH + 1) - REACH, choice % (2 * REACH + 1) - REACH)
-        return shifted(photos[: max(1, count // 4)], *shift), shift
+        """Move the first photos of a batch by the weights and the seed of the task, see `motion.move`."""
+        return move(batch, self.motion_weights, self.seed)
 
     def compare_moved(self, pictures: Tensor, moved: Tensor, motion: Motion) -> dict[str, Tensor]:
         """Compare the pictures of a batch with those of `moved`: the term by its name, or nothing."""
-        if not len(moved):
-            return {}
-        pictures = pictures[: len(moved)]
-        if isinstance(motion, Frames):
-            return {"temporal_loss": temporal_loss(pictures, moved, motion)}
-        return {"equivariance_loss": equivariance_loss(pictures, moved, *motion)}
+        return compare_moved(pictures, moved, motion)
 
     def _describe_network(self) -> dict[str, Any]:
-        return {"target": f"fast_style.networks.{type(self.network).__name__}", "arguments": self.network.arguments}
+        return {"target": f"{PREFIX}{type(self.network).__name__}", "arguments": self.network.arguments}
 
 
 def fits_half(network: nn.Module) -> bool:
@@ -285,9 +249,17 @@ def fits_half(network: nn.Module) -> bool:
     return max(each.abs().max().item() for each in values) <= torch.finfo(torch.float16).max
 
 
-def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, Any]) -> None:
-    """Write a network as a `.safetensors` file: in half precision, unless a weight is beyond its range."""
-    save_network(path, network, metadata, torch.float16 if fits_half(network) else torch.float32)
+def write_network(path: str | Path, network: nn.Module, metadata: Mapping[str, Any], half: bool | None = None) -> None:
+    """Write a network as a `.safetensors` file.
+
+    Args:
+        path: the file.
+        network: the network, one that `save_network` takes.
+        metadata: see `save_network`.
+        half: whether in half precision. None: unless a weight is beyond its range, see `fits_half`.
+    """
+    half = fits_half(network) if half is None else half
+    save_network(path, network, metadata, torch.float16 if half else torch.float32)
 
 
 def layout(device: torch.device, precision: str) -> torch.memory_format:

@@ -16,8 +16,9 @@ from fast_style.compiled import Compiled
 from fast_style.losses import AnyPaintingLoss, summarize
 from fast_style.losses.any_painting import Painted
 from fast_style.networks import AnyStyleNetwork
-from fast_style.networks.any_style import MOMENTUM, as_seen, code_of
-from fast_style.training.network_task import NetworkTask, describe, name_of
+from fast_style.networks.style_encoder import MOMENTUM, as_seen, code_of
+from fast_style.training.any_painting import AnyPainting
+from fast_style.training.network_task import describe, name_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Teacher(nn.Module):
         return self.to_code(torch.cat(statistics, 1).log1p()).float()
 
 
-class StylePrediction(NetworkTask):
+class StylePrediction(AnyPainting):
     """Style transfer for any style image by predicted scales and shifts (Ghiasi et al. 2017).
 
     Every photo of a batch has a painting of its own. Two codes of it are learned: the teacher's, of the statistics of
@@ -61,8 +62,7 @@ class StylePrediction(NetworkTask):
     Args:
         network: what is trained.
         loss: see `AnyPaintingLoss`; its frozen network stays out of the checkpoints.
-        styles: style images (1, 3, H, W) in [0, 1] by name, in which held-out photos are measured and shown; they are
-            not trained on, unless they are among the paintings as well.
+        styles: see `AnyPainting`.
         optimizer: see `NetworkTask`, also for what is raised.
         scheduler: see `NetworkTask`.
         code_weight: weight of ‖code − teacher's code‖² / K; 0 goes without a teacher, to train a network further.
@@ -71,13 +71,13 @@ class StylePrediction(NetworkTask):
         on_nonfinite: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
         temporal_weight: see `NetworkTask`.
+        seed: see `NetworkTask`.
 
     Raises:
         ValueError: if there is no style to show, the network is another, or a weight is negative.
     """
 
     network: AnyStyleNetwork
-    wants = ("image", "painting")
     kept = ("network.", "teacher.")
 
     def __init__(
@@ -93,29 +93,23 @@ class StylePrediction(NetworkTask):
         on_nonfinite: str = "stop",
         equivariance_weight: float = 0.0,
         temporal_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
-        if isinstance(styles, Tensor) or not styles:
-            raise ValueError("held-out photos are shown in several styles: give style=any or style=gallery")
         if not isinstance(network, AnyStyleNetwork):
             raise ValueError(f"the network must predict styles: an AnyStyleNetwork, got {describe(network)}")  # noqa: TRY004
         for name, weight in (("code_weight", code_weight), ("identity_weight", identity_weight)):
             if not weight >= 0:
                 raise ValueError(f"{name} must not be negative, got {weight}")
-        super().__init__(network, optimizer, scheduler, on_nonfinite, False, equivariance_weight, temporal_weight)
+        motion = equivariance_weight, temporal_weight, seed
+        super().__init__(styles, network, optimizer, scheduler, on_nonfinite, False, *motion)
         self.loss = loss.to(memory_format=torch.channels_last)
         channels = [mean.shape[1] for _, mean in loss.look_at(torch.zeros(1, 3, 32, 32)).values()]
         self.teacher = Teacher(channels, network.arguments["code"]) if code_weight else None
         self.weights = loss.weights | {"code_loss": code_weight, "identity_loss": identity_weight}
         self.weights |= self.motion_weights
-        self.names = list(styles)
         self._shown = {name: as_seen(image) for name, image in styles.items()}
         self._losses: Callable[..., tuple[dict[str, Tensor], Tensor, Tensor]]
         self._losses = Compiled(self._pass, log.warning) if compile else self._pass
-
-    @property
-    def shown(self) -> dict[str, Tensor]:
-        """The styles that held-out photos are shown in, by name."""
-        return self._shown
 
     def identity(self) -> dict[str, Any]:
         """Describe the loss network: which styles are shown does not matter to what is learned."""
@@ -130,12 +124,6 @@ class StylePrediction(NetworkTask):
         data = getattr(self.trainer, "datamodule", None)
         if self.teacher is not None and getattr(data, "batch_size", 2) < 2:
             raise ValueError("a network for any style learns from several paintings a step: give data.batch_size=8")
-
-    def stylize_arguments(self, folder: Path | None) -> list[str]:
-        """Name the first style that is shown: its file if there is a folder, else that of a shipped one."""
-        name = self.names[0]
-        files = [path for path in sorted(folder.glob("*")) if path.stem == name] if folder else []
-        return ["--style", str(files[0]) if files else name]
 
     @property
     def trained(self) -> Iterable[nn.Parameter]:

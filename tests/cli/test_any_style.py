@@ -8,7 +8,7 @@ import torch
 
 from fast_style import images
 from fast_style.checkpoint import load_network, load_styled, save_network
-from fast_style.data import StyleCrops, parse_styles
+from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN, AnyStyleNetwork
 
 
@@ -154,26 +154,6 @@ def test_a_file_may_hold_a_colon_or_a_comma(stylize, tmp_path, style_folder):
         (tmp_path / name).write_bytes((style_folder / "waves.png").read_bytes())
         assert stylize("--style", tmp_path / name, "--output", tmp_path / "out.png", "--overwrite")[0] == 0
         assert stylize("--style", f"{tmp_path / name}:3", "--output", tmp_path / "out.png", "--overwrite")[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("https://example.com/x.jpg", {"https://example.com/x.jpg": 1.0}),
-        ("https://example.com/x.jpg:0.5,night", {"https://example.com/x.jpg": 0.5, "night": 1.0}),
-        ("C:\\p.jpg", {"C:\\p.jpg": 1.0}),
-        ("https://host:8080/a.jpg", {"https://host:8080/a.jpg": 1.0}),
-        ("https://host:8080", {"https://host:8080": 1.0}),
-        ("https://host:8080/a,b:c.jpg", {"https://host:8080/a,b:c.jpg": 1.0}),
-        ("a.jpg:0.7,https://h/x,y.jpg:0.3", {"a.jpg": 0.7, "https://h/x,y.jpg": 0.3}),
-        ("https://h/x,y.jpg,mosaic:0.5", {"https://h/x,y.jpg": 1.0, "mosaic": 0.5}),
-        ("https://h/x,y,http://i/z", {"https://h/x,y": 1.0, "http://i/z": 1.0}),
-        ("night:day", {"night:day": 1.0}),
-        ("night:2, day : 1", {"night": 2.0, "day": 1.0}),
-    ],
-)
-def test_what_a_style_is(text, expected):
-    assert parse_styles(text) == expected
 
 
 def test_the_next_command_names_the_image(tiny_adain, train, capsys, style_folder):

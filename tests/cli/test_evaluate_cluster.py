@@ -11,7 +11,7 @@ from fast_style.cli import evaluate_cluster
 from fast_style.cli.evaluate_cluster import Measuring
 from fast_style.cli.evaluate_ways import Photos, ways_of
 from fast_style.data import HeldOut, ImageSource
-from fast_style.evaluate import evaluate, summarize
+from fast_style.evaluate import evaluate, mean_scores
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG, TransformerNetwork
 
@@ -63,7 +63,7 @@ def test_what_workers_measure_comes_to_the_same(photo_folder):
     assert craft.names() == ["identity"]
     rows = {number: work([(1, number)], False)[0] for number in reversed(range(len(photos)))}
     whole, _ = evaluate("identity", ways_of([], style, loss, 0)[0][1], photos, loss, style)
-    spread = summarize("identity", [rows[number] for number in range(len(photos))])
+    spread = mean_scores("identity", [rows[number] for number in range(len(photos))])
     assert spread.losses == whole.losses
     assert (spread.ssim, spread.palette_distance) == (whole.ssim, whole.palette_distance)
     with pytest.raises(RuntimeError, match=f"cannot measure photo {photos.names[2]}: it dies"):

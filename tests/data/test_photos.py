@@ -5,13 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from fast_style.data import HeldOut, ImageSource, PhotoDataset, SampleIndices, collate
-from fast_style.data.photos import permutation, resize_part, resized
-from fast_style.images import resize_short_side, to_float
+from fast_style.data.photos import permutation
 
 
 def write_png(pixels: torch.Tensor, path: Path) -> None:
@@ -225,33 +223,3 @@ def test_real_photos(shared):
     assert images.shape == (8, 3, 64, 64)
     assert 0 <= images.min() < 0.1
     assert 0.9 < images.max() <= 1
-
-
-@pytest.mark.parametrize("shape", [(40, 61), (50, 33), (20, 80)])
-def test_a_part_of_an_ordinary_photo_is_that_of_the_whole(shape):
-    pixels = torch.randint(256, (3, *shape), dtype=torch.uint8)
-    whole = resize_short_side(to_float(pixels)[None], 32)[0]
-    assert resized(pixels, 32) == tuple(whole.shape[1:])
-    for top, left in ((0, 0), (whole.shape[1] - 20, whole.shape[2] - 20)):
-        part = resize_part(pixels, 32, top, left, 20)
-        assert torch.equal(part, whole[:, top : top + 20, left : left + 20])
-
-
-@pytest.mark.parametrize("wide", [True, False])
-def test_of_a_line_only_what_is_needed_is_resized(wide, monkeypatch):
-    pixels = torch.randint(256, (3, 4, 600) if wide else (3, 600, 4), dtype=torch.uint8)
-    size = (32, 4800) if wide else (4800, 32)
-    whole = F.interpolate(to_float(pixels)[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
-    seen = []
-    monkeypatch.setattr(
-        "fast_style.data.photos.resize_short_side",
-        lambda image, side: seen.append(image.shape) or resize_short_side(image, side),
-    )
-    for start in (0, 2000, 4800 - 32):
-        place = (0, start) if wide else (start, 0)
-        expected = whole[:, place[0] : place[0] + 32, place[1] : place[1] + 32]
-        # At a border of what was cut out, the filter meets the border instead of the neighbours.
-        assert (resize_part(pixels, 32, *place, 32) - expected).abs().max() < 1e-4
-    assert {max(shape) for shape in seen} == {16}
-    thin = torch.zeros(3, 1, 2000, dtype=torch.uint8)
-    assert resize_part(thin, 256, 0, 255_872, 256).shape == (3, 256, 256)

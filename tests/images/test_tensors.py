@@ -68,6 +68,14 @@ def test_resize_stays_in_range():
     assert resized.max() == 1
 
 
+@pytest.mark.parametrize("size", [(30, 11), (9, 50)])
+def test_resize_to_a_height_and_a_width(size):
+    image = torch.rand(2, 3, 20, 24).round()
+    expected = torch.nn.functional.interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
+    torch.testing.assert_close(images.resize(image, size), expected)
+    assert images.resize(image, (20, 24)) is image
+
+
 def test_resize_to_the_same_size_changes_nothing(pixels):
     assert torch.equal(images.resize_long_side(pixels, 37), pixels)
 

@@ -1,6 +1,6 @@
 import math
 import weakref
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fast_style.functional import gram_matrix, total_variation
-from fast_style.losses import STYLE_LOSSES, PerceptualLoss, laplacian_loss, perceptual
+from fast_style.losses import STYLE_LOSSES, PerceptualLoss, features_of_each, laplacian_loss
 from fast_style.losses.tone import tone_loss
 from fast_style.networks import VGG
 
@@ -102,21 +102,37 @@ def test_with_a_reference_untouched_images_score_the_weights(vgg16):
     assert loss.weights["content_loss/relu2_2"] * flat == pytest.approx(2.0)
 
 
-def test_reference_is_looked_at_once_and_then_forgotten(vgg16, monkeypatch):
-    scenes, looked = torch.rand(3, 3, 32, 32), []
-    forward = type(vgg16).forward
+@pytest.fixture
+def looked(vgg16, monkeypatch):
+    """What the loss network looks at: the images, and weak references to the features that it finds."""
+    seen, forward = [], type(vgg16).forward
 
-    def count(self, images, layers):
-        looked.append(images)
-        return forward(self, images, layers)
+    def note(self, images, layers):
+        features = forward(self, images, layers)
+        seen.append((images, [weakref.ref(each) for each in features.values()]))
+        return features
 
-    monkeypatch.setattr(type(vgg16), "forward", count)
-    losses = [build(vgg16, style=torch.rand(1, 3, 24, 32), reference=scenes) for _ in range(2)]
-    assert sum(each.shape[2:] == (32, 32) for each in looked) == 3  # one after the other: less memory
-    kept = weakref.ref(perceptual._LAST[vgg16][2][0]["relu1_2"])
-    for loss in losses:
-        loss(*torch.rand(2, 1, 3, 32, 32))
-    assert kept() is None
+    monkeypatch.setattr(type(vgg16), "forward", note)
+    return seen
+
+
+def test_reference_is_looked_at_once_for_all_paintings_and_forgotten(vgg16, looked):
+    scenes, look = torch.rand(3, 3, 32, 32), lru_cache(maxsize=1)(features_of_each)
+    losses = [build(vgg16, style=torch.rand(1, 3, 24, 32), reference=scenes, look=look) for _ in range(2)]
+    assert [images.shape[2:] for images, _ in looked].count((32, 32)) == 3  # one after the other: less memory
+    assert all(kept() is not None for images, features in looked if images.shape[2] == 32 for kept in features)
+    del look
+    assert len(losses) == 2
+    assert all(kept() is None for _, features in looked for kept in features)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_the_style_image_is_looked_at_once_and_forgotten(vgg16, looked, relative):
+    loss = build(vgg16, relative=relative)
+    ((images, features),) = looked
+    assert images is loss.image
+    assert len(features) == (3 if relative else 2)  # with those of the content layer
+    assert all(kept() is None for kept in features)
 
 
 def test_tone_is_a_term_of_its_own(vgg16):

@@ -73,3 +73,12 @@ def test_frames_follow_photos():
     dark = ~lit
     assert 0.003 < rest[dark].std() < 0.009
     assert (luma(rest[lit]) - frames.change[lit]).std() < 0.009
+
+
+def test_the_change_of_light_is_exact_within_a_training_step_in_bfloat16():
+    photos = torch.rand(4, 3, 32, 32)
+    frames = following(photos, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        within_step = following(photos, torch.Generator().manual_seed(0))
+    assert within_step.change.dtype == torch.float32
+    assert torch.equal(within_step.change, frames.change)

@@ -1,15 +1,13 @@
-import copy
 import itertools
 
 import pytest
 import torch
-from torch import nn
 
 from fast_style import Stylizer
 from fast_style.checkpoint import load_network, save_network
 from fast_style.data import procedural_image
 from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
-from fast_style.networks.any_style import SIDE, as_seen
+from fast_style.networks.style_encoder import as_seen
 
 SMALL = {"johnson": {"width": 4, "blocks": 1, "antialias": True}, "slim": {"width": 8, "blocks": 1, "antialias": True}}
 
@@ -74,24 +72,6 @@ def test_it_survives_a_file(network, paintings, tmp_path):
     assert torch.equal(*pictures)
 
 
-def test_balancing_changes_no_code_and_fits_half_precision():
-    network = AnyStyleNetwork("slim", SMALL["slim"], encoder_width=4, code=8)
-    with torch.no_grad():  # as features of a long training are
-        for conv in (layer for layer in network.encoder.modules() if isinstance(layer, nn.Conv2d)):
-            conv.weight.mul_(30)
-    standardized(network)
-    assert max(each.abs().max() for each in network.encoder.state_dict().values()) > 65504
-    balanced = copy.deepcopy(network)
-    balanced.encoder.balance()
-    for each in balanced.encoder.state_dict().values():
-        assert not each.is_floating_point() or each.abs().max() < 65504
-    images = torch.rand(3, 3, 80, 64) ** 2
-    codes = network.encoder(images)
-    assert torch.allclose(balanced.encoder(images), codes, atol=1e-2 * codes.std().item())
-    half = copy.deepcopy(balanced).half().float().encoder(images)
-    assert (half - codes).abs().max() < 0.03 * codes.std()
-
-
 def test_strengthening_moves_styles_away_from_photo(network, paintings):
     before = network.of_images(paintings)
     network.strengthen(1.5)
@@ -100,27 +80,6 @@ def test_strengthening_moves_styles_away_from_photo(network, paintings):
         one, other = before.get_parameter(key), after.get_parameter(key)
         assert torch.equal(one[2], other[2])
         assert torch.allclose(other[:2] - other[2], 1.5 * (one[:2] - one[2]), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("size", "seen"),
-    [
-        ((96, 96), (SIDE, SIDE)),
-        ((50, 2000), (SIDE, 4 * SIDE)),
-        ((2000, 50), (4 * SIDE, SIDE)),
-        ((1, 1), (SIDE, SIDE)),
-        ((SIDE, 500), (SIDE, 500)),
-    ],
-)
-def test_the_encoder_looks_at_one_size(size, seen):
-    assert as_seen(torch.rand(1, 3, *size)).shape[-2:] == seen
-
-
-def test_of_a_long_image_the_middle_is_seen():
-    image = torch.zeros(1, 3, SIDE, 6 * SIDE)
-    image[..., SIDE : 5 * SIDE] = 1
-    assert as_seen(image).eq(1).all()
-    assert as_seen(image.mT).eq(1).all()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 import math
 import re
-import urllib.error
 
 import pytest
 import torch
@@ -126,32 +125,10 @@ def test_unknown_network():
         VGG("vgg11")
 
 
-def test_missing_file():
-    with pytest.raises(
-        FileNotFoundError, match=r"'nowhere\.pth' are neither a file nor one of oxford_8bit, slim, IMAGENET1K_V1$"
-    ):
-        VGG("vgg19", "nowhere.pth")
-    with pytest.raises(FileNotFoundError, match="'slim' are neither a file nor one of IMAGENET1K_V1, IMAGENET1K_FEAT"):
-        VGG("vgg16", "slim")
-
-
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_damaged_file(suffix, reference, tmp_path):
-    path = tmp_path / f"weights{suffix}"
-    state = reference["vgg16"].state_dict()
-    torch.save(state, path) if suffix == ".pth" else save_file(state, path)
-    path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match="is not a complete file of VGG weights"):
-        VGG("vgg16", path)
-
-
 def test_file_of_something_else(tmp_path):
     torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="holds no VGG features"):
         VGG("vgg16", tmp_path / "other.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(ValueError, match="is not a state dict of tensors"):
-        VGG("vgg16", tmp_path / "list.pth")
 
 
 def test_vgg16_file_as_vgg19(reference, tmp_path):
@@ -164,39 +141,6 @@ def test_vgg16_file_as_vgg19(reference, tmp_path):
 def test_bad_std(std):
     with pytest.raises(ValueError, match="std of the loss network must be three numbers above 0"):
         VGG("vgg16", None, std=std)
-
-
-@pytest.mark.parametrize("key", ["mean", "std"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        "0.4, 0.4",
-        "0.4",
-        "[0.4, 0.4]",
-        '"0.4"',
-        '"123"',
-        "[0.4, 0.4, NaN]",
-        '[0.4, 0.4, "0.4"]',
-        "null",
-        "",
-        "[" * 10**5,
-    ],
-    ids=lambda text: text[:20],
-)
-def test_bad_metadata(tmp_path, reference, key, text):
-    state = {name: value for name, value in reference["vgg16"].state_dict().items() if name.startswith("0.")}
-    save_file(state, tmp_path / "weights.safetensors", {key: text})
-    with pytest.raises(ValueError, match=rf"^{key} in the metadata of .*weights\.safetensors must be three numbers"):
-        VGG("vgg16", tmp_path / "weights.safetensors")
-
-
-def test_std_of_zero_in_the_metadata(tmp_path, reference):
-    state = {name: value for name, value in reference["vgg16"].state_dict().items() if name.startswith("0.")}
-    save_file(state, tmp_path / "weights.safetensors", {"mean": "[0, 0, 0]", "std": "[1, 0, 1]"})
-    with pytest.raises(
-        ValueError, match=r"^std in the metadata of .* must be three numbers above 0 .* got \[1, 0, 1\]"
-    ):
-        VGG("vgg16", tmp_path / "weights.safetensors")
 
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -239,18 +183,6 @@ def test_mean_and_std_given_go_before_those_of_the_weights(tmp_path, reference):
     network = VGG("vgg16", tmp_path / "weights.safetensors", std=[1, 2, 3])
     assert network.mean.flatten().tolist() == pytest.approx([0.1] * 3)
     assert network.std.flatten().tolist() == [1, 2, 3]
-
-
-def test_download_and_its_failure(monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-
-    def refuse(url, *args, **kwargs):
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    where = re.escape(str(tmp_path / "checkpoints"))
-    with pytest.raises(RuntimeError, match=rf"vgg19-\w+\.pth from https://.*no network.*put that file into {where}"):
-        VGG("vgg19", "IMAGENET1K_V1")
 
 
 @pytest.fixture

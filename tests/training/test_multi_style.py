@@ -1,3 +1,4 @@
+import weakref
 from functools import partial
 
 import pytest
@@ -17,7 +18,7 @@ def build(loss):
     def build(**changes):
         network = partial(TransformerNetwork, 4, 1, norm="conditional")
         styles = {name: torch.rand(1, 3, 16, 20) for name in ("dots", "lines", "waves")}
-        return MultiStyle(network, loss, **({"styles": styles} | OPTIONS | changes))
+        return MultiStyle(network, **({"loss": loss, "styles": styles} | OPTIONS | changes))
 
     return build
 
@@ -34,6 +35,22 @@ def objective(task, photos):
     """Objective of each style, written out."""
     styles = zip(task.names, task.losses, strict=True)
     return [loss.summary(loss(task(photos, name), photos))["total_loss"].item() for name, loss in styles]
+
+
+def test_the_reference_is_looked_at_once_and_forgotten(build, loss, monkeypatch):
+    network, seen = loss.args[0], []
+    forward = type(network).forward
+
+    def note(self, images, layers):
+        features = forward(self, images, layers)
+        seen.extend((images.shape[-1], weakref.ref(each)) for each in features.values())
+        return features
+
+    monkeypatch.setattr(type(network), "forward", note)
+    task = build(loss=partial(loss, reference=torch.rand(2, 3, 24, 24)))
+    assert len(task.losses) == 3
+    assert [width for width, _ in seen].count(24) == 2 * 2  # two images, two layers
+    assert all(kept() is None for _, kept in seen)
 
 
 def test_every_round_has_every_style(build):

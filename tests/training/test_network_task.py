@@ -114,14 +114,6 @@ def test_the_temporal_loss_is_that_of_two_passes(task):
     assert found["total"] == pytest.approx(plain + 30 * expected, rel=1e-4)
 
 
-def test_every_shift_has_its_turn(task):
-    photos = torch.rand(1, 3, 64, 64)
-    shifts = [task.moved({"image": photos, "index": torch.tensor([index])})[1] for index in range(400)]
-    assert len(set(shifts)) == 48
-    assert (0, 0) not in shifts
-    assert shifts[:10] == [task.moved({"image": photos, "index": torch.tensor([i])})[1] for i in range(10)]
-
-
 def test_arguments_that_came_after_a_checkpoint_are_what_they_were_without(task):
     task.trainer = None
     kept = {"target": "fast_style.networks.TransformerNetwork", "arguments": dict(task.network.arguments)}

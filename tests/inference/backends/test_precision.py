@@ -32,7 +32,7 @@ def test_the_colours_of_a_unet_of_pix2pix_are_float32():
     """Its last convolution in the order of its modules is the innermost one."""
     pictures = lowered(UnetGenerator(8, 3), torch.bfloat16)(torch.rand(1, 3, 64, 64))
     assert pictures.dtype == torch.float32
-    assert len(pictures[(pictures >= 0.5) & (pictures < 1)].unique()) > 1000  # bfloat16 has 128
+    assert len(pictures[(pictures >= 0.5) & (pictures < 1)].unique()) > 256  # bfloat16 has 128
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
