@@ -13,11 +13,12 @@ from fast_style.video.frame import Frame, Wanted
 from fast_style.video.live import Camera, Jpegs, Latest, is_camera, playing
 from fast_style.video.marks import Mark
 from fast_style.video.masks import MovingMask, moves, open_frames
-from fast_style.video.muxing import Timing, check_streams
+from fast_style.video.muxing import Timing
 from fast_style.video.parts import Parts
 from fast_style.video.pipeline import Ahead, Target, run
 from fast_style.video.reading import Film
 from fast_style.video.smoothing import Smoother
+from fast_style.video.streams import check_streams
 from fast_style.video.target import FilmTarget, PartTarget
 from fast_style.video.virtual_camera import virtual_camera
 
