@@ -74,7 +74,7 @@ def mux(
                     out.set_chapters(chapters(source, film.clock.begin - film.lead))
                 told = {key: value for key, value in source.metadata.items() if key in ("title", "comment")}
                 out.metadata.update(told)
-            streams.append(copied(out, source, film, audio, end))
+            streams.append(copied(out, parts.output, source, film, audio, end))
         for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
             out.mux(packet)
 

@@ -1,8 +1,10 @@
 """What a film has beside its pictures: sound, subtitles and chapters, which are copied as they are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ JITTER = Fraction(1, 10)  # seconds by which times may go back by mistake
 REPEATED = Fraction(1, 1000)  # seconds by which sound comes later that has the time of what is before
 # What channels are taken for where a film does not tell, which MP4 must know of PCM: FFmpeg's usual ones.
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+MOST = ".mkv"  # which holds more than the other containers
 
 
 def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
@@ -25,48 +28,62 @@ def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
     Raises:
         ValueError: if the container does not hold the sound.
     """
+    suffix = output.suffix.lower()
+    with in_sentences("read film", film.path), pyav().open(address(film.path)) as source:
+        sounds = [stream for stream in source.streams.audio if audio and not _takes(suffix, stream)]
+        texts = [stream for stream in source.streams.subtitles if not _fits(suffix, stream)]
+        helps = all(_takes(MOST, stream) for stream in sounds)
+        keeps = ", .mkv can" if all(_fits(MOST, stream) for stream in texts) else ""
+    if sounds:
+        advice = f"choose {MOST}, or give --audio none" if helps else "give --audio none"
+        raise ValueError(f"{suffix} cannot hold sound in {_names(sounds)}: {advice}")
+    return [f"subtitles ({_names(texts)}) are left out: {suffix} cannot hold them{keeps}"] if texts else []
+
+
+@cache
+def _held(suffix: str) -> frozenset[str]:
+    """Name the codecs that a container holds, not what encodes and decodes them, which may be called otherwise."""
+    av, names = pyav(), set()
+    with av.open(BytesIO(), "w", format=CONTAINERS[suffix]) as container:
+        for name in container.supported_codecs:
+            for mode in ("r", "w"):
+                with suppress(av.codec.codec.UnknownCodecError):
+                    names.add(av.Codec(name, mode).canonical_name)
+    return frozenset(names)
+
+
+def _fits(suffix: str, stream: Any) -> bool:
+    """Tell whether a container has a place for a stream, by writing a header."""
     av = pyav()
-    held = _held(output)
-    notes = []
-    with in_sentences("read film", film.path), av.open(address(film.path)) as source:
-        sounds, texts = ({_name(s) for s in several} for several in (source.streams.audio, source.streams.subtitles))
-        lost = sounds - held
-        if audio and not lost:
-            lost = {_name(stream) for stream in source.streams.audio if not _takes(output, source, stream)}
-    if audio and lost:
-        raise ValueError(
-            f"{output.suffix} cannot hold sound in {', '.join(sorted(lost))}: choose .mkv, or give --audio none"
-        )
-    if lost := texts - held:
-        notes.append(f"subtitles ({', '.join(sorted(lost))}) are left out: {output.suffix} cannot hold them, .mkv can")
-    return notes
-
-
-def _held(output: Path) -> set[str]:
-    """Name the codecs that a container holds."""
-    from io import BytesIO
-
-    with pyav().open(BytesIO(), "w", format=CONTAINERS[output.suffix.lower()]) as container:
-        return set(container.supported_codecs)
-
-
-def _takes(output: Path, source: Any, stream: Any) -> bool:
-    """Tell whether a container takes a stream of sound, by writing a packet of it; some refuse only then."""
-    from io import BytesIO
-
-    av = pyav()
+    if _name(stream) not in _held(suffix):
+        return False
     try:
-        with av.open(BytesIO(), "w", format=CONTAINERS[output.suffix.lower()]) as out:
+        with av.open(BytesIO(), "w", format=CONTAINERS[suffix]) as out:
+            _template(out, stream)
+            out.start_encoding()
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def _takes(suffix: str, stream: Any) -> bool:
+    """Tell whether a container takes a stream of sound, by writing a packet of it; some refuse only then."""
+    av = pyav()
+    if not _fits(suffix, stream):
+        return False
+    try:
+        with av.open(BytesIO(), "w", format=CONTAINERS[suffix]) as out:
             copy = _template(out, stream)
-            for packet in source.demux(stream):
+            for packet in stream.container.demux(stream):
                 if packet.dts is not None and packet.size:
                     packet.stream = copy
                     out.mux(packet)
                     break
     except av.FFmpegError:
         return False
-    with suppress(av.FFmpegError):  # it cannot be sought in
-        source.seek(0)
+    finally:
+        with suppress(av.FFmpegError):  # it cannot be sought in
+            stream.container.seek(0)
     return True
 
 
@@ -80,17 +97,22 @@ def _template(out: Any, stream: Any) -> Any:
     return copy
 
 
+def _names(streams: Sequence[Any]) -> str:
+    return ", ".join(sorted({_name(stream) for stream in streams}))
+
+
 def _name(stream: Any) -> str:
     return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "an unknown codec"
 
 
-def copied(out: Any, source: Any, film: Film, audio: bool, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
+def copied(
+    out: Any, output: Path, source: Any, film: Film, audio: bool, end: Fraction | None
+) -> Iterator[tuple[Fraction, Any]]:
     """Add the other streams, then yield their packets as they are, from the start to the end of the pictures."""
-    held = set(out.supported_codecs)
     wanted = [*(source.streams.audio if audio else ()), *source.streams.subtitles]
     copies = {}
     for stream in wanted:
-        if _name(stream) in held:
+        if _fits(output.suffix.lower(), stream):
             copy = copies[stream.index] = _template(out, stream)
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition

@@ -311,6 +311,47 @@ def test_sound_that_is_refused_only_when_it_is_written(stylize, tmp_path, is_mis
     assert is_misuse(result, ".mov cannot hold sound in flac: choose .mkv, or give --audio none")
 
 
+@pytest.mark.parametrize("name", ["o.mkv", "o.mp4"])
+def test_sound_in_a_codec_that_is_called_otherwise_than_its_decoder(stylize, tmp_path, probe, name):
+    """As DTS, whose decoder is called dca."""
+    source = tmp_path / "a.mkv"
+    inputs = ["-f", "lavfi", "-i", "color=size=64x48:duration=0.08", "-f", "lavfi", "-i", "sine=duration=0.1"]
+    coding = ["-c:a", "dca", "-ar", "48000", "-ac", "2", "-strict", "-2"]
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, "-pix_fmt", "yuv420p", *coding, str(source)], check=True)
+    result = stylize("--input", source, "--output", tmp_path / name)
+    assert result.code == 0, result.err
+    assert packets_of(tmp_path / name, "audio") == packets_of(source, "audio") != []
+    assert probe(tmp_path / name)["streams"][1]["codec_name"] == "dts"
+
+
+@pytest.mark.parametrize("name", ["o.webm", "o.mkv"])
+def test_sound_that_the_container_advised_would_not_hold(stylize, tmp_path, is_misuse, name):
+    source = tmp_path / "a.avi"
+    sounding("adpcm_ms", source)
+    result = stylize("--input", source, "--output", tmp_path / name)
+    assert is_misuse(result, f"{name[1:]} cannot hold sound in adpcm_ms: give --audio none")
+
+
+def test_subtitles_in_pictures(stylize, clip, tmp_path):
+    """As those of DVDs, which Matroska holds and WebM does not."""
+    source = tmp_path / "a.mkv"
+    with av.open(str(clip("plain.mkv", frames=2))) as film, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0], opaque=True)
+        words = out.add_mux_stream("dvd_subtitle", time_base=Fraction(1, 1000))
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+        packet = av.Packet(bytes((0, 10, 0, 8, 0, 0, 0, 8, 2, 255)))
+        packet.stream, packet.time_base, packet.pts, packet.dts, packet.duration = words, Fraction(1, 1000), 0, 0, 40
+        out.mux(packet)
+    kept = stylize("--input", source, "--output", tmp_path / "o.mkv")
+    assert (kept.code, kept.err) == (0, "")
+    assert packets_of(tmp_path / "o.mkv", "subtitle") == packets_of(source, "subtitle") != []
+    lost = stylize("--input", source, "--output", tmp_path / "o.webm")
+    assert lost.err == "subtitles (dvd_subtitle) are left out: .webm cannot hold them, .mkv can\n"
+
+
 def test_an_output_that_exists(stylize, clip, tmp_path, is_misuse):
     source = clip(frames=2)
     output = tmp_path / "o.mp4"
