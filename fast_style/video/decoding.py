@@ -79,6 +79,20 @@ def scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
     return height, width
 
 
+def aspect_of(stream: Any) -> Fraction:
+    """Tell the width of a pixel by its height, as the container has it, else the codec, in a fraction that all take."""
+    return Fraction(stream.sample_aspect_ratio or 1).limit_denominator(1000) or Fraction(1)
+
+
+def squared(size: tuple[int, int], aspect: Fraction, side: int | None) -> tuple[int, int]:
+    """Return height and width, both even, at which pixels are square: one is enlarged, or the long side is `side`."""
+    height, width = size
+    wide = (Fraction(height), width * aspect) if aspect > 1 else (height / aspect, Fraction(width))
+    share = 1 if side is None else side / max(wide)
+    height, width = (max(2, 2 * round(length * share / 2)) for length in wide)
+    return height, width
+
+
 def length_of(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction, bool]:
     """Read in the headers how many seconds the pictures last, 0: unknown; and whether that is of the pictures.
 

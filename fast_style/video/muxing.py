@@ -85,6 +85,8 @@ def _dress(stream: Any, look: Look, time_base: Fraction) -> None:
     context = stream.codec_context
     if look.codec.tag is not None and stream.container.format.name in ("mp4", "mov"):
         context.codec_tag = look.codec.tag
+    if look.aspect != 1:
+        context.sample_aspect_ratio = look.aspect  # for MP4 and MOV, since not all codecs tell
     if look.alpha and look.codec.name == "vp9":
         stream.metadata["alpha_mode"] = "1"
 

@@ -16,7 +16,7 @@ from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import colours_of, to_sdr
-from fast_style.video.decoding import decoded, length_of, scaled, to_rgb
+from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, to_rgb
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
 
@@ -67,7 +67,7 @@ class Film:
             if self.wanted.start and not self.wanted.fps:  # from which the frames' times are counted
                 finer = common_base(self.time_base, self.wanted.start)
                 self.time_base = finer if finer.denominator <= FINEST.denominator else FINEST
-            self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
+            self.aspect = aspect_of(stream)
             self.length, self._sure = length_of(container, stream, self.clock.begin)
             self._raw_size = (first.height, first.width)
         turned = self.rotation % 180 != 0

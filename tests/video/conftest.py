@@ -52,6 +52,7 @@ def clip(tmp_path) -> Callable[..., Path]:
         options=None,
         draw=picture,
         rate=25,
+        aspect=None,
         **container_options,
     ) -> Path:
         path = tmp_path / name
@@ -66,6 +67,8 @@ def clip(tmp_path) -> Callable[..., Path]:
                 matrix, primaries, transfer = tags
                 context = stream.codec_context
                 context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
+            if aspect is not None:
+                stream.codec_context.sample_aspect_ratio = aspect
             if tags is not None or full:
                 stream.codec_context.color_range = 2 if full else 1
             if alpha and codec == "libvpx-vp9":

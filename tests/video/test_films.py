@@ -9,6 +9,7 @@ import torch
 
 from fast_style import video
 from fast_style.video import parts
+from fast_style.video.decoding import squared
 from tests.video.conftest import packets_of, picture, pictures_of, times_of
 
 VFR = [0, 40, 50, 133, 140, 400, 410, 600, 640, 997]
@@ -304,15 +305,39 @@ def test_a_size_that_is_asked_for(clip, remake, probe):
     assert (stream["width"], stream["height"]) == (32, 24)
 
 
-def test_pixels_that_are_not_square_stay_so(clip, remake, tmp_path, probe):
-    source = clip()
-    content = source.read_bytes()
-    film = video.Film(source)
-    film.aspect = Fraction(4, 3)
-    look = video.Look(
-        video.codec_of(tmp_path / "o.mp4", None, 8, False), film.size, False, False, film.colours.encoded(), film.aspect
-    )
-    target = video.FilmTarget(film, look, video.Parts(tmp_path / "o.mp4", {}), film.time_base)
-    video.run(film, lambda photo, _: photo, target)
-    assert probe(tmp_path / "o.mp4")["streams"][0]["sample_aspect_ratio"] == "4:3"
-    assert source.read_bytes() == content
+@pytest.mark.parametrize(
+    ("source", "codec", "form", "name", "new"),
+    [
+        ("a.mp4", "libx264", "yuv420p", "o.mp4", "h264"),
+        ("a.mp4", "libx264", "yuv420p", "o.mkv", "hevc"),
+        ("a.mp4", "libx264", "yuv420p", "o.mp4", "vp9"),
+        ("a.mov", "prores_ks", "yuv422p10le", "o.mov", "prores"),
+    ],
+)
+def test_pixels_that_are_not_square_stay_so(clip, remake, probe, tmp_path, source, codec, form, name, new):
+    """Also those of ProRes, of which the container alone tells."""
+    path = clip(source, codec=codec, form=form, frames=2, aspect=Fraction(4, 3))
+    if codec == "prores_ks":
+        path = with_aspect(path, tmp_path / "told.mov", Fraction(4, 3))
+    assert video.Film(path).aspect == Fraction(4, 3)
+    assert probe(remake(path, name, new))["streams"][0]["sample_aspect_ratio"] == "4:3"
+
+
+def with_aspect(path, copy, aspect: Fraction):
+    """Copy the pictures of a film, and have the container tell of their pixels."""
+    with av.open(str(path)) as film, av.open(str(copy), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0], opaque=True)
+        stream.codec_context.sample_aspect_ratio = aspect
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("aspect", "side", "size"),
+    [(Fraction(4, 3), None, (48, 86)), (Fraction(3, 4), None, (64, 64)), (Fraction(4, 3), 32, (18, 32))],
+)
+def test_pixels_become_square(aspect, side, size):
+    assert squared((48, 64), aspect, side) == size
