@@ -5,6 +5,8 @@ from fractions import Fraction
 from math import gcd
 from typing import Any
 
+FINEST = Fraction(1, 1_000_000)  # unit of timestamps, whose numbers have 32 bits in FFmpeg and MP4
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -49,7 +51,11 @@ def clock_of(container: Any, stream: Any, first: Any) -> Clock:
     return Clock(origin, begin, begin - min(begin, max(Fraction(0), min(starts, default=begin))), decoding)
 
 
-def common_base(first: Fraction, second: Fraction) -> Fraction:
-    """Return the largest unit of which both times are multiples; one of them may be 0."""
+def common_base(first: Fraction, second: Fraction = Fraction(0)) -> Fraction:
+    """Return the largest unit of which both times are multiples; `FINEST` where files have no place for its numbers.
+
+    One of the times may be 0.
+    """
     one, other = first.numerator * second.denominator, second.numerator * first.denominator
-    return Fraction(gcd(one, other), first.denominator * second.denominator)
+    base = Fraction(gcd(one, other), first.denominator * second.denominator)
+    return base if max(base.as_integer_ratio()) <= FINEST.denominator else FINEST

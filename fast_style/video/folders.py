@@ -13,6 +13,7 @@ import torch
 
 from fast_style import images
 from fast_style.video.begun import difference, note_recipe
+from fast_style.video.clock import common_base
 from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_pattern
@@ -47,7 +48,7 @@ class FrameFolder:
         if not self.paths:
             raise ValueError(f"no frame is there: {self.path}")
         self.rate = self.wanted.fps or RATE
-        self.time_base, self.aspect = 1 / self.rate, Fraction(1)
+        self.time_base, self.aspect = common_base(1 / self.rate), Fraction(1)
         self.colours = Colours(RGB, FULL, BT709, BT709)
         self.length = len(self.paths) / self.rate
         if self.wanted.start >= self.length:

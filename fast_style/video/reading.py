@@ -21,7 +21,6 @@ from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
 
 THREADS = min(4, os.cpu_count() or 1)
-FINEST = Fraction(1, 1_000_000)  # of timestamps
 BRIEF = Fraction(1, 1000)  # seconds below which nothing is shown of a frame that the start cuts
 BACK = (0, 5, 30)  # seconds before --start where a frame to begin with is looked for: MPEG-TS finds a later one
 
@@ -65,8 +64,7 @@ class Film:
             base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
             self.time_base = common_base(base, self.lead)
             if self.wanted.start and not self.wanted.fps:  # from which the frames' times are counted
-                finer = common_base(self.time_base, self.wanted.start)
-                self.time_base = finer if finer.denominator <= FINEST.denominator else FINEST
+                self.time_base = common_base(self.time_base, self.wanted.start)
             self.aspect = aspect_of(stream)
             self.length, self._sure = length_of(container, stream, self.clock.begin)
             self._raw_size = (first.height, first.width)

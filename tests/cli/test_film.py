@@ -118,6 +118,16 @@ def test_the_network_works_at_a_smaller_size(stylize, clip, tmp_path, monkeypatc
     assert np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean() < 8
 
 
+def test_a_rate_with_many_digits(stylize, clip, tmp_path):
+    source, output = clip(frames=3), tmp_path / "o.mp4"
+    assert stylize("--input", source, "--output", output, "--fps", "29.97002997").code == 0
+    assert times_of(output)[:2] == [0, Fraction(1001, 30_000)]
+    assert stylize("--input", source, "--output", tmp_path / "f" / "%d.png").code == 0
+    result = stylize("--input", tmp_path / "f", "--output", output, "--fps", "29.97002997", "--overwrite")
+    assert result.code == 0, result.err
+    assert times_of(output)[:2] == [0, Fraction(1001, 30_000)]
+
+
 @pytest.mark.parametrize(("rate", "length"), [(30, 1000), (24, 1250), (60, 600)])
 def test_a_gif_lasts_as_long(stylize, clip, tmp_path, rate, length):
     """It has hundredths of a second, and players show no frame for less than two."""

@@ -116,7 +116,16 @@ def test_avi_with_frames_out_of_order(clip, remake, codec):
     assert packets_of(output, "audio") == packets_of(source, "audio") != []
 
 
+@pytest.mark.parametrize("wanted", [video.Wanted(fps=Fraction("29.97002997")), video.Wanted(Fraction("0.1234567891"))])
+def test_units_that_no_file_can_have(clip, remake, wanted):
+    source = clip(frames=9)
+    told = [float(frame.time) for frame in video.Film(source, wanted).frames()]
+    assert [float(time) for time in times_of(remake(source, "o.mp4", wanted=wanted))] == pytest.approx(told, abs=2e-6)
+
+
 def test_units_that_two_times_have_in_common():
+    for time in (Fraction(1, 30_000_001), Fraction(100_000_000, 2_997_002_997)):
+        assert common_base(time) == Fraction(1, 1_000_000)
     assert common_base(Fraction(1, 25), Fraction(21, 1000)) == Fraction(1, 1000)
     assert common_base(Fraction(1001, 30_000), Fraction(0)) == Fraction(1001, 30_000)
 
