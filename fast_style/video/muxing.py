@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from fast_style.files import replacing
 from fast_style.video.av_library import Recorded, address, in_sentences, pyav
+from fast_style.video.clock import common_base
+from fast_style.video.copying import Beside
 from fast_style.video.encoding import Look
 from fast_style.video.formats import CONTAINERS
 from fast_style.video.reading import Film
-from fast_style.video.streams import chapters, copied
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def mux(
         parts: of the pictures.
         film: whose sound, subtitles, title, comment, and chapters if it is whole, are copied; None: nothing is.
         look: of the pictures.
-        time_base: of the pictures' timestamps; Matroska and WebM round them to milliseconds.
+        time_base: of the pictures' times; Matroska and WebM round them to milliseconds.
         audio: whether sound is copied.
         cut: whether sound that comes after the last picture is left out.
         metadata: whether title, comment and chapters are copied.
@@ -63,18 +64,20 @@ def mux(
         first, _, _ = next(parts.timings())
         with av.open(address(first)) as part:
             pictures = out.add_stream_from_template(part.streams.video[0], opaque=True)
-        _dress(pictures, look, time_base)
-        lead = Fraction(0) if film is None else film.lead
-        streams = [_pictures(parts, pictures, time_base, delay, lead)]
+        beside, lead = None, Fraction(0)
         if film is not None:
-            source = open_.enter_context(av.open(address(film.path)))
+            beside = Beside(open_.enter_context(av.open(address(film.path))), film, parts.output, audio)
+            lead = beside.lead
+        time_base = common_base(time_base, lead)
+        _dress(pictures, look, time_base)
+        streams = [_pictures(parts, pictures, time_base, delay, lead)]
+        if film is not None and beside is not None:
             end = _end(parts) if cut or film.wanted.end is not None else None
             if metadata:
-                if not film.wanted.start and end is None and source.chapters():
-                    out.set_chapters(chapters(source, film.clock.begin - film.lead))
-                told = {key: value for key, value in source.metadata.items() if key in ("title", "comment")}
-                out.metadata.update(told)
-            streams.append(copied(out, parts.output, source, film, audio, end))
+                out.metadata.update(beside.told())
+                if not film.wanted.start and end is None and (chapters := beside.chapters()):
+                    out.set_chapters(chapters)
+            streams.append(beside.packets(out, end))
         for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
             out.mux(packet)
 

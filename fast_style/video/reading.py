@@ -62,7 +62,7 @@ class Film:
             self.rate = Fraction(self.wanted.fps or stream.average_rate or stream.guessed_rate or 25)
             self.clock = clock_of(container, stream, first)
             base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
-            self.time_base = common_base(base, self.lead)
+            self.time_base = common_base(base)
             if self.wanted.start and not self.wanted.fps:  # from which the frames' times are counted
                 self.time_base = common_base(self.time_base, self.wanted.start)
             self.aspect = aspect_of(stream)
@@ -85,11 +85,6 @@ class Film:
         """Return height and width, upright, with so many pixels on the long side; None: its own."""
         height, width = scaled(self._raw_size, side)
         return (width, height) if self.rotation % 180 else (height, width)
-
-    @property
-    def lead(self) -> Fraction:
-        """Seconds before the first frame that are kept, since there is sound or a caption in them: of whole films."""
-        return Fraction(0) if self.wanted.start else self.clock.lead
 
     @property
     def deep(self) -> bool:

@@ -87,6 +87,12 @@ def test_an_even_rate_begins_with_the_first_frame(late, remake):
     assert float(_ahead(output)) == pytest.approx(float(_ahead(source)), abs=0.002)
 
 
+@pytest.mark.parametrize(("audio", "begin"), [(True, 1), (False, 0)])
+def test_only_what_is_copied_comes_before_the_pictures(clip, remake, audio, begin):
+    source = clip("a.mkv", frames=3, times=[1000, 1040, 1080], sound="aac")
+    assert times_of(remake(source, audio=audio))[0] == begin
+
+
 def test_chapters_move_along(late, remake, tmp_path):
     source = tmp_path / "told.mkv"
     chapter = {"id": 1, "start": 1400, "end": 1600, "time_base": Fraction(1, 1000), "metadata": {"title": "first"}}

@@ -1,0 +1,84 @@
+"""What a film has beside its pictures, sound, subtitles and chapters, copied as it is."""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from fast_style.video.clock import lead_of
+from fast_style.video.reading import Film
+from fast_style.video.streams import kept_streams, template
+
+JITTER = Fraction(1, 10)  # seconds by which times may go back by mistake
+REPEATED = Fraction(1, 1000)  # seconds by which sound comes later that has the time of what is before
+
+
+class Beside:
+    """What is copied beside the pictures of a film.
+
+    Args:
+        source: the film, opened by PyAV.
+        film: the same; which part of it is wanted.
+        output: what is written; its suffix names the container.
+        audio: whether sound is copied.
+
+    Attributes:
+        lead: seconds by which it begins before the first picture.
+    """
+
+    def __init__(self, source: Any, film: Film, output: Path, audio: bool) -> None:
+        self._source, self._film = source, film
+        self._streams = kept_streams(output, source, audio)
+        self.lead = Fraction(0) if film.wanted.start else lead_of(film.clock.begin, self._streams)
+        self._origin = film.clock.begin + film.wanted.start - self.lead  # the time in the film that becomes 0
+
+    def told(self) -> Mapping[str, str]:
+        """Return title and comment."""
+        return {key: value for key, value in self._source.metadata.items() if key in ("title", "comment")}
+
+    def chapters(self) -> list[Any]:
+        """Return the chapters, as `set_chapters` takes them."""
+        return [
+            {**each, **{key: round(each[key] - self._origin / each["time_base"]) for key in ("start", "end")}}
+            for each in self._source.chapters()
+        ]
+
+    def packets(self, out: Any, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
+        """Add the streams, then yield their packets as they are, each after its time.
+
+        Args:
+            out: the new film, opened by PyAV.
+            end: seconds after the first picture from which on nothing is copied; None: all is.
+        """
+        copies = {}
+        for stream in self._streams:
+            copy = copies[stream.index] = template(out, stream)
+            copy.metadata.update(stream.metadata)
+            copy.disposition = stream.disposition
+        return self._shifted(copies, end) if copies else iter(())
+
+    def _shifted(self, copies: Mapping[int, Any], end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
+        """Yield packets between the start and the end with the times of the new film, which never go back."""
+        start = self._origin + self.lead
+        last: dict[int, tuple[int, int]] = {}  # of each stream, the latest time in the source, and as it is written
+        for packet in self._source.demux(self._streams):
+            if packet.pts is None and packet.dts is None:
+                continue
+            base = packet.time_base
+            pts = packet.dts if packet.pts is None else packet.pts
+            dts = packet.pts if packet.dts is None else packet.dts
+            if (self._film.wanted.start and pts * base < start) or (end is not None and pts * base >= start + end):
+                continue
+            shift = round(self._origin / base)
+            packet.pts, packet.dts = pts - shift, dts - shift
+            told, written = last.get(packet.stream.index, (packet.dts, packet.dts - 1))
+            texts = packet.stream.type == "subtitle"  # of which several may come at one time
+            if (told - packet.dts) * base > JITTER and not texts:
+                continue  # the film's own times go back, and its pictures were left out there as well
+            told = max(told, packet.dts)
+            if packet.dts <= written:  # which no container takes of sound
+                packet.dts = written if texts else written + max(1, round(REPEATED / base))
+                packet.pts = max(packet.pts, packet.dts)
+            last[packet.stream.index] = told, packet.dts
+            packet.stream = copies[packet.stream.index]
+            yield packet.dts * base, packet
