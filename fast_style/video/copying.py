@@ -37,11 +37,13 @@ class Beside:
         return {key: value for key, value in self._source.metadata.items() if key in ("title", "comment")}
 
     def chapters(self) -> list[Any]:
-        """Return the chapters, as `set_chapters` takes them."""
-        return [
-            {**each, **{key: round(each[key] - self._origin / each["time_base"]) for key in ("start", "end")}}
-            for each in self._source.chapters()
-        ]
+        """Return the chapters, as `set_chapters` takes them, but those that end before anything that is copied."""
+        chapters = []
+        for each in self._source.chapters():
+            start, end = (round(each[key] - self._origin / each["time_base"]) for key in ("start", "end"))
+            if end > 0:
+                chapters.append({**each, "start": max(0, start), "end": end})
+        return chapters
 
     def packets(self, out: Any, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
         """Add the streams, then yield their packets as they are, each after its time.

@@ -94,18 +94,25 @@ def test_only_what_is_copied_comes_before_the_pictures(clip, remake, audio, begi
 
 
 def test_chapters_move_along(late, remake, tmp_path):
+    """Matroska has no place for one that begins before the film."""
     source = tmp_path / "told.mkv"
-    chapter = {"id": 1, "start": 1400, "end": 1600, "time_base": Fraction(1, 1000), "metadata": {"title": "first"}}
+    chapters = [
+        {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": str(number)}}
+        for number, (start, end) in enumerate([(0, 1000), (1000, 1600), (1600, 2000)], start=1)
+    ]
     with av.open(str(late("a.mkv", None))) as plain, av.open(str(source), "w") as out:
         stream = out.add_stream_from_template(plain.streams.video[0], opaque=True)
-        out.set_chapters([chapter])
+        out.set_chapters(chapters)
         for packet in plain.demux():
             if packet.size:
                 packet.stream = stream
                 out.mux(packet)
     with av.open(str(remake(source, "o.mkv"))) as output:
-        (moved,) = output.chapters()
-        assert float(moved["end"] * moved["time_base"]) == pytest.approx(0.2, abs=0.09)
+        found = output.chapters()
+    assert [chapter["metadata"]["title"] for chapter in found] == ["2", "3"]
+    starts, ends = ([float(each[key] * each["time_base"]) for each in found] for key in ("start", "end"))
+    assert starts == pytest.approx([0, 0.2], abs=0.09)
+    assert ends == pytest.approx([0.2, 0.6], abs=0.09)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
