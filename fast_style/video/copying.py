@@ -1,6 +1,6 @@
 """What a film has beside its pictures, sound, subtitles and chapters, copied as it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,27 @@ class Beside:
         self.lead = Fraction(0) if film.wanted.start else lead_of(film.clock.begin, self._streams)
         self._origin = film.clock.begin + film.wanted.start - self.lead  # the time in the film that becomes 0
 
-    def told(self) -> Mapping[str, str]:
-        """Return title and comment."""
-        return {key: value for key, value in self._source.metadata.items() if key in ("title", "comment")}
+    def added(self, out: Any, end: Fraction | None, metadata: bool) -> Iterator[tuple[Fraction, Any]]:
+        """Add the streams, then yield their packets as they are, each after its time.
 
-    def chapters(self) -> list[Any]:
+        Args:
+            out: the new film, opened by PyAV.
+            end: seconds after the first picture from which on nothing is copied; None: all is.
+            metadata: whether title, comment, of whole films chapters, and all that is told of the streams are added;
+                otherwise of the streams their language alone.
+        """
+        if metadata:
+            out.metadata.update(_only(self._source.metadata, ("title", "comment")))
+            if not self._film.wanted.start and end is None and (chapters := self._chapters()):
+                out.set_chapters(chapters)
+        copies = {}
+        for stream in self._streams:
+            copy = copies[stream.index] = template(out, stream)
+            copy.metadata.update(stream.metadata if metadata else _only(stream.metadata, ("language",)))
+            copy.disposition = stream.disposition
+        return self._shifted(copies, end) if copies else iter(())
+
+    def _chapters(self) -> list[Any]:
         """Return the chapters, as `set_chapters` takes them, but those that end before anything that is copied."""
         chapters = []
         for each in self._source.chapters():
@@ -44,20 +60,6 @@ class Beside:
             if end > 0:
                 chapters.append({**each, "start": max(0, start), "end": end})
         return chapters
-
-    def packets(self, out: Any, end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
-        """Add the streams, then yield their packets as they are, each after its time.
-
-        Args:
-            out: the new film, opened by PyAV.
-            end: seconds after the first picture from which on nothing is copied; None: all is.
-        """
-        copies = {}
-        for stream in self._streams:
-            copy = copies[stream.index] = template(out, stream)
-            copy.metadata.update(stream.metadata)
-            copy.disposition = stream.disposition
-        return self._shifted(copies, end) if copies else iter(())
 
     def _shifted(self, copies: Mapping[int, Any], end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
         """Yield packets between the start and the end with the times of the new film, which never go back."""
@@ -84,3 +86,8 @@ class Beside:
             last[packet.stream.index] = told, packet.dts
             packet.stream = copies[packet.stream.index]
             yield packet.dts * base, packet
+
+
+def _only(metadata: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
+    """Return what has one of some keys, which Matroska writes in capitals."""
+    return {key.lower(): value for key, value in metadata.items() if key.lower() in keys}

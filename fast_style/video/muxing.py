@@ -47,7 +47,7 @@ def mux(
         time_base: of the pictures' times; Matroska and WebM round them to milliseconds.
         audio: whether sound is copied.
         cut: whether sound that comes after the last picture is left out.
-        metadata: whether title, comment and chapters are copied.
+        metadata: whether title, comment and chapters are copied, and what is told of the other streams.
 
     Raises:
         OSError: if the film cannot be written.
@@ -73,11 +73,7 @@ def mux(
         streams = [_pictures(parts, pictures, time_base, delay, lead)]
         if film is not None and beside is not None:
             end = _end(parts) if cut or film.wanted.end is not None else None
-            if metadata:
-                out.metadata.update(beside.told())
-                if not film.wanted.start and end is None and (chapters := beside.chapters()):
-                    out.set_chapters(chapters)
-            streams.append(beside.packets(out, end))
+            streams.append(beside.added(out, end, metadata))
         for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
             out.mux(packet)
 
