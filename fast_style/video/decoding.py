@@ -33,9 +33,10 @@ def decoded(container: Any, stream: Any, damaged: list[Fraction | None] | None) 
             if damaged is not None:
                 damaged.append(None)
             return
+        if packet.size == 0 and packet.dts is not None:
+            continue  # a frame that was dropped: only the last packets, which have no time, end the decoding
         try:
-            empty = packet.size == 0
-            frames = context.decode(None if empty else packet)
+            frames = context.decode(packet if packet.size else None)
         except av.FFmpegError:  # decoders of FFmpeg tell of damage in many ways
             if damaged is not None and packet.pts is not None:
                 damaged.append(packet.pts * Fraction(stream.time_base))

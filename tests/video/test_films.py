@@ -1,5 +1,6 @@
 """Films that are read and written again, seen by a foreign reader."""
 
+import struct
 from fractions import Fraction
 
 import av
@@ -258,6 +259,18 @@ def test_times_that_go_back(clip, remake, tmp_path):
     output = remake(two)
     assert len(times_of(output)) == 30
     assert any("has times that go back: " in note and note.endswith("are left out") for note in remake.notes)
+
+
+def test_a_dropped_frame_in_the_middle(clip, remake):
+    """Recorders write packets without content for these."""
+    source = clip("a.mov", frames=6, codec="mjpeg", form="yuvj420p", full=True)
+    content = bytearray(source.read_bytes())
+    sizes = content.index(b"stsz") + 4 + 12
+    before, dropped = struct.unpack_from(">2I", content, sizes + 8)  # the third and the fourth
+    struct.pack_into(">2I", content, sizes + 8, before + dropped, 0)
+    source.write_bytes(content)
+    assert times_of(remake(source)) == [Fraction(n, 25) for n in (0, 1, 2, 4, 5)]
+    assert not remake.notes
 
 
 def test_subtitles_of_one_time_stay(clip, remake, tmp_path):
