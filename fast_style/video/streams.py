@@ -92,7 +92,7 @@ def _takes(suffix: str, stream: Any) -> bool:
 
 def template(out: Any, stream: Any) -> Any:
     """Add a stream to which packets of another are copied."""
-    copy = out.add_stream_fromtemplate(stream, opaque=True)
+    copy = out.add_stream_from_template(stream, opaque=True)
     if stream.type == "audio":
         channels = stream.codec_context.layout.nb_channels
         if stream.codec_context.layout.name == f"{channels} channels" and channels in LAYOUTS:
