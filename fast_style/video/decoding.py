@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import atan2, pi
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,18 @@ def scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
         return size
     height, width = (max(2, 2 * round(length * side / max(size) / 2)) for length in size)
     return height, width
+
+
+def turns_of(raw: Any) -> tuple[bool, int]:
+    """Tell how a decoded frame becomes upright: whether top and bottom change places, then quarter turns to the left.
+
+    Its display matrix shows at (a x + c y, b x + d y) what is at (x, y), x to the right and y down.
+    """
+    matrix = raw.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, 0
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    return a * d < b * c, round(-atan2(b, a) / (pi / 2)) % 4
 
 
 def aspect_of(stream: Any) -> Fraction:

@@ -16,7 +16,7 @@ from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import colours_of, to_sdr
-from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, to_rgb
+from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, to_rgb, turns_of
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
 
@@ -58,7 +58,7 @@ class Film:
             self.colours = colours_of(first)
             self.bits = max(component.bits for component in first.format.components)
             self.alpha = any(component.is_alpha for component in first.format.components)
-            self.rotation = first.rotation
+            self._mirrored, self._turns = turns_of(first)
             self.rate = Fraction(self.wanted.fps or stream.average_rate or stream.guessed_rate or 25)
             self.clock = clock_of(container, stream, first)
             base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
@@ -68,11 +68,10 @@ class Film:
             self.aspect = aspect_of(stream)
             self.length, self._sure = length_of(container, stream, self.clock.begin)
             self._raw_size = (first.height, first.width)
-        turned = self.rotation % 180 != 0
-        if turned:
+        if self._turns % 2:
             self.aspect = 1 / self.aspect
         self._scaled_size = scaled(self._raw_size, self.wanted.size)
-        self.size = self._scaled_size[::-1] if turned else self._scaled_size
+        self.size = self._scaled_size[::-1] if self._turns % 2 else self._scaled_size
         if self.length and self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
@@ -84,7 +83,7 @@ class Film:
     def size_of(self, side: int | None) -> tuple[int, int]:
         """Return height and width, upright, with so many pixels on the long side; None: its own."""
         height, width = scaled(self._raw_size, side)
-        return (width, height) if self.rotation % 180 else (height, width)
+        return (width, height) if self._turns % 2 else (height, width)
 
     @property
     def deep(self) -> bool:
@@ -270,8 +269,7 @@ class Film:
         self._note_size(raw, time)
         hdr = self.colours.hdr is not None
         array = to_rgb(raw, self.colours, self._scaled_size, self.deep or hdr, self.alpha)
-        if self.rotation:
-            array = np.rot90(array, round(self.rotation / 90))
+        array = np.rot90(array[::-1] if self._mirrored else array, self._turns)
         colours = array[..., :3]
         if hdr:
             colours = to_sdr(colours, self.colours.transfer)

@@ -82,6 +82,15 @@ def test_portrait_films_are_turned_upright(clip, remake, probe, rotation):
     assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 3
 
 
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_mirrored_films_are_shown_as_players_do(clip, remake, rotation):
+    """As those of cameras that face who holds them."""
+    plain = pictures_of(clip("plain.mp4", frames=2)).astype(int)
+    output = remake(clip(frames=2, rotation=rotation, mirrored=True))
+    expected = np.rot90(plain[:, ::-1], -rotation // 90, axes=(1, 2))
+    assert np.abs(pictures_of(output).astype(int) - expected).mean() < 3
+
+
 @pytest.mark.parametrize(("tags", "full"), [(None, False), ((1, 1, 1), False), ((6, 6, 6), True), ((9, 9, 1), False)])
 def test_colours_stay_and_are_tagged(clip, remake, probe, tags, full):
     source = clip("a.mkv", tags=tags, full=full)
