@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fast_style.video.av_library import pyav
-from fast_style.video.colour import RGB, Colours
+from fast_style.video.colour import KNOWN, RGB, Colours
 
 DEPTHS = {1: "rgb24", 2: "rgb48le"}
 DEPTHS_ALPHA = {1: "rgba", 2: "rgba64le"}
@@ -61,9 +61,15 @@ def _transparent_decoder(stream: Any) -> Any:
 
 
 def to_rgb(raw: Any, colours: Colours, size: tuple[int, int], deep: bool, alpha: bool) -> np.ndarray:
-    """Convert a decoded frame to R'G'B', (H, W, 3), or (H, W, 4) with transparency; uint8 or uint16."""
+    """Convert a decoded frame to R'G'B', (H, W, 3), or (H, W, 4) with transparency; uint8 or uint16.
+
+    Raises:
+        av.FFmpegError: if it cannot be converted.
+    """
     from av.video.reformatter import Interpolation
 
+    if raw.colorspace not in KNOWN:
+        raw.colorspace = colours.matrix
     accurate = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
     formats = DEPTHS_ALPHA if alpha else DEPTHS
     known = {} if colours.matrix == RGB else {"src_colorspace": colours.matrix, "src_color_range": colours.range}

@@ -15,7 +15,7 @@ from fast_style import images
 from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
-from fast_style.video.colour import colours_of, to_sdr
+from fast_style.video.colour import KNOWN, NO_YCBCR, colours_of, to_sdr
 from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, to_rgb, turns_of
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
@@ -55,6 +55,7 @@ class Film:
             first = next(decoded(container, stream, None), None)
             if first is None:
                 raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded")
+            self._check_matrix(first)
             self.colours = colours_of(first)
             self.bits = max(component.bits for component in first.format.components)
             self.alpha = any(component.is_alpha for component in first.format.components)
@@ -248,6 +249,15 @@ class Film:
                         return place
         return None
 
+    def _check_matrix(self, first: Any) -> None:
+        """Refuse colours that are no Y'CbCr, and note that their matrix is not converted."""
+        matrix = int(first.colorspace)
+        if matrix in NO_YCBCR:
+            model = f"its colours are {NO_YCBCR[matrix]}, which is not converted"
+            raise ValueError(f"cannot read film {self.path}: {model}: make a film with those of BT.709 of it")
+        if matrix not in KNOWN:
+            self.notes.append(f"{self.path} has colours of a matrix that is not converted ({matrix}): they are guessed")
+
     def _note_losses(self, damaged: list[Fraction | None], end: Fraction) -> None:
         """Note what could not be decoded, and that the film ends too early."""
         if damaged:
@@ -268,7 +278,8 @@ class Film:
     def _converted(self, raw: Any, time: Fraction, duration: Fraction) -> Frame:
         self._note_size(raw, time)
         hdr = self.colours.hdr is not None
-        array = to_rgb(raw, self.colours, self._scaled_size, self.deep or hdr, self.alpha)
+        with in_sentences("read film", self.path):
+            array = to_rgb(raw, self.colours, self._scaled_size, self.deep or hdr, self.alpha)
         array = np.rot90(array[::-1] if self._mirrored else array, self._turns)
         colours = array[..., :3]
         if hdr:

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.bitstream import BitStreamFilterContext
 
 from fast_style import video
 from fast_style.video import parts
@@ -101,6 +102,34 @@ def test_colours_stay_and_are_tagged(clip, remake, probe, tags, full):
     before, after = (pictures_of(path).astype(int) for path in (source, output))
     assert np.abs(before - after).mean() < 2.5
     assert abs((before - after).mean()) < 1
+
+
+@pytest.mark.parametrize(("matrix", "taken"), [(3, "smpte170m"), (10, "bt2020nc"), (12, "smpte170m")])
+def test_a_matrix_that_is_not_converted(clip, remake, probe, matrix, taken):
+    output = remake(tagged(clip, matrix))
+    assert probe(output)["streams"][0]["color_space"] == taken
+    assert f"has colours of a matrix that is not converted ({matrix}): they are guessed" in "".join(remake.notes)
+
+
+def test_colours_that_are_not_converted(clip):
+    source = tagged(clip, 8)
+    with pytest.raises(ValueError, match="cannot read film .*: its colours are YCgCo, which is not converted: make a"):
+        video.Film(source)
+
+
+def tagged(clip, matrix: int):
+    """A clip in BT.601 whose packets tell of another matrix."""
+    plain = clip("plain.ts", frames=2)
+    path = plain.with_name("tagged.ts")
+    with av.open(str(plain)) as film, av.open(str(path), "w") as out:
+        stream = film.streams.video[0]
+        copy = out.add_stream_from_template(stream, opaque=True)
+        change = BitStreamFilterContext(f"h264_metadata=matrix_coefficients={matrix}", stream)
+        for packet in film.demux(stream):
+            for changed in change.filter(packet if packet.size else None):
+                changed.stream = copy
+                out.mux(changed)
+    return path
 
 
 def test_films_of_hd_without_tags_are_bt709(clip, remake, probe):
