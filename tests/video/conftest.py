@@ -35,7 +35,7 @@ def _subtitles(folder: Path) -> Path:
 
 @pytest.fixture
 def clip(tmp_path) -> Callable[..., Path]:
-    """Make a clip; times are in thousandths of a second, `rotation` is one of those that a phone writes, `mirrored` or not."""
+    """Make a clip; times are in thousandths of a second, `rotation` and `mirrored` are what a phone writes."""
 
     def make(
         name="clip.mp4",
