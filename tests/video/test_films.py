@@ -113,7 +113,7 @@ def test_a_matrix_that_is_not_converted(clip, remake, probe, matrix, taken):
 
 def test_colours_that_are_not_converted(clip):
     source = tagged(clip, 8)
-    with pytest.raises(ValueError, match="cannot read film .*: its colours are YCgCo, which is not converted: make a"):
+    with pytest.raises(ValueError, match=r"cannot read film .*: its colours are YCgCo, which is not converted: make a"):
         video.Film(source)
 
 
