@@ -1,4 +1,4 @@
-"""What a film has beside its pictures, sound, subtitles and chapters, copied as it is."""
+"""What a film has beside its pictures, as sound, subtitles, their fonts and chapters, copied as it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -48,9 +48,10 @@ class Beside:
         copies = {}
         for stream in self._streams:
             copy = copies[stream.index] = template(out, stream)
-            copy.metadata.update(stream.metadata if metadata else _only(stream.metadata, ("language",)))
+            kept = metadata or stream.type == "attachment"  # whose name and type it needs
+            copy.metadata.update(stream.metadata if kept else _only(stream.metadata, ("language",)))
             copy.disposition = stream.disposition
-        return self._shifted(copies, end) if copies else iter(())
+        return self._shifted(copies, end)
 
     def _chapters(self) -> list[Any]:
         """Return the chapters, as `set_chapters` takes them, but those that end before anything that is copied."""
@@ -64,8 +65,9 @@ class Beside:
     def _shifted(self, copies: Mapping[int, Any], end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
         """Yield packets between the start and the end with the times of the new film, which never go back."""
         start = self._origin + self.lead
+        timed = [stream for stream in self._streams if stream.type != "attachment"]
         last: dict[int, tuple[int, int]] = {}  # of each stream, the latest time in the source, and as it is written
-        for packet in self._source.demux(self._streams):
+        for packet in self._source.demux(timed) if timed else ():
             if packet.pts is None and packet.dts is None:
                 continue
             base = packet.time_base

@@ -1,8 +1,7 @@
 """Films, read a frame at a time."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +18,8 @@ from fast_style.video.colour import KNOWN, NO_YCBCR, colours_of, to_sdr
 from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, to_rgb, turns_of
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
+from fast_style.video.opening import opened, refuse_encrypted
 
-THREADS = min(4, os.cpu_count() or 1)
 BRIEF = Fraction(1, 1000)  # seconds below which nothing is shown of a frame that the start cuts
 BACK = (0, 5, 30)  # seconds before --start where a frame to begin with is looked for: MPEG-TS finds a later one
 
@@ -50,7 +49,7 @@ class Film:
 
     def __post_init__(self) -> None:
         if self.path.is_file():
-            self._refuse_encrypted()
+            refuse_encrypted(self.path)
         with self._opened() as (container, stream):
             first = next(decoded(container, stream, None), None)
             if first is None:
@@ -151,30 +150,8 @@ class Film:
         """Tell FFmpeg what to open, and by which driver."""
         return address(self.path), None
 
-    @contextmanager
-    def _opened(self) -> Iterator[tuple[Any, Any]]:
-        av = pyav()
-        if self.path.is_file() and self.path.stat().st_size == 0:
-            raise ValueError(f"cannot read film {self.path}: it is empty")
-        url, driver = self._address()
-        with in_sentences("read film", self.path), av.open(url, format=driver) as container:
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if not streams:
-                raise ValueError(f"cannot read film {self.path}: there are no pictures in it")
-            if streams[0].codec_context is None:
-                raise ValueError(f"cannot read film {self.path}: its codec is not known here")
-            streams[0].thread_type = "AUTO"
-            streams[0].codec_context.thread_count = THREADS
-            yield container, streams[0]
-
-    def _refuse_encrypted(self) -> None:
-        """Refuse a film whose pictures are encrypted: a decoder may take some of what it holds for pictures."""
-        av = pyav()
-        with suppress(av.FFmpegError), av.open(address(self.path)) as container:
-            for stream in container.streams.video[:1]:
-                packets = zip(range(3), container.demux(stream), strict=False)
-                if any(packet.has_sidedata("encryption_info") for _, packet in packets):
-                    raise ValueError(f"cannot read film {self.path}: it is encrypted")
+    def _opened(self) -> AbstractContextManager[tuple[Any, Any]]:
+        return opened(self.path, *self._address())
 
     def _chosen(self) -> Iterator[tuple[Any, Fraction, Fraction, Fraction]]:
         """Yield decoded frames between start and end, evenly if a rate is asked for, with their true times first."""

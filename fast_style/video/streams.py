@@ -9,6 +9,7 @@ from typing import Any
 
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.formats import CONTAINERS
+from fast_style.video.opening import pictures_in
 from fast_style.video.reading import Film
 
 # What channels are taken for where a film does not tell, which MP4 must know of PCM: FFmpeg's usual ones.
@@ -20,7 +21,7 @@ def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
     """Tell before the work whether the container holds the film's sound.
 
     Returns:
-        A sentence for what will be left out.
+        Sentences about what will be left out.
 
     Raises:
         ValueError: if the container does not hold the sound.
@@ -30,17 +31,41 @@ def check_streams(output: Path, film: Film, audio: bool) -> list[str]:
         sounds = [stream for stream in source.streams.audio if audio and not _takes(suffix, stream)]
         texts = [stream for stream in source.streams.subtitles if not _fits(suffix, stream)]
         helps = all(_takes(MOST, stream) for stream in sounds)
+        others = _others(suffix, source)
         keeps = ", .mkv can" if all(_fits(MOST, stream) for stream in texts) else ""
     if sounds:
         advice = f"choose {MOST}, or give --audio none" if helps else "give --audio none"
         raise ValueError(f"{suffix} cannot hold sound in {_names(sounds)}: {advice}")
-    return [f"subtitles ({_names(texts)}) are left out: {suffix} cannot hold them{keeps}"] if texts else []
+    notes = [f"subtitles ({_names(texts)}) are left out: {suffix} cannot hold them{keeps}"] if texts else []
+    return [*notes, *others]
 
 
 def kept_streams(output: Path, source: Any, audio: bool) -> list[Any]:
     """List the streams of an open film beside its pictures that are copied."""
     wanted = [*(source.streams.audio if audio else ()), *source.streams.subtitles]
-    return [stream for stream in wanted if _fits(output.suffix.lower(), stream)]
+    suffix = output.suffix.lower()
+    return [*(stream for stream in wanted if _fits(suffix, stream)), *_attachments(suffix, source)]
+
+
+def _attachments(suffix: str, source: Any) -> Sequence[Any]:
+    """List the files in a film, as fonts of its subtitles, that a container holds."""
+    return source.streams.attachments if suffix == MOST else ()
+
+
+def _others(suffix: str, source: Any) -> list[str]:
+    """Tell what else is not copied: pictures that are not stylized, data, and files that the container cannot hold."""
+    shown, covers = pictures_in(source), pyav().stream.Disposition.attached_pic
+    more = [stream for stream in source.streams.video if stream.index != shown.index]
+    pictures = [stream for stream in more if not stream.disposition & covers]
+    data = [stream for stream in source.streams.data if stream.discard != pyav().stream.Discard.all]  # chapters of MP4
+    counts = {
+        f"other pictures than those of stream {shown.index}": len(pictures),
+        "covers": len(more) - len(pictures),
+        "data": len(data),
+        f"attached files, which {MOST} can hold": len(source.streams.attachments) - len(_attachments(suffix, source)),
+    }
+    left = [f"{what} ({count})" for what, count in counts.items() if count]
+    return [f"left out: {', '.join(left)}"] if left else []
 
 
 @cache

@@ -1,6 +1,7 @@
 """Films that are read and written again, seen by a foreign reader."""
 
 import struct
+from contextlib import ExitStack
 from fractions import Fraction
 
 import av
@@ -26,6 +27,53 @@ def test_nothing_but_the_pictures_changes(clip, remake, probe):
     pictures, sound, words = probe(output)["streams"]
     assert (pictures["codec_name"], sound["codec_name"], words["codec_name"]) == ("h264", "aac", "subrip")
     assert (pictures["nb_read_frames"], pictures["avg_frame_rate"]) == ("20", "25/1")
+
+
+@pytest.fixture
+def crowded(clip, tmp_path):
+    """A film with two streams of pictures, the second of which is the default, and a font."""
+    path = tmp_path / "crowded.mkv"
+    with ExitStack() as stack:
+        clips = [clip("a.mkv", frames=3), clip("b.mkv", frames=5, size=(32, 32))]
+        films = [stack.enter_context(av.open(str(clip))) for clip in clips]
+        out = stack.enter_context(av.open(str(path), "w"))
+        streams = [out.add_stream_from_template(film.streams.video[0], opaque=True) for film in films]
+        for stream, disposition in zip(streams, (0, av.stream.Disposition.default), strict=True):
+            stream.disposition = disposition
+        out.add_attachment("letters.ttf", "application/x-truetype-font", b"outlines")
+        for film, stream in zip(films, streams, strict=True):
+            for packet in film.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("name", "lost"), [("o.mkv", ""), ("o.mp4", ", attached files, which .mkv can hold (1)")])
+def test_streams_that_are_left_out_are_told(crowded, remake, name, lost):
+    """The pictures are those that players show."""
+    output = remake(crowded, name)
+    notes = video.check_streams(output, video.Film(crowded), True)
+    assert notes == [f"left out: other pictures than those of stream 1 (1){lost}"]
+    with av.open(str(output)) as container:
+        assert (container.streams.video[0].width, len(times_of(output))) == (32, 5)
+        fonts = [] if lost else [("letters.ttf", b"outlines")]
+        assert [(each.name, each.data) for each in container.streams.attachments] == fonts
+
+
+def test_chapters_are_no_data_that_is_left_out(clip):
+    """In MP4 they are a stream as well."""
+    source, told = clip("a.mp4", frames=3), clip("told.mp4", frames=1)
+    with av.open(str(source)) as film, av.open(str(told), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0], opaque=True)
+        out.set_chapters([{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000), "metadata": {"title": "x"}}])
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    with av.open(str(told)) as film:
+        assert len(film.streams.data) == 1
+    assert video.check_streams(told.with_name("o.mp4"), video.Film(told), True) == []
 
 
 def test_interlaced_films_are_told(clip, remake):
