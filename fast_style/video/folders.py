@@ -50,7 +50,7 @@ class FrameFolder:
         self.rate = self.wanted.fps or RATE
         self.time_base, self.aspect = common_base(1 / self.rate), Fraction(1)
         self.colours = Colours(RGB, FULL, BT709, BT709)
-        self.length = len(self.paths) / self.rate
+        self.length, self.sure = len(self.paths) / self.rate, True
         if self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")

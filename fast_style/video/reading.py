@@ -40,6 +40,7 @@ class Film:
         clock: what the file calls the time of the first frame, from which `wanted` and the frames count.
         aspect: width of a pixel by its height.
         length: seconds it lasts, as the file says; 0: unknown.
+        sure: whether this is the length of the pictures, which sound may outlast.
         notes: what was wrong with it, each a sentence; grows while frames are read.
     """
 
@@ -66,7 +67,7 @@ class Film:
             if self.wanted.start and not self.wanted.fps:  # from which the frames' times are counted
                 self.time_base = common_base(self.time_base, self.wanted.start)
             self.aspect = aspect_of(stream)
-            self.length, self._sure = length_of(container, stream, self.clock.begin)
+            self.length, self.sure = length_of(container, stream, self.clock.begin)
             self._raw_size = (first.height, first.width)
         if self._turns % 2:
             self.aspect = 1 / self.aspect
@@ -240,7 +241,7 @@ class Film:
         if damaged:
             where = "its end" if damaged[0] is None else f"{float(damaged[0] - self.clock.origin):.3f} s"
             self.notes.append(f"{self.path} is damaged at {where}: what can be read is stylized")
-        if self.wanted.end is None and self._sure and self.length - end > 2 / self.rate:
+        if self.wanted.end is None and self.sure and self.length - end > 2 / self.rate:
             self.notes.append(
                 f"{self.path} ends after {float(end):.3f} s of {float(self.length):.3f} s: it is incomplete"
             )
