@@ -54,6 +54,8 @@ class FrameFolder:
         if self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
+        end = self.length if self.wanted.end is None else self.wanted.end
+        self._chosen = [path for number, path in enumerate(self.paths) if self.wanted.start <= number / self.rate < end]
         first = self._read(self.paths[0], Fraction(0))
         height, width = first.pixels.shape[-2:]
         self.size, self.alpha = (height, width), first.alpha is not None
@@ -69,7 +71,7 @@ class FrameFolder:
     @property
     def count(self) -> int:
         """How many frames are read."""
-        return len(self._chosen())
+        return len(self._chosen)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Read the frames in their order.
@@ -80,7 +82,7 @@ class FrameFolder:
         Raises:
             OSError, ValueError: if one cannot be read.
         """
-        for number, path in list(enumerate(self._chosen()))[skip:]:
+        for number, path in islice(enumerate(self._chosen), skip, None):
             yield self._read(path, number / self.rate)
 
     def marks(self) -> Iterator[Mark]:
@@ -95,11 +97,6 @@ class FrameFolder:
             OSError, ValueError: as `frames`.
         """
         return islice(self.frames(int(marks[0].place)), len(marks))
-
-    def _chosen(self) -> list[Path]:
-        ends = [(number / self.rate, path) for number, path in enumerate(self.paths)]
-        end = self.length if self.wanted.end is None else self.wanted.end
-        return [path for time, path in ends if self.wanted.start <= time < end]
 
     def _read(self, path: Path, time: Fraction) -> Frame:
         picture = images.open_picture(path).still()
