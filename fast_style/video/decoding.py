@@ -113,6 +113,13 @@ def squared(size: tuple[int, int], aspect: Fraction, side: int | None) -> tuple[
     return height, width
 
 
+def measured(container: Any, stream: Any, begin: Fraction) -> Fraction:
+    """Read through a film, decoding nothing, for how many seconds after its beginning its last frame comes."""
+    stamps = (packet.pts if packet.dts is None else packet.dts for packet in container.demux(stream))
+    last = max((stamp for stamp in stamps if stamp is not None), default=0)
+    return max(Fraction(0), last * Fraction(stream.time_base) - begin)
+
+
 def length_of(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction, bool]:
     """Read in the headers how many seconds the pictures last, 0: unknown; and whether that is of the pictures.
 

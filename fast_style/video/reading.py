@@ -15,7 +15,7 @@ from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import KNOWN, NO_YCBCR, colours_of, to_sdr
-from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, to_rgb, turns_of
+from fast_style.video.decoding import aspect_of, decoded, length_of, measured, scaled, to_rgb, turns_of
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
 from fast_style.video.opening import opened, refuse_encrypted
@@ -96,6 +96,16 @@ class Film:
         """How many frames there are about to be read; 0: unknown."""
         end = self.length if self.wanted.end is None else min(self.wanted.end, self.length or self.wanted.end)
         return max(0, round((end - self.wanted.start) * self.rate))
+
+    def measure(self) -> None:
+        """Read through the file for its length, if it does not tell it.
+
+        Raises:
+            OSError, ValueError: if it cannot be read.
+        """
+        if not self.length:
+            with self._opened() as (container, stream):
+                self.length = measured(container, stream, self.clock.begin)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Read the frames in their order, in constant memory.
