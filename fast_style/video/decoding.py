@@ -115,7 +115,7 @@ def squared(size: tuple[int, int], aspect: Fraction, side: int | None) -> tuple[
 
 def measured(container: Any, stream: Any, begin: Fraction) -> Fraction:
     """Read through a film, decoding nothing, for how many seconds after its beginning its last frame comes."""
-    stamps = (packet.pts if packet.dts is None else packet.dts for packet in container.demux(stream))
+    stamps = (packet.dts if packet.pts is None else packet.pts for packet in container.demux(stream))
     last = max((stamp for stamp in stamps if stamp is not None), default=0)
     return max(Fraction(0), last * Fraction(stream.time_base) - begin)
 
