@@ -170,6 +170,14 @@ def test_a_film_with_a_colon_in_its_name(stylize, clip, tmp_path, monkeypatch):
     assert len(times_of(tmp_path / "c:d.mp4")) == 3
 
 
+def test_a_film_that_is_measured_is_told_of(command, model, clip):
+    pytest.importorskip("cv2", reason="optical flow needs the package opencv")
+    source = clip(frames=3, options={"x264-params": "interlaced=1"})
+    result = command("evaluate", "--video", source, "--model", model, "--device", "cpu", "--backend", "torch")
+    assert result.code == 0, result.err
+    assert result.err.startswith(f"{source} is interlaced: ")
+
+
 def test_a_mask_is_not_replaced(stylize, clip, make, tmp_path, is_misuse):
     source, film, frame = clip("a.mp4", frames=2), clip("mask.mp4", frames=2), make(tmp_path / "f" / "000.png")
     for mask, output in ((film, film), (frame, tmp_path / "f" / "%03d.png")):
