@@ -47,6 +47,7 @@ class Parts(Begun):
         self, number: int, order: list[int], timings: list[Timing], complete: bool, memory: Mapping[str, np.ndarray]
     ) -> None:
         """Note that a part is written, and what the part after it depends on, of which only the latest is kept."""
+        self._whole.discard(number)
         about = {
             "sha256": digest_of(self.path(number)),
             "complete": complete,
