@@ -85,12 +85,15 @@ def _fits(suffix: str, stream: Any) -> bool:
     av = pyav()
     if _name(stream) not in _held(suffix):
         return False
+    out = av.open(BytesIO(), "w", format=CONTAINERS[suffix])
     try:
-        with av.open(BytesIO(), "w", format=CONTAINERS[suffix]) as out:
-            template(out, stream)
-            out.start_encoding()
+        template(out, stream)
+        out.start_encoding()
     except av.FFmpegError:
         return False
+    finally:
+        with suppress(av.FFmpegError):  # some, as of E-AC-3, cannot end without a packet
+            out.close()
     return True
 
 

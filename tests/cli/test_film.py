@@ -332,17 +332,17 @@ def test_sound_that_is_refused_only_when_it_is_written(stylize, tmp_path, is_mis
     assert is_misuse(result, ".mov cannot hold sound in flac: choose .mkv, or give --audio none")
 
 
-@pytest.mark.parametrize("name", ["o.mkv", "o.mp4"])
-def test_sound_in_a_codec_that_is_called_otherwise_than_its_decoder(stylize, tmp_path, probe, name):
-    """As DTS, whose decoder is called dca."""
+@pytest.mark.parametrize(("codec", "name"), [("dts", "o.mkv"), ("dts", "o.mp4"), ("eac3", "o.mp4")])
+def test_sound_of_discs(stylize, tmp_path, probe, codec, name):
+    """The decoder of DTS is called otherwise, and a header without a packet of E-AC-3 is no film."""
     source = tmp_path / "a.mkv"
     inputs = ["-f", "lavfi", "-i", "color=size=64x48:duration=0.08", "-f", "lavfi", "-i", "sine=duration=0.1"]
-    coding = ["-c:a", "dca", "-ar", "48000", "-ac", "2", "-strict", "-2"]
+    coding = ["-c:a", {"dts": "dca"}.get(codec, codec), "-ar", "48000", "-ac", "2", "-strict", "-2"]
     subprocess.run(["ffmpeg", "-v", "error", *inputs, "-pix_fmt", "yuv420p", *coding, str(source)], check=True)
     result = stylize("--input", source, "--output", tmp_path / name)
     assert result.code == 0, result.err
     assert packets_of(tmp_path / name, "audio") == packets_of(source, "audio") != []
-    assert probe(tmp_path / name)["streams"][1]["codec_name"] == "dts"
+    assert probe(tmp_path / name)["streams"][1]["codec_name"] == codec
 
 
 @pytest.mark.parametrize("name", ["o.webm", "o.mkv"])
