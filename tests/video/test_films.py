@@ -167,7 +167,7 @@ def test_colours_that_are_not_converted(clip):
 
 def tagged(clip, matrix: int):
     """A clip in BT.601 whose packets tell of another matrix."""
-    plain = clip("plain.ts", frames=2)
+    plain = clip("plain.ts", frames=30)
     path = plain.with_name("tagged.ts")
     with av.open(str(plain)) as film, av.open(str(path), "w") as out:
         stream = film.streams.video[0]
