@@ -47,6 +47,8 @@ def run(options: argparse.Namespace, named: Callable[..., list[tuple[str, Styliz
     networks = named(options)
     film = video.open_frames(options.video, video.Wanted(size=options.size))
     frames = [images.to_depth(frame.pixels, 8)[None] for frame in islice(film.frames(), options.frames)]
+    for note in film.notes if isinstance(film, video.Film) else ():  # the rate of frames in a folder is not used
+        print(note, file=sys.stderr)
     print(f"flow of {len(frames)} frames …", file=sys.stderr)
     measure = FilmMeasure(frames, _objective(options))
     scores = [measure("the film itself", lambda frame: frame)]

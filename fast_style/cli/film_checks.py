@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -71,7 +72,12 @@ def opened(
     film = video.open_frames(job.source, wanted)
     if job.target.suffix.lower() in video.CONTAINERS:
         _refuse(options, OF_WRITTEN_PICTURES)
-        video.check_look(look_of(job, film, options))
+        look = look_of(job, film, options)
+        video.check_look(look)
+        if look.aspect != film.aspect:
+            height, width = look.size
+            kind = f"{look.codec.name} in {job.target.suffix}"
+            film.notes.append(f"{_oblong(film)}, of which {kind} cannot tell: its pictures become {width}×{height}")
         if isinstance(film, video.Film):
             film.notes.extend(video.check_streams(job.target, film, options.audio != "none"))
         return film
@@ -82,6 +88,9 @@ def opened(
     if options.audio == "copy":
         raise ValueError(f"--audio copy is of films, and {job.target} holds no sound: leave it out")
     _check_pictures(job, film, encoding)
+    if film.aspect != 1:
+        seem = "narrow" if film.aspect > 1 else "wide"
+        film.notes.append(f"{_oblong(film)}, of which {job.target.suffix} does not tell: its pictures look too {seem}")
     return film
 
 
@@ -95,13 +104,16 @@ def look_of(job: Job[Path], film: video.Film | video.FrameFolder, options: argpa
     alpha = film.alpha and background is None
     codec = video.codec_of(job.target, options.codec, film.bits, alpha)
     kept = alpha and video.keeps_alpha(job.target, codec)
+    size, aspect = _size(film, options), film.aspect
+    if aspect != 1 and not video.keeps_aspect(job.target, codec):
+        size, aspect = video.squared(size, aspect, options.size), Fraction(1)
     return video.Look(
         codec,
-        _size(film, options),
+        size,
         film.deep,
         kept,
         film.colours.encoded(),
-        film.aspect,
+        aspect,
         options.crf,
         THREADS,
         background or (0, 0, 0),
@@ -126,6 +138,10 @@ def _check_pictures(job: Job[Path], film: video.Film | video.FrameFolder, encodi
         encoding.check(job.target, images.Picture([black], bits=16 if film.deep else 8))
     else:
         encoding.check(job.target, images.Picture([black, black]))
+
+
+def _oblong(film: video.Film | video.FrameFolder) -> str:
+    return f"the pixels of {film.path} are not square ({film.aspect.numerator}:{film.aspect.denominator})"
 
 
 def _refuse(options: argparse.Namespace, reasons: dict[str, str]) -> None:

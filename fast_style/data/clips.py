@@ -78,6 +78,7 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
             try:
                 film = Film(path)
                 _two(film, Fraction(0))
+                film.measure()
                 self.films.append(film)
             except (ValueError, OSError) as error:
                 self.skipped.append(self._name(path))

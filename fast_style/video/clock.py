@@ -1,9 +1,12 @@
 """When the frames of a film are shown, whatever time its first one has in the file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
 from typing import Any
+
+FINEST = Fraction(1, 1_000_000)  # unit of timestamps, whose numbers have 32 bits in FFmpeg and MP4
 
 
 @dataclass(frozen=True)
@@ -13,13 +16,11 @@ class Clock:
     Attributes:
         origin: time of the first frame in the file, in seconds; MPEG-TS mostly begins at 1.4.
         begin: the same moment as the other streams count, which is another in AVI alone.
-        lead: seconds by which sound and subtitles begin before the first frame, or the file at the time 0.
         decoding: whether the file tells only when frames are decoded, as AVI does.
     """
 
     origin: Fraction
     begin: Fraction
-    lead: Fraction
     decoding: bool
 
     def time(self, raw: Any, base: Fraction) -> Fraction | None:
@@ -40,16 +41,23 @@ def clock_of(container: Any, stream: Any, first: Any) -> Clock:
     stamp = first.dts if decoding else first.pts
     origin = (stamp or 0) * Fraction(stream.time_base)
     begin = (stream.start_time or 0) * Fraction(stream.time_base) if decoding else origin
-    starts = [
-        each.start_time * Fraction(each.time_base)
-        for each in (*container.streams.video, *container.streams.audio, *container.streams.subtitles)
-        if each.start_time is not None
-    ]
-    # What begins before the time 0, as encoders of sound do, is left to the player.
-    return Clock(origin, begin, begin - min(begin, max(Fraction(0), min(starts, default=begin))), decoding)
+    return Clock(origin, begin, decoding)
 
 
-def common_base(first: Fraction, second: Fraction) -> Fraction:
-    """Return the largest unit of which both times are multiples; one of them may be 0."""
+def lead_of(begin: Fraction, streams: Sequence[Any]) -> Fraction:
+    """Tell how many seconds before the first frame the first of some streams of PyAV begins, or the file at the time 0.
+
+    What begins before the time 0, as encoders of sound do, is left to the player.
+    """
+    starts = [each.start_time * Fraction(each.time_base) for each in streams if each.start_time is not None]
+    return begin - min(begin, max(Fraction(0), min(starts, default=begin)))
+
+
+def common_base(first: Fraction, second: Fraction = Fraction(0)) -> Fraction:
+    """Return the largest unit of which both times are multiples; `FINEST` where files have no place for its numbers.
+
+    One of the times may be 0.
+    """
     one, other = first.numerator * second.denominator, second.numerator * first.denominator
-    return Fraction(gcd(one, other), first.denominator * second.denominator)
+    base = Fraction(gcd(one, other), first.denominator * second.denominator)
+    return base if max(base.as_integer_ratio()) <= FINEST.denominator else FINEST

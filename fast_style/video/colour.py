@@ -9,6 +9,9 @@ import numpy as np
 UNSPECIFIED = 2  # all codes here are those of ITU-T H.273, as in FFmpeg
 BT709, BT601, BT2020 = 1, 6, 9  # matrices, and primaries
 RGB = 0  # the "matrix" of RGB
+CONSTANT = 10  # the matrix of BT.2020 with constant luminance
+KNOWN = {RGB, UNSPECIFIED, 1, 4, 5, 6, 7, 9}  # matrices that FFmpeg does not refuse
+NO_YCBCR = {8: "YCgCo", 11: "Y'D'zD'x", 14: "ICtCp", 15: "IPT-C2", 16: "YCgCo", 17: "YCgCo"}  # of those it does
 PQ, HLG = 16, 18  # transfer characteristics of high dynamic range
 LIMITED, FULL = 1, 2
 HD_LINES = 720  # from which on a film without tags is taken for BT.709
@@ -53,12 +56,13 @@ class Colours:
 def colours_of(frame: Any) -> Colours:
     """Tell what the pixel values of a decoded frame of PyAV mean.
 
-    What has no tags is taken for BT.709 from 720 lines on, else for BT.601, in limited range; RGB is full.
+    What has no tags, or a matrix that is not converted, is taken for BT.709 from 720 lines on, else for BT.601, in
+    limited range, but BT.2020 with constant luminance for that without; RGB is full.
     """
     lines = min(frame.height, frame.width)
-    guess = BT709 if lines >= HD_LINES else BT601
+    guess = BT2020 if frame.colorspace == CONSTANT else BT709 if lines >= HD_LINES else BT601
     rgb = frame.format.is_rgb
-    matrix = RGB if rgb else guess if frame.colorspace in (UNSPECIFIED, RGB) else int(frame.colorspace)
+    matrix = RGB if rgb else int(frame.colorspace) if frame.colorspace in KNOWN - {RGB, UNSPECIFIED} else guess
     full = rgb or frame.color_range == FULL or frame.format.name.startswith("yuvj")
     primaries = {BT2020: BT2020, BT709: BT709, RGB: BT709}.get(matrix, BT601)
     if frame.color_primaries != UNSPECIFIED:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import atan2, pi
 from typing import Any
 
 import numpy as np
 
 from fast_style.video.av_library import pyav
-from fast_style.video.colour import RGB, Colours
+from fast_style.video.colour import KNOWN, RGB, Colours
 
 DEPTHS = {1: "rgb24", 2: "rgb48le"}
 DEPTHS_ALPHA = {1: "rgba", 2: "rgba64le"}
@@ -33,9 +34,10 @@ def decoded(container: Any, stream: Any, damaged: list[Fraction | None] | None) 
             if damaged is not None:
                 damaged.append(None)
             return
+        if packet.size == 0 and packet.dts is not None:
+            continue  # a frame that was dropped: only the last packets, which have no time, end the decoding
         try:
-            empty = packet.size == 0
-            frames = context.decode(None if empty else packet)
+            frames = context.decode(packet if packet.size else None)
         except av.FFmpegError:  # decoders of FFmpeg tell of damage in many ways
             if damaged is not None and packet.pts is not None:
                 damaged.append(packet.pts * Fraction(stream.time_base))
@@ -59,9 +61,15 @@ def _transparent_decoder(stream: Any) -> Any:
 
 
 def to_rgb(raw: Any, colours: Colours, size: tuple[int, int], deep: bool, alpha: bool) -> np.ndarray:
-    """Convert a decoded frame to R'G'B', (H, W, 3), or (H, W, 4) with transparency; uint8 or uint16."""
+    """Convert a decoded frame to R'G'B', (H, W, 3), or (H, W, 4) with transparency; uint8 or uint16.
+
+    Raises:
+        av.FFmpegError: if it cannot be converted.
+    """
     from av.video.reformatter import Interpolation
 
+    if raw.colorspace not in KNOWN:
+        raw.colorspace = colours.matrix
     accurate = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
     formats = DEPTHS_ALPHA if alpha else DEPTHS
     known = {} if colours.matrix == RGB else {"src_colorspace": colours.matrix, "src_color_range": colours.range}
@@ -77,6 +85,39 @@ def scaled(size: tuple[int, int], side: int | None) -> tuple[int, int]:
         return size
     height, width = (max(2, 2 * round(length * side / max(size) / 2)) for length in size)
     return height, width
+
+
+def turns_of(raw: Any) -> tuple[bool, int]:
+    """Tell how a decoded frame becomes upright: whether top and bottom change places, then quarter turns to the left.
+
+    Its display matrix shows at (a x + c y, b x + d y) what is at (x, y), x to the right and y down.
+    """
+    matrix = raw.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, 0
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    return a * d < b * c, round(-atan2(b, a) / (pi / 2)) % 4
+
+
+def aspect_of(stream: Any) -> Fraction:
+    """Tell the width of a pixel by its height, as the container has it, else the codec, in a fraction that all take."""
+    return Fraction(stream.sample_aspect_ratio or 1).limit_denominator(1000) or Fraction(1)
+
+
+def squared(size: tuple[int, int], aspect: Fraction, side: int | None) -> tuple[int, int]:
+    """Return height and width, both even, at which pixels are square: one is enlarged, or the long side is `side`."""
+    height, width = size
+    wide = (Fraction(height), width * aspect) if aspect > 1 else (height / aspect, Fraction(width))
+    share = 1 if side is None else side / max(wide)
+    height, width = (max(2, 2 * round(length * share / 2)) for length in wide)
+    return height, width
+
+
+def measured(container: Any, stream: Any, begin: Fraction) -> Fraction:
+    """Read through a film, decoding nothing, for how many seconds after its beginning its last frame comes."""
+    stamps = (packet.dts if packet.pts is None else packet.pts for packet in container.demux(stream))
+    last = max((stamp for stamp in stamps if stamp is not None), default=0)
+    return max(Fraction(0), last * Fraction(stream.time_base) - begin)
 
 
 def length_of(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction, bool]:

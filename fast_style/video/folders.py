@@ -13,6 +13,7 @@ import torch
 
 from fast_style import images
 from fast_style.video.begun import difference, note_recipe
+from fast_style.video.clock import common_base
 from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_pattern
@@ -47,12 +48,14 @@ class FrameFolder:
         if not self.paths:
             raise ValueError(f"no frame is there: {self.path}")
         self.rate = self.wanted.fps or RATE
-        self.time_base, self.aspect = 1 / self.rate, Fraction(1)
+        self.time_base, self.aspect = common_base(1 / self.rate), Fraction(1)
         self.colours = Colours(RGB, FULL, BT709, BT709)
-        self.length = len(self.paths) / self.rate
+        self.length, self.sure = len(self.paths) / self.rate, True
         if self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
+        end = self.length if self.wanted.end is None else self.wanted.end
+        self._chosen = [path for number, path in enumerate(self.paths) if self.wanted.start <= number / self.rate < end]
         first = self._read(self.paths[0], Fraction(0))
         height, width = first.pixels.shape[-2:]
         self.size, self.alpha = (height, width), first.alpha is not None
@@ -68,7 +71,7 @@ class FrameFolder:
     @property
     def count(self) -> int:
         """How many frames are read."""
-        return len(self._chosen())
+        return len(self._chosen)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Read the frames in their order.
@@ -79,7 +82,7 @@ class FrameFolder:
         Raises:
             OSError, ValueError: if one cannot be read.
         """
-        for number, path in list(enumerate(self._chosen()))[skip:]:
+        for number, path in islice(enumerate(self._chosen), skip, None):
             yield self._read(path, number / self.rate)
 
     def marks(self) -> Iterator[Mark]:
@@ -94,11 +97,6 @@ class FrameFolder:
             OSError, ValueError: as `frames`.
         """
         return islice(self.frames(int(marks[0].place)), len(marks))
-
-    def _chosen(self) -> list[Path]:
-        ends = [(number / self.rate, path) for number, path in enumerate(self.paths)]
-        end = self.length if self.wanted.end is None else self.wanted.end
-        return [path for time, path in ends if self.wanted.start <= time < end]
 
     def _read(self, path: Path, time: Fraction) -> Frame:
         picture = images.open_picture(path).still()

@@ -96,6 +96,11 @@ def keeps_alpha(path: Path, codec: Codec) -> bool:
     return codec.transparent is not None and (codec.name != "vp9" or path.suffix.lower() in (".webm", ".mkv"))
 
 
+def keeps_aspect(path: Path, codec: Codec) -> bool:
+    """Tell whether a film keeps pixels that are not square: H.264 and HEVC tell of them, else MP4 and MOV do."""
+    return codec.name in ("h264", "hevc") or path.suffix.lower() not in (".mkv", ".webm")
+
+
 def _holding(name: str) -> list[str]:
     """List the containers that hold a codec and that players expect it in."""
     lacking = {

@@ -41,7 +41,7 @@ class MovingMask:
         film: the film it is for, of the same length.
 
     Raises:
-        ValueError: if it is of another length, or cannot be read.
+        ValueError: if it is of another length, as far as both files tell that of their pictures, or cannot be read.
         OSError: if it cannot be read.
     """
 
@@ -50,7 +50,8 @@ class MovingMask:
         wanted = Wanted(film.wanted.start, film.wanted.end, rate)
         self.path, self._usual = path, 1 / film.rate
         self._mask = open_frames(path, wanted)
-        if self._mask.count and film.count and abs(self._mask.length - film.length) > 1.5 / film.rate:
+        known = self._mask.sure and film.sure and self._mask.count and film.count
+        if known and abs(self._mask.length - film.length) > 1.5 / film.rate:
             lengths = f"{float(self._mask.length):.3f} s, {film.path} {float(film.length):.3f} s"
             raise ValueError(f"mask {path} lasts {lengths}: give one of the same length, or an image")
         self._frames: Iterator[Frame] | None = None

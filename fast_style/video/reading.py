@@ -1,8 +1,7 @@
 """Films, read a frame at a time."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,13 +14,12 @@ from fast_style import images
 from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
-from fast_style.video.colour import colours_of, to_sdr
-from fast_style.video.decoding import decoded, length_of, scaled, to_rgb
+from fast_style.video.colour import KNOWN, NO_YCBCR, colours_of, to_sdr
+from fast_style.video.decoding import aspect_of, decoded, length_of, measured, scaled, to_rgb, turns_of
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
+from fast_style.video.opening import opened, refuse_encrypted
 
-THREADS = min(4, os.cpu_count() or 1)
-FINEST = Fraction(1, 1_000_000)  # of timestamps
 BRIEF = Fraction(1, 1000)  # seconds below which nothing is shown of a frame that the start cuts
 BACK = (0, 5, 30)  # seconds before --start where a frame to begin with is looked for: MPEG-TS finds a later one
 
@@ -42,6 +40,7 @@ class Film:
         clock: what the file calls the time of the first frame, from which `wanted` and the frames count.
         aspect: width of a pixel by its height.
         length: seconds it lasts, as the file says; 0: unknown.
+        sure: whether this is the length of the pictures, which sound may outlast.
         notes: what was wrong with it, each a sentence; grows while frames are read.
     """
 
@@ -51,30 +50,29 @@ class Film:
 
     def __post_init__(self) -> None:
         if self.path.is_file():
-            self._refuse_encrypted()
+            refuse_encrypted(self.path)
         with self._opened() as (container, stream):
             first = next(decoded(container, stream, None), None)
             if first is None:
                 raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded")
+            self._check_matrix(first)
             self.colours = colours_of(first)
             self.bits = max(component.bits for component in first.format.components)
             self.alpha = any(component.is_alpha for component in first.format.components)
-            self.rotation = first.rotation
+            self._mirrored, self._turns = turns_of(first)
             self.rate = Fraction(self.wanted.fps or stream.average_rate or stream.guessed_rate or 25)
             self.clock = clock_of(container, stream, first)
             base = 1 / self.wanted.fps if self.wanted.fps else Fraction(stream.time_base)
-            self.time_base = common_base(base, self.lead)
+            self.time_base = common_base(base)
             if self.wanted.start and not self.wanted.fps:  # from which the frames' times are counted
-                finer = common_base(self.time_base, self.wanted.start)
-                self.time_base = finer if finer.denominator <= FINEST.denominator else FINEST
-            self.aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
-            self.length, self._sure = length_of(container, stream, self.clock.begin)
+                self.time_base = common_base(self.time_base, self.wanted.start)
+            self.aspect = aspect_of(stream)
+            self.length, self.sure = length_of(container, stream, self.clock.begin)
             self._raw_size = (first.height, first.width)
-        turned = self.rotation % 180 != 0
-        if turned:
+        if self._turns % 2:
             self.aspect = 1 / self.aspect
         self._scaled_size = scaled(self._raw_size, self.wanted.size)
-        self.size = self._scaled_size[::-1] if turned else self._scaled_size
+        self.size = self._scaled_size[::-1] if self._turns % 2 else self._scaled_size
         if self.length and self.wanted.start >= self.length:
             start, length = float(self.wanted.start), float(self.length)
             raise ValueError(f"--start {start:g} is after the end of {self.path}, which lasts {length:.3f} s")
@@ -86,12 +84,7 @@ class Film:
     def size_of(self, side: int | None) -> tuple[int, int]:
         """Return height and width, upright, with so many pixels on the long side; None: its own."""
         height, width = scaled(self._raw_size, side)
-        return (width, height) if self.rotation % 180 else (height, width)
-
-    @property
-    def lead(self) -> Fraction:
-        """Seconds before the first frame that are kept, since there is sound or a caption in them: of whole films."""
-        return Fraction(0) if self.wanted.start else self.clock.lead
+        return (width, height) if self._turns % 2 else (height, width)
 
     @property
     def deep(self) -> bool:
@@ -103,6 +96,16 @@ class Film:
         """How many frames there are about to be read; 0: unknown."""
         end = self.length if self.wanted.end is None else min(self.wanted.end, self.length or self.wanted.end)
         return max(0, round((end - self.wanted.start) * self.rate))
+
+    def measure(self) -> None:
+        """Read through the file for its length, if it does not tell it.
+
+        Raises:
+            OSError, ValueError: if it cannot be read.
+        """
+        if not self.length:
+            with self._opened() as (container, stream):
+                self.length = measured(container, stream, self.clock.begin)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Read the frames in their order, in constant memory.
@@ -158,30 +161,8 @@ class Film:
         """Tell FFmpeg what to open, and by which driver."""
         return address(self.path), None
 
-    @contextmanager
-    def _opened(self) -> Iterator[tuple[Any, Any]]:
-        av = pyav()
-        if self.path.is_file() and self.path.stat().st_size == 0:
-            raise ValueError(f"cannot read film {self.path}: it is empty")
-        url, driver = self._address()
-        with in_sentences("read film", self.path), av.open(url, format=driver) as container:
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if not streams:
-                raise ValueError(f"cannot read film {self.path}: there are no pictures in it")
-            if streams[0].codec_context is None:
-                raise ValueError(f"cannot read film {self.path}: its codec is not known here")
-            streams[0].thread_type = "AUTO"
-            streams[0].codec_context.thread_count = THREADS
-            yield container, streams[0]
-
-    def _refuse_encrypted(self) -> None:
-        """Refuse a film whose pictures are encrypted: a decoder may take some of what it holds for pictures."""
-        av = pyav()
-        with suppress(av.FFmpegError), av.open(address(self.path)) as container:
-            for stream in container.streams.video[:1]:
-                packets = zip(range(3), container.demux(stream), strict=False)
-                if any(packet.has_sidedata("encryption_info") for _, packet in packets):
-                    raise ValueError(f"cannot read film {self.path}: it is encrypted")
+    def _opened(self) -> AbstractContextManager[tuple[Any, Any]]:
+        return opened(self.path, *self._address())
 
     def _chosen(self) -> Iterator[tuple[Any, Fraction, Fraction, Fraction]]:
         """Yield decoded frames between start and end, evenly if a rate is asked for, with their true times first."""
@@ -256,12 +237,21 @@ class Film:
                         return place
         return None
 
+    def _check_matrix(self, first: Any) -> None:
+        """Refuse colours that are no Y'CbCr, and note that their matrix is not converted."""
+        matrix = int(first.colorspace)
+        if matrix in NO_YCBCR:
+            model = f"its colours are {NO_YCBCR[matrix]}, which is not converted"
+            raise ValueError(f"cannot read film {self.path}: {model}: make a film with those of BT.709 of it")
+        if matrix not in KNOWN:
+            self.notes.append(f"{self.path} has colours of a matrix that is not converted ({matrix}): they are guessed")
+
     def _note_losses(self, damaged: list[Fraction | None], end: Fraction) -> None:
         """Note what could not be decoded, and that the film ends too early."""
         if damaged:
             where = "its end" if damaged[0] is None else f"{float(damaged[0] - self.clock.origin):.3f} s"
             self.notes.append(f"{self.path} is damaged at {where}: what can be read is stylized")
-        if self.wanted.end is None and self._sure and self.length - end > 2 / self.rate:
+        if self.wanted.end is None and self.sure and self.length - end > 2 / self.rate:
             self.notes.append(
                 f"{self.path} ends after {float(end):.3f} s of {float(self.length):.3f} s: it is incomplete"
             )
@@ -276,9 +266,9 @@ class Film:
     def _converted(self, raw: Any, time: Fraction, duration: Fraction) -> Frame:
         self._note_size(raw, time)
         hdr = self.colours.hdr is not None
-        array = to_rgb(raw, self.colours, self._scaled_size, self.deep or hdr, self.alpha)
-        if self.rotation:
-            array = np.rot90(array, round(self.rotation / 90))
+        with in_sentences("read film", self.path):
+            array = to_rgb(raw, self.colours, self._scaled_size, self.deep or hdr, self.alpha)
+        array = np.rot90(array[::-1] if self._mirrored else array, self._turns)
         colours = array[..., :3]
         if hdr:
             colours = to_sdr(colours, self.colours.transfer)

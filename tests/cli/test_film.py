@@ -118,6 +118,16 @@ def test_the_network_works_at_a_smaller_size(stylize, clip, tmp_path, monkeypatc
     assert np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean() < 8
 
 
+def test_a_rate_with_many_digits(stylize, clip, tmp_path):
+    source, output = clip(frames=3), tmp_path / "o.mp4"
+    assert stylize("--input", source, "--output", output, "--fps", "29.97002997").code == 0
+    assert times_of(output)[:2] == [0, Fraction(1001, 30_000)]
+    assert stylize("--input", source, "--output", tmp_path / "f" / "%d.png").code == 0
+    result = stylize("--input", tmp_path / "f", "--output", output, "--fps", "29.97002997", "--overwrite")
+    assert result.code == 0, result.err
+    assert times_of(output)[:2] == [0, Fraction(1001, 30_000)]
+
+
 @pytest.mark.parametrize(("rate", "length"), [(30, 1000), (24, 1250), (60, 600)])
 def test_a_gif_lasts_as_long(stylize, clip, tmp_path, rate, length):
     """It has hundredths of a second, and players show no frame for less than two."""
@@ -201,6 +211,17 @@ def test_a_mask_of_another_length(stylize, clip, tmp_path, is_misuse):
     result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--mask", mask)
     assert is_misuse(result, f"mask {mask} lasts 0.240 s, {source} 0.400 s: give one of the same length, or an image")
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_mask_beside_a_film_that_does_not_tell_how_long_its_pictures_last(stylize, clip, tmp_path):
+    """As Matroska without tags: how long it lasts as a whole, its subtitles included, says nothing of the pictures."""
+    source = tmp_path / "untold.mkv"
+    content = clip("a.mkv", frames=3, words=True).read_bytes()
+    source.write_bytes(content.replace(b"DURATION", b"OTHERTAG"))
+    with av.open(str(source)) as film:
+        assert film.duration > 500_000
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--mask", clip("mask.mp4", frames=3))
+    assert result.code == 0, result.err
 
 
 def test_a_style_that_changes_over_time(stylize, clip, tmp_path, several):
@@ -309,6 +330,47 @@ def test_sound_that_is_refused_only_when_it_is_written(stylize, tmp_path, is_mis
     sounding("flac", source)
     result = stylize("--input", source, "--output", tmp_path / "o.mov")
     assert is_misuse(result, ".mov cannot hold sound in flac: choose .mkv, or give --audio none")
+
+
+@pytest.mark.parametrize(("codec", "name"), [("dts", "o.mkv"), ("dts", "o.mp4"), ("eac3", "o.mp4")])
+def test_sound_of_discs(stylize, tmp_path, probe, codec, name):
+    """The decoder of DTS is called otherwise, and a header without a packet of E-AC-3 is no film."""
+    source = tmp_path / "a.mkv"
+    inputs = ["-f", "lavfi", "-i", "color=size=64x48:duration=0.08", "-f", "lavfi", "-i", "sine=duration=0.1"]
+    coding = ["-c:a", {"dts": "dca"}.get(codec, codec), "-ar", "48000", "-ac", "2", "-strict", "-2"]
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, "-pix_fmt", "yuv420p", *coding, str(source)], check=True)
+    result = stylize("--input", source, "--output", tmp_path / name)
+    assert result.code == 0, result.err
+    assert packets_of(tmp_path / name, "audio") == packets_of(source, "audio") != []
+    assert probe(tmp_path / name)["streams"][1]["codec_name"] == codec
+
+
+@pytest.mark.parametrize("name", ["o.webm", "o.mkv"])
+def test_sound_that_the_container_advised_would_not_hold(stylize, tmp_path, is_misuse, name):
+    source = tmp_path / "a.avi"
+    sounding("adpcm_ms", source)
+    result = stylize("--input", source, "--output", tmp_path / name)
+    assert is_misuse(result, f"{name[1:]} cannot hold sound in adpcm_ms: give --audio none")
+
+
+def test_subtitles_in_pictures(stylize, clip, tmp_path):
+    """As those of DVDs, which Matroska holds and WebM does not."""
+    source = tmp_path / "a.mkv"
+    with av.open(str(clip("plain.mkv", frames=2))) as film, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0], opaque=True)
+        words = out.add_mux_stream("dvd_subtitle", time_base=Fraction(1, 1000))
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+        packet = av.Packet(bytes((0, 10, 0, 8, 0, 0, 0, 8, 2, 255)))
+        packet.stream, packet.time_base, packet.pts, packet.dts, packet.duration = words, Fraction(1, 1000), 0, 0, 40
+        out.mux(packet)
+    kept = stylize("--input", source, "--output", tmp_path / "o.mkv")
+    assert (kept.code, kept.err) == (0, "")
+    assert packets_of(tmp_path / "o.mkv", "subtitle") == packets_of(source, "subtitle") != []
+    lost = stylize("--input", source, "--output", tmp_path / "o.webm")
+    assert lost.err == "subtitles (dvd_subtitle) are left out: .webm cannot hold them, .mkv can\n"
 
 
 def test_an_output_that_exists(stylize, clip, tmp_path, is_misuse):
@@ -575,19 +637,24 @@ def test_frames_beside_frames_of_others(stylize, clip, tmp_path, monkeypatch, is
         assert (folder / f"{number:03d}.png").read_bytes() == (tmp_path / f"whole/{number:03d}.png").read_bytes()
 
 
-def test_metadata_is_dropped(stylize, clip, tmp_path):
+@pytest.mark.parametrize("name", ["o.mkv", "o.mp4"])
+def test_metadata_is_dropped(stylize, clip, tmp_path, name):
+    """That of the film and of its sound, whose language stays."""
     source = tmp_path / "told.mkv"
-    with av.open(str(clip("a.mkv", frames=2))) as film, av.open(str(source), "w") as out:
-        stream = out.add_stream_from_template(film.streams.video[0])
-        out.metadata["title"] = "secret"
-        for packet in film.demux(video=0):
+    with av.open(str(clip("a.mkv", frames=2, sound="aac"))) as film, av.open(str(source), "w") as out:
+        copies = [out.add_stream_from_template(stream, opaque=True) for stream in film.streams]
+        out.metadata.update(title="secret", comment="hidden")
+        copies[1].metadata.update(title="whispered", language="fra")
+        for packet in film.demux():
             if packet.size:
-                packet.stream = stream
+                packet.stream = copies[packet.stream.index]
                 out.mux(packet)
-    for name, more in (("kept.mkv", ()), ("dropped.mkv", ("--drop-metadata",))):
-        assert stylize("--input", source, "--output", tmp_path / name, *more).code == 0
+    for more in ((), ("--drop-metadata",)):
+        assert stylize("--input", source, "--output", tmp_path / name, "--overwrite", *more).code == 0
+        content = (tmp_path / name).read_bytes()
+        assert [word in content for word in (b"secret", b"hidden", b"whispered")] == [not more] * 3
         with av.open(str(tmp_path / name)) as film:
-            assert ("secret" in film.metadata.values()) == (name == "kept.mkv")
+            assert film.streams.audio[0].language == "fra"
 
 
 @pytest.mark.usefixtures("short_parts")

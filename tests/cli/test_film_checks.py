@@ -1,5 +1,7 @@
 """What is told of films before the first of them is begun."""
 
+from fractions import Fraction
+
 import PIL.Image
 import pytest
 
@@ -142,12 +144,38 @@ def test_sizes_that_an_encoder_refuses(stylize, clip, tmp_path, is_misuse, codec
     assert is_misuse(result, f"{codec} cannot encode pictures of")
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "told"),
+    [
+        ("o.mp4", (64, 48), ""),
+        ("o.webm", (86, 48), ", of which vp9 in .webm cannot tell: its pictures become 86×48"),
+        ("%d.png", (64, 48), ", of which .png does not tell: its pictures look too narrow"),
+    ],
+)
+def test_pixels_that_are_not_square(stylize, clip, tmp_path, name, size, told):
+    """A container that has no place for their shape has them made square."""
+    source = clip("a.mp4", frames=1, aspect=Fraction(4, 3))
+    result = stylize("--input", source, "--output", tmp_path / name)
+    assert result.code == 0, result.err
+    assert result.err == (told and f"the pixels of {source} are not square (4:3){told}\n")
+    with av.open(str(tmp_path / name.replace("%d", "0"))) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == size
+
+
 def test_a_film_with_a_colon_in_its_name(stylize, clip, tmp_path, monkeypatch):
     """What comes before it is no protocol, such as `http:`."""
     monkeypatch.chdir(tmp_path)
     clip("a:b.mkv", frames=3, sound="aac")
     assert stylize("--input", "a:b.mkv", "--output", "c:d.mp4").code == 0
     assert len(times_of(tmp_path / "c:d.mp4")) == 3
+
+
+def test_a_film_that_is_measured_is_told_of(command, model, clip):
+    pytest.importorskip("cv2", reason="optical flow needs the package opencv")
+    source = clip(frames=3, options={"x264-params": "interlaced=1"})
+    result = command("evaluate", "--video", source, "--model", model, "--device", "cpu", "--backend", "torch")
+    assert result.code == 0, result.err
+    assert result.err.startswith(f"{source} is interlaced: ")
 
 
 def test_a_mask_is_not_replaced(stylize, clip, make, tmp_path, is_misuse):

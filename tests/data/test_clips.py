@@ -17,13 +17,13 @@ from fast_style.losses.temporal import Frames  # noqa: E402
 MOVED = 3  # pixels a frame
 
 
-def film(path: Path, count: int = 8, height: int = 96, width: int = 128) -> Path:
+def film(path: Path, count: int = 8, height: int = 96, width: int = 128, **options: dict[str, str]) -> Path:
     """A texture that moves to the right."""
     noise = np.random.default_rng(0).random((height // 8, (width + 64) // 8, 3), np.float32)
     wide = torch.nn.functional.interpolate(
         torch.from_numpy(noise).permute(2, 0, 1)[None], (height, width + 64), mode="bicubic"
     ).clamp(0, 1)
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", **options) as out:
         stream = out.add_stream("libx264", rate=25, options={"crf": "4"})
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv444p"
         for number in range(count):
@@ -59,6 +59,17 @@ def test_the_next_frame_is_where_the_flow_says(films):
         apart = (again - pair["after"])[:, 24:-24, 24:-24].abs().mean()
         assert apart < 0.5 * (pair["image"] - pair["after"])[:, 24:-24, 24:-24].abs().mean()
     assert len(ways) == 2
+
+
+def test_a_film_that_does_not_tell_its_length_is_drawn_from_whole(tmp_path):
+    """As Matroska that was written to a pipe."""
+    (tmp_path / "films").mkdir()
+    film(tmp_path / "films" / "a.mkv", 20, container_options={"live": "1"})
+    pairs = ClipPairs(tmp_path / "films", 64)
+    with av.open(str(tmp_path / "films" / "a.mkv")) as container:
+        assert container.duration is None
+    assert pairs.films[0].length == pytest.approx(19 / 25, abs=0.1)
+    assert len({float(pairs[index]["image"].mean()) for index in range(6)}) > 3
 
 
 def test_a_pair_depends_on_seed_and_index_alone(films):

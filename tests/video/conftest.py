@@ -35,7 +35,7 @@ def _subtitles(folder: Path) -> Path:
 
 @pytest.fixture
 def clip(tmp_path) -> Callable[..., Path]:
-    """Make a clip; times are in thousandths of a second, `rotation` is one of those that a phone writes."""
+    """Make a clip; times are in thousandths of a second, `rotation` and `mirrored` are what a phone writes."""
 
     def make(
         name="clip.mp4",
@@ -47,11 +47,13 @@ def clip(tmp_path) -> Callable[..., Path]:
         sound=None,
         words=False,
         rotation=0,
+        mirrored=False,
         tags=None,
         full=False,
         options=None,
         draw=picture,
         rate=25,
+        aspect=None,
         **container_options,
     ) -> Path:
         path = tmp_path / name
@@ -66,6 +68,8 @@ def clip(tmp_path) -> Callable[..., Path]:
                 matrix, primaries, transfer = tags
                 context = stream.codec_context
                 context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
+            if aspect is not None:
+                stream.codec_context.sample_aspect_ratio = aspect
             if tags is not None or full:
                 stream.codec_context.color_range = 2 if full else 1
             if alpha and codec == "libvpx-vp9":
@@ -101,19 +105,23 @@ def clip(tmp_path) -> Callable[..., Path]:
             for each in (stream, audio):
                 if each is not None:
                     out.mux(each.encode(None))
-        if rotation:
-            _turn(path, rotation)
+        if rotation or mirrored:
+            _turn(path, rotation, mirrored)
         return path
 
     return make
 
 
-def _turn(path: Path, rotation: int) -> None:
-    """Write a display matrix into the header of the track, as phones do (ISO 14496-12, 8.3.2)."""
+def _turn(path: Path, rotation: int, mirrored: bool) -> None:
+    """Write a display matrix into the header of the track, as phones do (ISO 14496-12, 8.3.2).
+
+    What is mirrored has top and bottom changed before it is turned to the right.
+    """
     content = bytearray(path.read_bytes())
     place = content.index(b"tkhd") + 4 + 4 + 20 + 16
-    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[rotation]
-    matrix = [value << 16 for value in (cosine, sine, 0, -sine, cosine, 0)]
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[rotation]
+    flip = -1 if mirrored else 1
+    matrix = [value << 16 for value in (cosine, sine, 0, -sine * flip, cosine * flip, 0)]
     struct.pack_into(">9i", content, place, matrix[0], matrix[1], 0, matrix[3], matrix[4], 0, 0, 0, 1 << 30)
     path.write_bytes(content)
 

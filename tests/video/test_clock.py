@@ -87,19 +87,32 @@ def test_an_even_rate_begins_with_the_first_frame(late, remake):
     assert float(_ahead(output)) == pytest.approx(float(_ahead(source)), abs=0.002)
 
 
+@pytest.mark.parametrize(("audio", "begin"), [(True, 1), (False, 0)])
+def test_only_what_is_copied_comes_before_the_pictures(clip, remake, audio, begin):
+    source = clip("a.mkv", frames=3, times=[1000, 1040, 1080], sound="aac")
+    assert times_of(remake(source, audio=audio))[0] == begin
+
+
 def test_chapters_move_along(late, remake, tmp_path):
+    """Matroska has no place for one that begins before the film."""
     source = tmp_path / "told.mkv"
-    chapter = {"id": 1, "start": 1400, "end": 1600, "time_base": Fraction(1, 1000), "metadata": {"title": "first"}}
+    chapters = [
+        {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": str(number)}}
+        for number, (start, end) in enumerate([(0, 1000), (1000, 1600), (1600, 2000)], start=1)
+    ]
     with av.open(str(late("a.mkv", None))) as plain, av.open(str(source), "w") as out:
         stream = out.add_stream_from_template(plain.streams.video[0], opaque=True)
-        out.set_chapters([chapter])
+        out.set_chapters(chapters)
         for packet in plain.demux():
             if packet.size:
                 packet.stream = stream
                 out.mux(packet)
     with av.open(str(remake(source, "o.mkv"))) as output:
-        (moved,) = output.chapters()
-        assert float(moved["end"] * moved["time_base"]) == pytest.approx(0.2, abs=0.09)
+        found = output.chapters()
+    assert [chapter["metadata"]["title"] for chapter in found] == ["2", "3"]
+    starts, ends = ([float(each[key] * each["time_base"]) for each in found] for key in ("start", "end"))
+    assert starts == pytest.approx([0, 0.2], abs=0.09)
+    assert ends == pytest.approx([0.2, 0.6], abs=0.09)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
@@ -116,7 +129,16 @@ def test_avi_with_frames_out_of_order(clip, remake, codec):
     assert packets_of(output, "audio") == packets_of(source, "audio") != []
 
 
+@pytest.mark.parametrize("wanted", [video.Wanted(fps=Fraction("29.97002997")), video.Wanted(Fraction("0.1234567891"))])
+def test_units_that_no_file_can_have(clip, remake, wanted):
+    source = clip(frames=9)
+    told = [float(frame.time) for frame in video.Film(source, wanted).frames()]
+    assert [float(time) for time in times_of(remake(source, "o.mp4", wanted=wanted))] == pytest.approx(told, abs=2e-6)
+
+
 def test_units_that_two_times_have_in_common():
+    for time in (Fraction(1, 30_000_001), Fraction(100_000_000, 2_997_002_997)):
+        assert common_base(time) == Fraction(1, 1_000_000)
     assert common_base(Fraction(1, 25), Fraction(21, 1000)) == Fraction(1, 1000)
     assert common_base(Fraction(1001, 30_000), Fraction(0)) == Fraction(1001, 30_000)
 

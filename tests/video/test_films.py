@@ -1,14 +1,18 @@
 """Films that are read and written again, seen by a foreign reader."""
 
+import struct
+from contextlib import ExitStack
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 import torch
+from av.bitstream import BitStreamFilterContext
 
 from fast_style import video
 from fast_style.video import parts
+from fast_style.video.decoding import squared
 from tests.video.conftest import packets_of, picture, pictures_of, times_of
 
 VFR = [0, 40, 50, 133, 140, 400, 410, 600, 640, 997]
@@ -23,6 +27,53 @@ def test_nothing_but_the_pictures_changes(clip, remake, probe):
     pictures, sound, words = probe(output)["streams"]
     assert (pictures["codec_name"], sound["codec_name"], words["codec_name"]) == ("h264", "aac", "subrip")
     assert (pictures["nb_read_frames"], pictures["avg_frame_rate"]) == ("20", "25/1")
+
+
+@pytest.fixture
+def crowded(clip, tmp_path):
+    """A film with two streams of pictures, the second of which is the default, and a font."""
+    path = tmp_path / "crowded.mkv"
+    with ExitStack() as stack:
+        clips = [clip("a.mkv", frames=3), clip("b.mkv", frames=5, size=(32, 32))]
+        films = [stack.enter_context(av.open(str(clip))) for clip in clips]
+        out = stack.enter_context(av.open(str(path), "w"))
+        streams = [out.add_stream_from_template(film.streams.video[0], opaque=True) for film in films]
+        for stream, disposition in zip(streams, (0, av.stream.Disposition.default), strict=True):
+            stream.disposition = disposition
+        out.add_attachment("letters.ttf", "application/x-truetype-font", b"outlines")
+        for film, stream in zip(films, streams, strict=True):
+            for packet in film.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("name", "lost"), [("o.mkv", ""), ("o.mp4", ", attached files, which .mkv can hold (1)")])
+def test_streams_that_are_left_out_are_told(crowded, remake, name, lost):
+    """The pictures are those that players show."""
+    output = remake(crowded, name)
+    notes = video.check_streams(output, video.Film(crowded), True)
+    assert notes == [f"left out: other pictures than those of stream 1 (1){lost}"]
+    with av.open(str(output)) as container:
+        assert (container.streams.video[0].width, len(times_of(output))) == (32, 5)
+        fonts = [] if lost else [("letters.ttf", b"outlines")]
+        assert [(each.name, each.data) for each in container.streams.attachments] == fonts
+
+
+def test_chapters_are_no_data_that_is_left_out(clip):
+    """In MP4 they are a stream as well."""
+    source, told = clip("a.mp4", frames=3), clip("told.mp4", frames=1)
+    with av.open(str(source)) as film, av.open(str(told), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0], opaque=True)
+        out.set_chapters([{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000), "metadata": {"title": "x"}}])
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    with av.open(str(told)) as film:
+        assert len(film.streams.data) == 1
+    assert video.check_streams(told.with_name("o.mp4"), video.Film(told), True) == []
 
 
 def test_interlaced_films_are_told(clip, remake):
@@ -80,6 +131,15 @@ def test_portrait_films_are_turned_upright(clip, remake, probe, rotation):
     assert np.abs(pictures_of(output).astype(int) - pictures_of(source)).mean() < 3
 
 
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_mirrored_films_are_shown_as_players_do(clip, remake, rotation):
+    """As those of cameras that face who holds them."""
+    plain = pictures_of(clip("plain.mp4", frames=2)).astype(int)
+    output = remake(clip(frames=2, rotation=rotation, mirrored=True))
+    expected = np.rot90(plain[:, ::-1], -rotation // 90, axes=(1, 2))
+    assert np.abs(pictures_of(output).astype(int) - expected).mean() < 3
+
+
 @pytest.mark.parametrize(("tags", "full"), [(None, False), ((1, 1, 1), False), ((6, 6, 6), True), ((9, 9, 1), False)])
 def test_colours_stay_and_are_tagged(clip, remake, probe, tags, full):
     source = clip("a.mkv", tags=tags, full=full)
@@ -90,6 +150,34 @@ def test_colours_stay_and_are_tagged(clip, remake, probe, tags, full):
     before, after = (pictures_of(path).astype(int) for path in (source, output))
     assert np.abs(before - after).mean() < 2.5
     assert abs((before - after).mean()) < 1
+
+
+@pytest.mark.parametrize(("matrix", "taken"), [(3, "smpte170m"), (10, "bt2020nc"), (12, "smpte170m")])
+def test_a_matrix_that_is_not_converted(clip, remake, probe, matrix, taken):
+    output = remake(tagged(clip, matrix))
+    assert probe(output)["streams"][0]["color_space"] == taken
+    assert f"has colours of a matrix that is not converted ({matrix}): they are guessed" in "".join(remake.notes)
+
+
+def test_colours_that_are_not_converted(clip):
+    source = tagged(clip, 8)
+    with pytest.raises(ValueError, match=r"cannot read film .*: its colours are YCgCo, which is not converted: make a"):
+        video.Film(source)
+
+
+def tagged(clip, matrix: int):
+    """A clip in BT.601 whose packets tell of another matrix."""
+    plain = clip("plain.ts", frames=30)
+    path = plain.with_name("tagged.ts")
+    with av.open(str(plain)) as film, av.open(str(path), "w") as out:
+        stream = film.streams.video[0]
+        copy = out.add_stream_from_template(stream, opaque=True)
+        change = BitStreamFilterContext(f"h264_metadata=matrix_coefficients={matrix}", stream)
+        for packet in film.demux(stream):
+            for changed in change.filter(packet if packet.size else None):
+                changed.stream = copy
+                out.mux(changed)
+    return path
 
 
 def test_films_of_hd_without_tags_are_bt709(clip, remake, probe):
@@ -259,6 +347,18 @@ def test_times_that_go_back(clip, remake, tmp_path):
     assert any("has times that go back: " in note and note.endswith("are left out") for note in remake.notes)
 
 
+def test_a_dropped_frame_in_the_middle(clip, remake):
+    """Recorders write packets without content for these."""
+    source = clip("a.mov", frames=6, codec="mjpeg", form="yuvj420p", full=True)
+    content = bytearray(source.read_bytes())
+    sizes = content.index(b"stsz") + 4 + 12
+    before, dropped = struct.unpack_from(">2I", content, sizes + 8)  # the third and the fourth
+    struct.pack_into(">2I", content, sizes + 8, before + dropped, 0)
+    source.write_bytes(content)
+    assert times_of(remake(source)) == [Fraction(n, 25) for n in (0, 1, 2, 4, 5)]
+    assert not remake.notes
+
+
 def test_subtitles_of_one_time_stay(clip, remake, tmp_path):
     """As in karaoke and in signs that are made of several layers."""
     lines = "\n".join(f"{n}\n00:00:00,100 --> 00:00:00,300\nHello {n}\n" for n in range(1, 7))
@@ -304,15 +404,39 @@ def test_a_size_that_is_asked_for(clip, remake, probe):
     assert (stream["width"], stream["height"]) == (32, 24)
 
 
-def test_pixels_that_are_not_square_stay_so(clip, remake, tmp_path, probe):
-    source = clip()
-    content = source.read_bytes()
-    film = video.Film(source)
-    film.aspect = Fraction(4, 3)
-    look = video.Look(
-        video.codec_of(tmp_path / "o.mp4", None, 8, False), film.size, False, False, film.colours.encoded(), film.aspect
-    )
-    target = video.FilmTarget(film, look, video.Parts(tmp_path / "o.mp4", {}), film.time_base)
-    video.run(film, lambda photo, _: photo, target)
-    assert probe(tmp_path / "o.mp4")["streams"][0]["sample_aspect_ratio"] == "4:3"
-    assert source.read_bytes() == content
+@pytest.mark.parametrize(
+    ("source", "codec", "form", "name", "new"),
+    [
+        ("a.mp4", "libx264", "yuv420p", "o.mp4", "h264"),
+        ("a.mp4", "libx264", "yuv420p", "o.mkv", "hevc"),
+        ("a.mp4", "libx264", "yuv420p", "o.mp4", "vp9"),
+        ("a.mov", "prores_ks", "yuv422p10le", "o.mov", "prores"),
+    ],
+)
+def test_pixels_that_are_not_square_stay_so(clip, remake, probe, tmp_path, source, codec, form, name, new):
+    """Also those of ProRes, of which the container alone tells."""
+    path = clip(source, codec=codec, form=form, frames=2, aspect=Fraction(4, 3))
+    if codec == "prores_ks":
+        path = with_aspect(path, tmp_path / "told.mov", Fraction(4, 3))
+    assert video.Film(path).aspect == Fraction(4, 3)
+    assert probe(remake(path, name, new))["streams"][0]["sample_aspect_ratio"] == "4:3"
+
+
+def with_aspect(path, copy, aspect: Fraction):
+    """Copy the pictures of a film, and have the container tell of their pixels."""
+    with av.open(str(path)) as film, av.open(str(copy), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0], opaque=True)
+        stream.codec_context.sample_aspect_ratio = aspect
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("aspect", "side", "size"),
+    [(Fraction(4, 3), None, (48, 86)), (Fraction(3, 4), None, (64, 64)), (Fraction(4, 3), 32, (18, 32))],
+)
+def test_pixels_become_square(aspect, side, size):
+    assert squared((48, 64), aspect, side) == size

@@ -73,6 +73,13 @@ def test_frames_in_a_folder(tmp_path, make_frames):
     check(video.FrameFolder(make_frames(16), video.Wanted(Fraction(1, 25))), 15)
 
 
+def test_frames_in_a_folder_are_counted_once(tmp_path, make_frames, monkeypatch):
+    """Whoever shows how far the work is asks with each of them."""
+    film = video.FrameFolder(make_frames(9), video.Wanted(Fraction(1, 25), Fraction(8, 25)))
+    monkeypatch.setattr(film, "paths", None)
+    assert [film.count for _ in film.frames(2)] == [7] * 5
+
+
 def test_a_part_is_not_read_from_the_beginning(clip, monkeypatch):
     film = video.Film(clip(frames=40, options={"g": "10"}))
     seen, real = [], reading.decoded

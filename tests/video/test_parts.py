@@ -4,7 +4,9 @@ from fractions import Fraction
 
 import pytest
 
+from fast_style.files import digest_of
 from fast_style.video import Parts, Timing
+from fast_style.video import parts as module
 
 TIMES = [Timing(Fraction(number, 25), Fraction(1, 25)) for number in range(4)]
 
@@ -31,6 +33,24 @@ def test_those_up_to_the_first_that_is_missing_count(parts):
         keep(parts, number)
         assert parts.done == done
     assert [path.name for path, _, _ in parts.timings()] == [f"{number:05d}.mkv" for number in range(4)]
+
+
+def test_parts_are_compared_with_what_was_written_once(parts, monkeypatch):
+    """Joining them takes several passes."""
+    for number in range(3):
+        keep(parts, number)
+    read = []
+    monkeypatch.setattr(module, "digest_of", lambda path: read.append(path.name) or digest_of(path))
+    for _ in range(3):
+        assert len(list(parts.timings())) == 3
+    assert read == ["00000.mkv", "00001.mkv", "00002.mkv"]
+
+
+def test_one_that_was_damaged_since_is_told(parts):
+    keep(parts, 0)
+    parts.path(0).write_bytes(b"other packets")
+    with pytest.raises(OSError, match=r"00000\.mkv is gone or damaged: repeat the command"):
+        list(parts.timings())
 
 
 def test_those_after_it_are_found_again(parts):

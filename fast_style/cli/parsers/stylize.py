@@ -149,9 +149,9 @@ def _seconds(text: str) -> Fraction:
 
 
 def _rate(text: str) -> Fraction:
-    """Read frames a second, such as `25`, `29.97` or `30000/1001`."""
+    """Read frames a second, such as `25`, `29.97` or `30000/1001`, which `29.97002997` is meant to be."""
     try:
-        return Fraction(text)
+        return Fraction(text).limit_denominator(1001)
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"frames a second are a number or a fraction, got {text!r}") from None
 
