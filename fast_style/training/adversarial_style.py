@@ -83,10 +83,8 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         for negative in negatives:
             if negative not in NEGATIVES:
                 raise ValueError(f"negatives must be a list of {', '.join(NEGATIVES)}, got {negative!r}")
-        numbers = {"adversarial_weight": adversarial_weight, "balance": balance}
-        for name, value in (numbers | {"discriminator_weight": discriminator_weight}).items():
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name} must not be negative, got {value}")
+        if balance is not None and not balance >= 0:
+            raise ValueError(f"balance must not be negative, got {balance}")
         if balance is not None and adversarial_weight not in (0, 1):
             raise ValueError(
                 f"with balance={balance} the adversarial weight is measured: leave adversarial_weight="
@@ -99,14 +97,14 @@ class AdversarialStyle(OnePainting, AdversarialTask):
             {"B": adversary},
             optimizer,
             scheduler,
+            {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight},
             average=average,
             discriminator_lr=discriminator_lr,
             on_nonfinite=on_nonfinite,
             equivariance_weight=equivariance_weight,
         )
         self.loss = loss.to(memory_format=torch.channels_last)
-        self.weights |= loss.weights | {"discriminator_loss": discriminator_weight}
-        self.weights["equivariance_loss"] = equivariance_weight
+        self.weights |= loss.weights | {"equivariance_loss": equivariance_weight}
         self.register_buffer("adversarial_weight", torch.tensor(float(adversarial_weight)))
         self.balance = balance if adversarial_weight else None
         self.negatives = [NEGATIVES[name] for name in negatives]

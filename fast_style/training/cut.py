@@ -96,9 +96,6 @@ class CUT(AdversarialTask):
             message = "the network must be a chain of layers: network=johnson, slim or resnet, got"
             raise ValueError(f"{message} {describe(network)}")  # noqa: TRY004 - it is the setting that is wrong
         weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
-        for name, weight in (weights | {"nce_loss": nce_weight}).items():
-            if not weight >= 0:
-                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if patches < 2:
             raise ValueError(f"patches must be at least 2, got {patches}")
         super().__init__(
@@ -106,6 +103,7 @@ class CUT(AdversarialTask):
             {"B": adversary},
             optimizer,
             scheduler,
+            weights | {"nce_loss": nce_weight},
             average=average,
             discriminator_lr=discriminator_lr,
             on_nonfinite=on_nonfinite,
@@ -117,10 +115,8 @@ class CUT(AdversarialTask):
             features, _ = self._encode(torch.zeros(1, 3, 64, 64))
         names = ["image", *(f"layer_{place}" for place in self.places)]
         self.heads.update({name: PatchHead(x.shape[1], head_width) for name, x in zip(names, features, strict=True)})
-        share = 0.5 if identity else 1.0
-        self.weights |= weights | {"nce_loss": share * nce_weight}
         if identity:
-            self.weights["identity_nce_loss"] = share * nce_weight
+            self.weights["nce_loss"] = self.weights["identity_nce_loss"] = nce_weight / 2
         self.with_identity = identity
         self.patches = patches
         self.temperature = temperature

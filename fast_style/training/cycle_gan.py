@@ -74,9 +74,6 @@ class CycleGAN(AdversarialTask):
     ) -> None:
         weights = {"cycle_loss": cycle_weight, "identity_loss": identity_weight}
         weights |= {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
-        for name, weight in weights.items():
-            if not weight >= 0:
-                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if export not in EXPORTS:
             raise ValueError(f"export must be one of {', '.join(EXPORTS)}, got {export!r}")
         back: Any = network
@@ -85,6 +82,7 @@ class CycleGAN(AdversarialTask):
             {"AtoB": adversary, "BtoA": adversary.another()},
             optimizer,
             scheduler,
+            weights,
             {"back": type(back)(**back.arguments)},
             average,
             discriminator_lr,
@@ -93,7 +91,7 @@ class CycleGAN(AdversarialTask):
         self.terms = chosen_terms(terms or {}, term_weights or {})
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.frozen.to(memory_format=torch.channels_last)
-        self.weights |= weights | dict(term_weights or {})
+        self.weights |= dict(term_weights or {})
         self.export = export
         self.init_back = init_back
 

@@ -55,14 +55,14 @@ class Pix2Pix(AdversarialTask):
         discriminator_lr: float = 1.0,
         on_nonfinite: str = "stop",
     ) -> None:
-        if not adversarial_weight >= 0:
-            raise ValueError(f"adversarial_weight must not be negative, got {adversarial_weight}")
+        weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
         adversaries = {"B": adversary} if adversarial_weight else {}
         super().__init__(
             network,
             adversaries,
             optimizer,
             scheduler,
+            weights,
             average=average,
             discriminator_lr=discriminator_lr,
             on_nonfinite=on_nonfinite,
@@ -73,7 +73,6 @@ class Pix2Pix(AdversarialTask):
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.frozen.to(memory_format=torch.channels_last)
         self.weights |= dict(term_weights)
-        self.weights |= {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
         self.sees_input = getattr(adversary.discriminator, "arguments", {}).get("channels") == 6
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:

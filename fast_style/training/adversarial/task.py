@@ -29,6 +29,7 @@ class AdversarialTask(NetworkTask):
         adversaries: discriminators and what belongs to them, by name.
         optimizer: called with two groups of parameters, those of the generators and of the discriminators.
         scheduler: see `NetworkTask`.
+        weights: of the losses by name, without what follows a slash.
         further: further generators by name.
         average: decay of the running average, see `Averaged`; 0 goes without.
         discriminator_lr: the discriminators' learning rate as a multiple of the generators'.
@@ -39,7 +40,7 @@ class AdversarialTask(NetworkTask):
         weights: of the losses by name, without what follows a slash; the tasks add theirs.
 
     Raises:
-        ValueError: if a number is outside its range.
+        ValueError: if a weight is negative or no number, or another number is outside its range.
     """
 
     kept: tuple[str, ...] = ("network.", "further.", "adversaries.", "averages.", "heads.")
@@ -50,6 +51,7 @@ class AdversarialTask(NetworkTask):
         adversaries: Mapping[str, Adversary],
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
+        weights: Mapping[str, float] | None = None,
         further: Mapping[str, nn.Module] | None = None,
         average: float = 0.999,
         discriminator_lr: float = 1.0,
@@ -57,6 +59,9 @@ class AdversarialTask(NetworkTask):
         equivariance_weight: float = 0.0,
     ) -> None:
         super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
+        for name, weight in (weights or {}).items():
+            if not weight >= 0:  # this way round refuses NaN as well
+                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if not discriminator_lr > 0:
             raise ValueError(f"discriminator_lr must be more than 0 times the generators', got {discriminator_lr}")
         self.further = nn.ModuleDict(further or {})
@@ -67,7 +72,7 @@ class AdversarialTask(NetworkTask):
             self.averages.update({name: Averaged(each, average) for name, each in self.generators.items()})
         self.discriminator_lr = discriminator_lr
         self.direction = "AtoB"
-        self.weights: dict[str, float] = {}
+        self.weights = dict(weights or {})
         for adversary in adversaries.values():
             self.weights |= adversary.r1_weights
 

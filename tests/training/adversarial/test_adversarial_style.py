@@ -92,6 +92,7 @@ def test_pictures_that_move_with_the_photo(make, loss, painting, logged):
     [
         ({"crops": "photo"}, "crops must be painting or paintings, got 'photo'"),
         ({"negatives": ["dark"]}, "negatives must be a list of grey, blurred, got 'dark'"),
+        ({"discriminator_weight": -1.0}, r"discriminator_weight must not be negative, got -1\.0"),
         ({"balance": -1.0}, r"balance must not be negative, got -1\.0"),
         (
             {"adversarial_weight": 3.0},
