@@ -54,7 +54,7 @@ class CUT(AdversarialTask):
         scheduler: see `NetworkTask`.
         nce_weight: weight of `patch_nce_loss`, of which images of B, which are to stay as they are, have half.
         identity: whether images of B are to stay as they are; without it a step is cheaper.
-        adversarial_weight: of the generator's side.
+        adversarial_weight: of the generator's side; 0 trains without a discriminator.
         discriminator_weight: of the discriminator's side; the half of the paper is in `lsgan`.
         patches: places of each image that are compared.
         temperature: see `patch_nce_loss`.

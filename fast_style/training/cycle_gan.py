@@ -37,7 +37,7 @@ class CycleGAN(AdversarialTask):
         scheduler: see `NetworkTask`.
         cycle_weight: weight of `cycle_loss`.
         identity_weight: weight of `identity_loss`; 0 leaves it out, which saves two passes of six.
-        adversarial_weight: of the generators' sides.
+        adversarial_weight: of the generators' sides; 0 trains without discriminators.
         discriminator_weight: of the discriminators' sides; the half of the paper is in `lsgan`.
         terms: further terms by name, functions of pictures and of what they were made of, such as a `FeatureLoss`.
         term_weights: of these by name.

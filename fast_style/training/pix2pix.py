@@ -56,10 +56,9 @@ class Pix2Pix(AdversarialTask):
         on_nonfinite: str = "stop",
     ) -> None:
         weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
-        adversaries = {"B": adversary} if adversarial_weight else {}
         super().__init__(
             network,
-            adversaries,
+            {"B": adversary},
             optimizer,
             scheduler,
             weights,

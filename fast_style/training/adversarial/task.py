@@ -26,7 +26,7 @@ class AdversarialTask(NetworkTask):
 
     Args:
         network: the generator that users keep.
-        adversaries: discriminators and what belongs to them, by name.
+        adversaries: discriminators and what belongs to them, by name; left out where `adversarial_loss` weighs 0.
         optimizer: called with two groups of parameters, those of the generators and of the discriminators.
         scheduler: see `NetworkTask`.
         weights: of the losses by name, without what follows a slash.
@@ -65,15 +65,16 @@ class AdversarialTask(NetworkTask):
         if not discriminator_lr > 0:
             raise ValueError(f"discriminator_lr must be more than 0 times the generators', got {discriminator_lr}")
         self.further = nn.ModuleDict(further or {})
-        self.adversaries = nn.ModuleDict(adversaries)
+        self.weights = dict(weights or {})
+        playing = adversaries if self.weights.get("adversarial_loss", 1.0) else {}
+        self.adversaries = nn.ModuleDict(playing)
         self.heads = nn.ModuleDict()  # what learns beside the generators
         self.averages = nn.ModuleDict()
         if average:
             self.averages.update({name: Averaged(each, average) for name, each in self.generators.items()})
         self.discriminator_lr = discriminator_lr
         self.direction = "AtoB"
-        self.weights = dict(weights or {})
-        for adversary in adversaries.values():
+        for adversary in playing.values():
             self.weights |= adversary.r1_weights
 
     @property
@@ -152,10 +153,12 @@ class AdversarialTask(NetworkTask):
     def play(
         self, name: str, real: Tensor, fake: Tensor, batch: Mapping[str, Any], negatives: Iterable[Tensor] = ()
     ) -> dict[str, Tensor]:
-        """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`.
+        """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`; none without it.
 
         With several discriminators the names end with that of each, `adversarial_loss/NAME`.
         """
+        if name not in self.adversaries:
+            return {}
         samples = batch.get("index", torch.arange(len(fake)))
         losses = self.adversaries[name](real, fake, samples, self.global_step, list(negatives))
         return losses if len(self.adversaries) == 1 else {f"{key}/{name}": value for key, value in losses.items()}

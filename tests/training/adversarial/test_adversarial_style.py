@@ -46,9 +46,11 @@ def test_a_weight_of_its_own(make, loss, painting, batch, logged):
     assert found["weighted/adversarial_loss"] == pytest.approx(3 * found["adversarial_loss"])
 
 
-def test_a_weight_of_nothing_leaves_it_out(make, loss, painting, batch, logged):
-    found = logged(make(AdversarialStyle, loss=loss(style=painting), adversarial_weight=0.0), batch)
-    assert found["weighted/adversarial_loss"] == found["adversarial_weight"] == 0
+def test_without_a_discriminator(make, loss, painting, batch, logged):
+    task = make(AdversarialStyle, loss=loss(style=painting), adversarial_weight=0.0)
+    raw = {"content_loss", "content_loss/relu2_1", "style_loss", "style_loss/relu1_1", "style_loss/relu2_1", "tv_loss"}
+    assert set(logged(task, batch)) == {"total", "total_loss", *raw, *(f"weighted/{name}" for name in raw)}
+    assert len(task.configure_optimizers()["optimizer"].param_groups) == 1
 
 
 def test_crops_depend_on_the_sample_alone(task, painting, batch):

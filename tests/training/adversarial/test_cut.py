@@ -69,6 +69,11 @@ def test_one_direction_without_identity_is_cheaper(make, batch, logged):
     assert found["weighted/nce_loss"] == pytest.approx(10 * found["nce_loss"])
 
 
+def test_without_a_discriminator(make, batch, logged):
+    found = logged(make(CUT, adversarial_weight=0.0, **SMALL), batch)
+    assert not any("adversarial" in name or "discriminator" in name for name in found)
+
+
 def test_what_is_measured_is_what_is_trained(make, batch):
     task, values = make(CUT, identity=False, nce_weight=10.0, **SMALL), {}
     task.log = lambda name, value, **_: values.update({name: float(value)})
