@@ -21,8 +21,8 @@ class AdversarialTask(NetworkTask):
     """Generators against discriminators, trained together by one optimizer with two groups of parameters.
 
     A step is one backward pass of the weighted sum of all losses, see `Adversary`, so that batches are counted, the
-    gradient is watched over and clipped, and schedules run as in every other task. What is measured, shown and written
-    is the running average of the generators.
+    gradient is watched over, and schedules run as in every other task; each side's gradient is clipped by its own norm.
+    What is measured, shown and written is the running average of the generators.
 
     Args:
         network: the generator that users keep.
