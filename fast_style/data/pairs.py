@@ -67,6 +67,11 @@ class PairSource:
         chosen.names = [self.names[index] for index in indices]
         return chosen
 
+    def without(self, other: "PairSource") -> Self:
+        """Return a source of the pairs only whose files are not those of a pair of another source."""
+        taken = {_resolved(other._files[name]) for name in other.names}
+        return self.subset([i for i, name in enumerate(self.names) if _resolved(self._files[name]) not in taken])
+
     def read(self, index: int, min_side: int | None = None) -> Tensor:
         """Read one pair.
 
@@ -160,6 +165,10 @@ def heldout_part(root: str | Path) -> str | None:
         if (folder / part).is_dir() and not (folder / "A").is_dir():
             return part
     return None
+
+
+def _resolved(files: tuple[Path, Path | None]) -> tuple[Path | None, ...]:
+    return tuple(path and path.resolve() for path in files)
 
 
 def _without_heldout(names: Sequence[str]) -> list[str]:

@@ -84,14 +84,15 @@ class PairDataModule(TranslationDataModule):
         num_workers: processes that read ahead; `auto` leaves one core to the training and takes at most 4.
         seed: decides every pair's turn, crop and flip.
         direction: `AtoB` or `BtoA`, from the input to the target.
-        heldout: a folder or a `.csv` file of pairs to measure on. None: the split `test` or `val` of root if there is
-            one, else `heldout_count` pairs that are set aside, at most a quarter of them.
+        heldout: a folder or a `.csv` file of pairs to measure on, which are not learned from. None: the split `test` or
+            `val` of root if there is one, else `heldout_count` pairs that are set aside, at most a quarter of them.
         heldout_count: how many pairs to set aside, at least 1.
         heldout_size: side of the held-out pairs in pixels.
         heldout_most: of more in a folder to measure on so many are taken, evenly spread.
 
     Raises:
-        FileNotFoundError, ValueError: as `PairSource`, or if there is one pair only, or a number is outside its range.
+        FileNotFoundError, ValueError: as `PairSource`, or if there is one pair only, all are to be measured on, or a
+            number is outside its range.
     """
 
     gives = "pair"
@@ -118,6 +119,7 @@ class PairDataModule(TranslationDataModule):
         self._heldout: PairSource | None = None
         if heldout is not None:
             self._heldout = PairSource(heldout, direction, heldout_part(heldout) or "test")
+            self._source = _apart(self._source, self._heldout)
         elif (part := heldout_part(root)) is not None:
             self._heldout = PairSource(root, direction, part)
         for name, source in (("data.root", self._source), ("data.heldout", self._heldout)):
@@ -132,6 +134,20 @@ class PairDataModule(TranslationDataModule):
         layout = f"as {source.layout}" if source.layout != "side by side" else source.layout
         log.info("%d pairs to learn from, %d to measure on, %s", len(source), len(heldout), layout)
         return PhotoDataset(source, self.size, self.seed), HeldOut(heldout, self.heldout_size, self.heldout_most)
+
+
+def _apart(source: PairSource, heldout: PairSource) -> PairSource:
+    """Take away what is to be measured on from what is learned from, and tell it."""
+    rest = source.without(heldout)
+    if not len(rest):
+        raise ValueError(
+            f"data.heldout={heldout.root} holds all pairs of data.root={source.root}: leave it out, and "
+            "data.heldout_count of them are set aside, or give other pairs"
+        )
+    if len(rest) < len(source):
+        both = len(source) - len(rest)
+        log.warning(f"data.root: {both} of {len(source)} pairs are those of data.heldout and are not learned from")
+    return rest
 
 
 class UnpairedDataModule(TranslationDataModule):

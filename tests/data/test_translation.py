@@ -175,6 +175,18 @@ def test_a_split_to_measure_on(pairs):
     assert elsewhere.heldout_names == ["4"]
 
 
+def test_what_is_measured_on_is_not_learned_from(pairs, tmp_path, caplog):
+    for wanted in (pairs, str(pairs)):
+        with pytest.raises(ValueError, match=r"pairs holds all pairs of data.root=.*pairs: leave it out"):
+            small(PairDataModule, pairs, heldout=wanted)
+    rows = [f"pairs/A/{number}.png,pairs/B/{number}.png" for number in (1, 3)]
+    (tmp_path / "some.csv").write_text("\n".join(["a,b", *rows]))
+    data = small(PairDataModule, pairs, heldout=tmp_path / "some.csv")
+    data.setup()
+    assert "data.root: 2 of 5 pairs are those of data.heldout and are not learned from" in caplog.messages
+    assert (data.crops.source.names, len(data.heldout_photos)) == (["0", "2", "4"], 2)
+
+
 def test_it_is_told_what_there_is(pairs, caplog):
     with caplog.at_level(logging.INFO, "fast_style.data"):
         small(PairDataModule, pairs).setup()
