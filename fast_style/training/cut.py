@@ -67,7 +67,7 @@ class CUT(AdversarialTask):
         on_nonfinite: see `NetworkTask`.
 
     Raises:
-        ValueError: if the network is no chain, a layer is not in it, or a number is outside its range.
+        ValueError: if the network is no chain, a layer is not in it or comes twice, or a number is outside its range.
     """
 
     wants = ("unpaired",)
@@ -109,6 +109,8 @@ class CUT(AdversarialTask):
             on_nonfinite=on_nonfinite,
         )
         self.places = _places(network) if layers is None else sorted(layers)
+        if len(set(self.places)) < len(self.places):
+            raise ValueError(f"layers must name each position once, got {self.places}")
         if not all(0 <= place < len(network.chain) for place in self.places):
             raise ValueError(f"layers must be 0 to {len(network.chain) - 1}, positions in the chain, got {self.places}")
         with torch.no_grad():

@@ -105,6 +105,7 @@ def test_held_out_images_are_shown(make, batch):
         ({"network": UNet(2, 2)}, "the network must be a chain of layers: network=johnson, slim or resnet, got UNet"),
         ({"patches": 1}, "patches must be at least 2, got 1"),
         ({"nce_weight": -1.0}, r"nce_weight must not be negative, got -1\.0"),
+        ({"layers": [3, 6, 3]}, r"layers must name each position once, got \[3, 3, 6\]"),
         ({"layers": [99]}, r"layers must be 0 to 16, positions in the chain, got \[99\]"),
     ],
 )
