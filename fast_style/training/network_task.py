@@ -92,6 +92,8 @@ class NetworkTask(Task):
         name = type(self.network).__name__
         if init == "base" and name not in BASES:
             return f"no base ships for {name}: it starts from scratch"
+        if init == "base" and not self.shown:  # the bases predict a network for a painting
+            return f"the base that ships is for a painting, {type(self).__name__} learns none: it starts from scratch"
         start = load_network(BASES[name] if init == "base" else init)
         try:
             self.start_from(start)

@@ -134,6 +134,12 @@ def test_a_checkpoint_is_used_as_what_would_be_written(tmp_path, average):
     assert (found - task.network.eval()(photo)).abs().max() > 1e-4 or not average
 
 
+def test_without_a_painting_there_is_no_base(monkeypatch):
+    monkeypatch.setattr("fast_style.training.network_task.load_network", None)
+    found = toy().begin("base", None)
+    assert found == "the base that ships is for a painting, Toy learns none: it starts from scratch"
+
+
 def test_a_start_is_where_the_average_begins():
     task, start = toy(), TransformerNetwork(2, 0)
     task.start_from(start)
