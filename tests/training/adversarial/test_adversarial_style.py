@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fast_style.losses import ADVERSARIAL_LOSSES
 from fast_style.training import AdversarialStyle
 from fast_style.training.adversarial_style import NEGATIVES
 
@@ -80,7 +81,12 @@ def test_negatives_have_no_colours_and_no_edges():
 def test_paintings_of_a_folder(make, loss, painting, batch, logged):
     task = make(AdversarialStyle, loss=loss(style=painting), crops="paintings")
     assert task.wants == ("image", "painting")
-    assert logged(task, batch | {"painting": torch.rand(2, 3, 32, 32)})["discriminator_loss"] > 0
+    paintings = torch.rand(2, 3, 32, 32)
+    found = logged(task, batch | {"painting": paintings})
+    judge, pictures = task.adversaries["B"].discriminator, task.network(batch["image"])
+    rejected = [pictures, *(NEGATIVES[name](paintings) for name in ("grey", "blurred"))]
+    against = [ADVERSARIAL_LOSSES["lsgan"].discriminator(judge(paintings), judge(images)) for images in rejected]
+    assert found["discriminator_loss"] == pytest.approx(torch.stack(against).mean().item(), rel=1e-4)
 
 
 def test_pictures_that_move_with_the_photo(make, loss, painting, logged):
