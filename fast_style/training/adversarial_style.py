@@ -46,7 +46,7 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         balance: choose the adversarial weight, every 16 steps, so that at the pictures the gradient of its term has
             this many times the norm of that of the style terms, or of all others if there are none; None keeps the
             weight.
-        discriminator_weight: of the discriminator's side.
+        discriminator_weight: of the discriminator's side, which Adam hardly sees, see `AdversarialTask`.
         seed: with a sample's number decides its crop.
         average: see `AdversarialTask`.
         discriminator_lr: see `AdversarialTask`.

@@ -55,7 +55,8 @@ class CUT(AdversarialTask):
         nce_weight: weight of `patch_nce_loss`, of which images of B, which are to stay as they are, have half.
         identity: whether images of B are to stay as they are; without it a step is cheaper.
         adversarial_weight: of the generator's side; 0 trains without a discriminator.
-        discriminator_weight: of the discriminator's side; the half of the paper is in `lsgan`.
+        discriminator_weight: of the discriminator's side, which Adam hardly sees, see `AdversarialTask`; the half of
+            the paper is in `lsgan`.
         patches: places of each image that are compared.
         temperature: see `patch_nce_loss`.
         head_width: length of the projections.

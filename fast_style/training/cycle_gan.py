@@ -38,7 +38,8 @@ class CycleGAN(AdversarialTask):
         cycle_weight: weight of `cycle_loss`.
         identity_weight: weight of `identity_loss`; 0 leaves it out, which saves two passes of six.
         adversarial_weight: of the generators' sides; 0 trains without discriminators.
-        discriminator_weight: of the discriminators' sides; the half of the paper is in `lsgan`.
+        discriminator_weight: of the discriminators' sides, which Adam hardly sees, see `AdversarialTask`; the half of
+            the paper is in `lsgan`.
         terms: further terms by name, functions of pictures and of what they were made of, such as a `FeatureLoss`.
         term_weights: of these by name.
         export: which direction is written: `AtoB`, `BtoA`, or `both`, in two files.

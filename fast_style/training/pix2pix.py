@@ -30,7 +30,8 @@ class Pix2Pix(AdversarialTask):
         optimizer: see `AdversarialTask`.
         scheduler: see `NetworkTask`.
         adversarial_weight: of the generator's side; 0 trains without a discriminator, on the terms alone.
-        discriminator_weight: of the discriminator's side; the paper halves it.
+        discriminator_weight: of the discriminator's side, which Adam hardly sees, see `AdversarialTask`; the paper
+            halves it.
         average: see `AdversarialTask`.
         discriminator_lr: see `AdversarialTask`.
         on_nonfinite: see `NetworkTask`.

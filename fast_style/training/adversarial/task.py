@@ -24,6 +24,10 @@ class AdversarialTask(NetworkTask):
     gradient is watched over, and schedules run as in every other task; each side's gradient is clipped by its own norm.
     What is measured, shown and written is the running average of the generators.
 
+    Adam divides the gradient of each parameter by its size (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), and the
+    discriminators' parameters have no other loss than their own: its weight, `discriminator_loss`, changes nothing
+    there, unless the R1 penalty stands beside it. How fast the discriminators learn is a matter of `discriminator_lr`.
+
     Args:
         network: the generator that users keep.
         adversaries: discriminators and what belongs to them, by name; left out where `adversarial_loss` weighs 0.
