@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     described, seen = {}, {}
     for name, images in sets.items():
         print(f"{name}: {len(images)} images …", file=sys.stderr)
-        described[name] = describe_images(images, network)
+        described[name] = describe_images(images, network, seed=int(name == "real"))
         if inception is not None:
             seen[name] = inception(images)
     real = described.pop("real")
@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> None:
         more = compare_pairs(sets[name], sets["real"]) if options.pairs else {}
         if seen:
             more["fid"] = frechet_distance(seen[name], seen["real"])
-        scores.append(compare_sets("pictures" if name == "pictures" else "inputs, untouched", found, real, **more))
+        title = "pictures" if name == "pictures" else "inputs, untouched"
+        scores.append(compare_sets(title, found, real, options.pairs, **more))
     _print(scores, options, len(sets["real"]), network)
     if options.json is not None:
         about: dict[str, Any] = {name: folder for name, folder in folders.items() if folder is not None}

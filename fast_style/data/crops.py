@@ -9,17 +9,21 @@ from fast_style.images import resize_short_side, to_float
 SQUARES = 4  # of an image that is longer, this many times its short side are resized
 
 
-def random_crop(pixels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def random_crop(pixels: Tensor, size: int, generator: torch.Generator, short: int | None = None) -> Tensor:
     """Cut a training crop out of a photo, as `PhotoDataset` describes it.
 
     Args:
         pixels: RGB of shape (3, H, W), uint8; or several images, (3·K, H, W), that are cut alike.
         size: side of the crop in pixels.
         generator: decides its place, its size in the photo, and whether it is mirrored.
+        short: the shorter side of the photo is made as long first, and the crop has its size there; None: see above.
 
     Returns:
         RGB of shape (3, size, size) in [0, 1], or (3·K, size, size).
     """
+    if short is not None:
+        top, left = (_draw(side - size, generator) for side in resized(pixels, short))
+        return finish(resize_part(pixels, short, top, left, size), size, generator)
     h, w = pixels.shape[-2:]
     top, left, side = draw_square(h, w, size, generator)
     return finish(to_float(pixels[:, top : top + side, left : left + side]), size, generator)

@@ -67,6 +67,11 @@ class PairSource:
         chosen.names = [self.names[index] for index in indices]
         return chosen
 
+    def without(self, other: "PairSource") -> Self:
+        """Return a source of the pairs only whose files are not those of a pair of another source."""
+        taken = {_resolved(other._files[name]) for name in other.names}
+        return self.subset([i for i, name in enumerate(self.names) if _resolved(self._files[name]) not in taken])
+
     def read(self, index: int, min_side: int | None = None) -> Tensor:
         """Read one pair.
 
@@ -84,6 +89,9 @@ class PairSource:
         a, b = self._files[self.names[index]]
         if b is None:
             both = read(a, None if min_side is None else 2 * min_side)
+            width = both.shape[-1]
+            if min_side is not None and (width % 2 or read_header(a).size[1] % width):
+                both = read(a)  # a JPEG that was decoded smaller, whose halves would meet within a pixel
             half = both.shape[-1] // 2
             sides = [both[..., :half], both[..., half : 2 * half]]
         else:
@@ -157,6 +165,10 @@ def heldout_part(root: str | Path) -> str | None:
         if (folder / part).is_dir() and not (folder / "A").is_dir():
             return part
     return None
+
+
+def _resolved(files: tuple[Path, Path | None]) -> tuple[Path | None, ...]:
+    return tuple(path and path.resolve() for path in files)
 
 
 def _without_heldout(names: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
+from math import inf
 from typing import NotRequired, TypedDict, TypeVar
 
 import torch
@@ -60,17 +61,23 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
         source: the photos, or whatever is cropped alike, such as the pairs of a `PairSource`.
         size: side of the samples in pixels, at least 1.
         seed: another seed, another sequence of samples.
+        enlarge: make the shorter side of each photo this many times `size` first, whatever it was, and cut the crop out
+            of that as it is: 286 / 256 in Isola et al. 2017, whose crops of photos of the size itself so differ in
+            place. None: crops of any scale, as above.
 
     Raises:
-        ValueError: if size is below 1.
+        ValueError: if size is below 1, or enlarge is.
     """
 
-    def __init__(self, source: Images, size: int, seed: int = 0) -> None:
+    def __init__(self, source: Images, size: int, seed: int = 0, enlarge: float | None = None) -> None:
         if size < 1:
             raise ValueError(f"the size of the training crops must be at least 1 pixel, got {size}")
+        if enlarge is not None and not 1 <= enlarge < inf:
+            raise ValueError(f"enlarge must be at least 1 times the size of the crops, got {enlarge}")
         self.source = source
         self.size = size
         self.seed = seed
+        self.short = None if enlarge is None else round(enlarge * size)
 
     def __getitem__(self, index: int) -> Sample:
         """Read sample `index`, with an image of shape (3, size, size).
@@ -89,13 +96,13 @@ class PhotoDataset(torch.utils.data.Dataset[Sample]):
             photo = int(order[(place + attempt) % len(order)])
             try:
                 # at twice the size, so that crops still differ in scale
-                pixels = self.source.read(photo, 2 * self.size)
+                pixels = self.source.read(photo, self.short or 2 * self.size)
             except ConnectionError:  # not the photo's fault: to pass over it would lose it
                 raise
             except (ValueError, OSError):
                 skipped.append(self.source.names[photo])
                 continue
-            image = random_crop(pixels, self.size, generator(self.seed, index))
+            image = random_crop(pixels, self.size, generator(self.seed, index), self.short)
             enlarged = [self.source.names[photo]] if min(pixels.shape[-2:]) < self.size else []
             return {"image": image, "index": torch.tensor(index), "skipped": skipped, "enlarged": enlarged}
         raise RuntimeError(

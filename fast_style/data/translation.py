@@ -28,6 +28,7 @@ class TranslationDataModule(EndlessDataModule):
     Args:
         arguments: of `EndlessDataModule`.
         direction: `AtoB` or `BtoA`, from the input to what it is to become.
+        enlarge: see `PhotoDataset`.
 
     Attributes:
         gives: what a task wants that learns from it, see `Task.wants`.
@@ -39,10 +40,11 @@ class TranslationDataModule(EndlessDataModule):
     gives: ClassVar[str]
     crops: Dataset[Sample]
 
-    def __init__(self, direction: str, **arguments: Any) -> None:
+    def __init__(self, direction: str, enlarge: float | None, **arguments: Any) -> None:
         check_direction(direction)
         super().__init__(**arguments)
         self.direction = direction
+        self.enlarge = enlarge
 
     @abstractmethod
     def split(self) -> tuple[Dataset[Sample], Any]:
@@ -84,14 +86,16 @@ class PairDataModule(TranslationDataModule):
         num_workers: processes that read ahead; `auto` leaves one core to the training and takes at most 4.
         seed: decides every pair's turn, crop and flip.
         direction: `AtoB` or `BtoA`, from the input to the target.
-        heldout: a folder or a `.csv` file of pairs to measure on. None: the split `test` or `val` of root if there is
-            one, else `heldout_count` pairs that are set aside, at most a quarter of them.
+        heldout: a folder or a `.csv` file of pairs to measure on, which are not learned from. None: the split `test` or
+            `val` of root if there is one, else `heldout_count` pairs that are set aside, at most a quarter of them.
         heldout_count: how many pairs to set aside, at least 1.
         heldout_size: side of the held-out pairs in pixels.
         heldout_most: of more in a folder to measure on so many are taken, evenly spread.
+        enlarge: see `PhotoDataset`.
 
     Raises:
-        FileNotFoundError, ValueError: as `PairSource`, or if there is one pair only, or a number is outside its range.
+        FileNotFoundError, ValueError: as `PairSource`, or if there is one pair only, all are to be measured on, or a
+            number is outside its range.
     """
 
     gives = "pair"
@@ -108,16 +112,18 @@ class PairDataModule(TranslationDataModule):
         heldout_count: int = 8,
         heldout_size: int = 256,
         heldout_most: int = 100,
+        enlarge: float | None = None,
     ) -> None:
         numbers: dict[str, Any] = {"size": size, "batch_size": batch_size, "num_workers": num_workers, "seed": seed}
         numbers |= {"heldout_count": heldout_count, "heldout_size": heldout_size, "heldout_most": heldout_most}
-        super().__init__(direction, **numbers)
+        super().__init__(direction, enlarge, **numbers)
         self._source = PairSource(root, direction)
         if len(self._source) == 1:
             raise ValueError(f"{root} holds one pair only: give several, of which one is set aside to measure on")
         self._heldout: PairSource | None = None
         if heldout is not None:
             self._heldout = PairSource(heldout, direction, heldout_part(heldout) or "test")
+            self._source = _apart(self._source, self._heldout)
         elif (part := heldout_part(root)) is not None:
             self._heldout = PairSource(root, direction, part)
         for name, source in (("data.root", self._source), ("data.heldout", self._heldout)):
@@ -131,7 +137,23 @@ class PairDataModule(TranslationDataModule):
             source, heldout = set_aside(source, self.heldout_count, self.heldout_size)
         layout = f"as {source.layout}" if source.layout != "side by side" else source.layout
         log.info("%d pairs to learn from, %d to measure on, %s", len(source), len(heldout), layout)
-        return PhotoDataset(source, self.size, self.seed), HeldOut(heldout, self.heldout_size, self.heldout_most)
+        return PhotoDataset(source, self.size, self.seed, self.enlarge), HeldOut(
+            heldout, self.heldout_size, self.heldout_most
+        )
+
+
+def _apart(source: PairSource, heldout: PairSource) -> PairSource:
+    """Take away what is to be measured on from what is learned from, and tell it."""
+    rest = source.without(heldout)
+    if not len(rest):
+        raise ValueError(
+            f"data.heldout={heldout.root} holds all pairs of data.root={source.root}: leave it out, and "
+            "data.heldout_count of them are set aside, or give other pairs"
+        )
+    if len(rest) < len(source):
+        both = len(source) - len(rest)
+        log.warning(f"data.root: {both} of {len(source)} pairs are those of data.heldout and are not learned from")
+    return rest
 
 
 class UnpairedDataModule(TranslationDataModule):
@@ -150,6 +172,7 @@ class UnpairedDataModule(TranslationDataModule):
             quarter of them.
         heldout_size: side of the held-out images in pixels.
         heldout_most: of more in a folder to measure on so many are taken, evenly spread.
+        enlarge: see `PhotoDataset`.
 
     Raises:
         FileNotFoundError: if a side is missing or empty.
@@ -173,10 +196,11 @@ class UnpairedDataModule(TranslationDataModule):
         heldout_count: int = 8,
         heldout_size: int = 256,
         heldout_most: int = 100,
+        enlarge: float | None = None,
     ) -> None:
         numbers: dict[str, Any] = {"size": size, "batch_size": batch_size, "num_workers": num_workers, "seed": seed}
         numbers |= {"heldout_count": heldout_count, "heldout_size": heldout_size, "heldout_most": heldout_most}
-        super().__init__(direction, **numbers)
+        super().__init__(direction, enlarge, **numbers)
         roots = _sides(root, root_a, root_b)
         _check_different(*roots)
         sources = [ImageSource(each) for each in roots]
@@ -205,7 +229,8 @@ class UnpairedDataModule(TranslationDataModule):
         log.info("%d images to learn from on the side of the input, %d on the other", *counts)
         # Another seed, lest the crops and flips of both sides be alike.
         crops = [
-            PhotoDataset(source, self.size, seed) for source, seed in zip(sources, (self.seed, ~self.seed), strict=True)
+            PhotoDataset(source, self.size, seed, self.enlarge)
+            for source, seed in zip(sources, (self.seed, ~self.seed), strict=True)
         ]
         sides = [HeldOut(source, self.heldout_size, self.heldout_most) for source in heldout if source is not None]
         return _Sides(*crops), _HeldOutSides(*sides)

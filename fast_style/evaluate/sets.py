@@ -39,19 +39,20 @@ class SetScores:
         return asdict(self)
 
 
-def compare_sets(name: str, found: Description, real: Description, **more: float) -> SetScores:
+def compare_sets(name: str, found: Description, real: Description, paired: bool = False, **more: float) -> SetScores:
     """Measure how far a set is from the real one.
 
     Args:
         name: what the scores are called.
         found: the set.
-        real: the real one.
+        real: the real one, described with another seed.
+        paired: whether images of one position belong together.
         more: what `compare_pairs` returns, where they are pairs; and `fid`.
 
     Raises:
-        ValueError: if a set has a single image.
+        ValueError: if a set has a single image, or pairs are not as many of each.
     """
-    kernel, levels = set_distances(found, real)
+    kernel, levels = set_distances(found, real, paired)
     mean = sum(levels.values()) / len(levels)
     return SetScores(name, len(found.features), kernel, mean, levels, **more)
 

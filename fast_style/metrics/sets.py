@@ -12,6 +12,7 @@ from fast_style.networks import VGG
 
 LAYER = "relu5_1"  # whose means over positions describe an image
 PATCHES = 128  # of an image and level, as in Karras et al. 2018
+SEEDS = 2**24  # more than there are images in a set; of a generator's seed 32 bits count
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,16 @@ class Description:
 
 
 @torch.inference_mode()
-def describe_images(images: Iterable[Tensor], network: VGG) -> Description:
+def describe_images(images: Iterable[Tensor], network: VGG, seed: int = 0) -> Description:
     """Describe images, one at a time.
 
-    Where patches are cut depends on the position of an image in its set alone.
+    Where patches are cut depends on the seed and on the position of an image in its set alone. Of two sets that are
+    compared each has a seed of its own: patches of the same places of pairs would be nearer than those of two samples.
 
     Args:
         images: each (1, 3, H, W) in [0, 1], all of one size, sides at least 16.
         network: VGG with weights to relu5_1.
+        seed: another one, other places; 0 to 255.
 
     Raises:
         ValueError: if there is none, one is too small, or the weights do not reach that layer.
@@ -39,7 +42,7 @@ def describe_images(images: Iterable[Tensor], network: VGG) -> Description:
     features, patches = [], []
     for number, image in enumerate(images):
         features.append(network(image, [LAYER])[LAYER].mean((2, 3)))
-        patches.append(patch_descriptors(image, PATCHES, torch.Generator().manual_seed(number)))
+        patches.append(patch_descriptors(image, PATCHES, torch.Generator().manual_seed(seed * SEEDS + number)))
     if not features:
         raise ValueError("there are no images to measure")
     levels = [torch.cat(level) for level in zip(*patches, strict=True)]
@@ -64,18 +67,23 @@ def halves(real: Description) -> tuple[Description, Description]:
 
 
 @torch.inference_mode()
-def set_distances(found: Description, real: Description) -> tuple[float, dict[int, float]]:
+def set_distances(found: Description, real: Description, paired: bool = False) -> tuple[float, dict[int, float]]:
     """Measure how far a set of images is from a real one, each of at least two.
+
+    Args:
+        found: the set.
+        real: the real one, described with another seed.
+        paired: whether images of one position belong together, see `kernel_distance`.
 
     Returns:
         The kernel distance in features of VGG, times 1000, and by the side of each level in pixels the sliced
         Wasserstein distance of patches, times 1000.
 
     Raises:
-        ValueError: if a set has a single image.
+        ValueError: if a set has a single image, or pairs are not as many of each.
     """
     levels = {
         side: 1000 * float(patch_distance(ours, theirs))
         for side, ours, theirs in zip(real.sides, found.patches, real.patches, strict=True)
     }
-    return 1000 * float(kernel_distance(found.features, real.features)), levels
+    return 1000 * float(kernel_distance(found.features, real.features, paired)), levels

@@ -41,11 +41,12 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         crops: what is real: crops of the `painting`, at the scale of `style.size`, or of the `paintings` of
             `data.style_root`.
         negatives: what is made of these crops for the discriminator to reject: `grey` and `blurred`.
-        adversarial_weight: of the generator's side; 0 leaves it out. Another than 1 is for `balance=None`.
+        adversarial_weight: of the generator's side; 0 trains without a discriminator. Another than 1 is for
+            `balance=None`.
         balance: choose the adversarial weight, every 16 steps, so that at the pictures the gradient of its term has
             this many times the norm of that of the style terms, or of all others if there are none; None keeps the
             weight.
-        discriminator_weight: of the discriminator's side.
+        discriminator_weight: of the discriminator's side, which Adam hardly sees, see `AdversarialTask`.
         seed: with a sample's number decides its crop.
         average: see `AdversarialTask`.
         discriminator_lr: see `AdversarialTask`.
@@ -83,10 +84,8 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         for negative in negatives:
             if negative not in NEGATIVES:
                 raise ValueError(f"negatives must be a list of {', '.join(NEGATIVES)}, got {negative!r}")
-        numbers = {"adversarial_weight": adversarial_weight, "balance": balance}
-        for name, value in (numbers | {"discriminator_weight": discriminator_weight}).items():
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name} must not be negative, got {value}")
+        if balance is not None and not balance >= 0:
+            raise ValueError(f"balance must not be negative, got {balance}")
         if balance is not None and adversarial_weight not in (0, 1):
             raise ValueError(
                 f"with balance={balance} the adversarial weight is measured: leave adversarial_weight="
@@ -99,16 +98,16 @@ class AdversarialStyle(OnePainting, AdversarialTask):
             {"B": adversary},
             optimizer,
             scheduler,
+            {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight},
             average=average,
             discriminator_lr=discriminator_lr,
             on_nonfinite=on_nonfinite,
             equivariance_weight=equivariance_weight,
         )
         self.loss = loss.to(memory_format=torch.channels_last)
-        self.weights |= loss.weights | {"discriminator_loss": discriminator_weight}
-        self.weights["equivariance_loss"] = equivariance_weight
+        self.weights |= loss.weights | {"equivariance_loss": equivariance_weight}
         self.register_buffer("adversarial_weight", torch.tensor(float(adversarial_weight)))
-        self.balance = balance if adversarial_weight else None
+        self.balance = balance
         self.negatives = [NEGATIVES[name] for name in negatives]
         self.seed = seed
         self.wants = ("image", "painting") if crops == "paintings" else ("image",)
@@ -126,11 +125,12 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         pictures, of_moved = self.network(self.laid_out(both)).split([len(photos), len(moved)])
         losses = self.loss(pictures, photos)
         losses |= self.compare_moved(pictures, of_moved, motion)
-        real = self.laid_out(batch["painting"] if "painting" in batch else self._crops(batch))
-        losses |= self.play("B", real, pictures, batch, [make(real) for make in self.negatives])
-        if self.balance is not None and self.global_step % BALANCE_EVERY == 0:
-            self._balance(losses, pictures)
-        self.log("train/adversarial_weight", self.adversarial_weight)
+        if self.adversaries:
+            real = self.laid_out(batch["painting"] if "painting" in batch else self._crops(batch))
+            losses |= self.play("B", real, pictures, batch, [make(real) for make in self.negatives])
+            if self.balance is not None and self.global_step % BALANCE_EVERY == 0:
+                self._balance(losses, pictures)
+            self.log("train/adversarial_weight", self.adversarial_weight)
         return self.log_step(losses, summarize(losses, self.weights_of(losses)))
 
     def weights_of(self, losses: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -54,8 +54,9 @@ class CUT(AdversarialTask):
         scheduler: see `NetworkTask`.
         nce_weight: weight of `patch_nce_loss`, of which images of B, which are to stay as they are, have half.
         identity: whether images of B are to stay as they are; without it a step is cheaper.
-        adversarial_weight: of the generator's side.
-        discriminator_weight: of the discriminator's side; the half of the paper is in `lsgan`.
+        adversarial_weight: of the generator's side; 0 trains without a discriminator.
+        discriminator_weight: of the discriminator's side, which Adam hardly sees, see `AdversarialTask`; the half of
+            the paper is in `lsgan`.
         patches: places of each image that are compared.
         temperature: see `patch_nce_loss`.
         head_width: length of the projections.
@@ -67,7 +68,7 @@ class CUT(AdversarialTask):
         on_nonfinite: see `NetworkTask`.
 
     Raises:
-        ValueError: if the network is no chain, a layer is not in it, or a number is outside its range.
+        ValueError: if the network is no chain, a layer is not in it or comes twice, or a number is outside its range.
     """
 
     wants = ("unpaired",)
@@ -96,9 +97,6 @@ class CUT(AdversarialTask):
             message = "the network must be a chain of layers: network=johnson, slim or resnet, got"
             raise ValueError(f"{message} {describe(network)}")  # noqa: TRY004 - it is the setting that is wrong
         weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
-        for name, weight in (weights | {"nce_loss": nce_weight}).items():
-            if not weight >= 0:
-                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if patches < 2:
             raise ValueError(f"patches must be at least 2, got {patches}")
         super().__init__(
@@ -106,21 +104,22 @@ class CUT(AdversarialTask):
             {"B": adversary},
             optimizer,
             scheduler,
+            weights | {"nce_loss": nce_weight},
             average=average,
             discriminator_lr=discriminator_lr,
             on_nonfinite=on_nonfinite,
         )
         self.places = _places(network) if layers is None else sorted(layers)
+        if len(set(self.places)) < len(self.places):
+            raise ValueError(f"layers must name each position once, got {self.places}")
         if not all(0 <= place < len(network.chain) for place in self.places):
             raise ValueError(f"layers must be 0 to {len(network.chain) - 1}, positions in the chain, got {self.places}")
         with torch.no_grad():
             features, _ = self._encode(torch.zeros(1, 3, 64, 64))
         names = ["image", *(f"layer_{place}" for place in self.places)]
         self.heads.update({name: PatchHead(x.shape[1], head_width) for name, x in zip(names, features, strict=True)})
-        share = 0.5 if identity else 1.0
-        self.weights |= weights | {"nce_loss": share * nce_weight}
         if identity:
-            self.weights["identity_nce_loss"] = share * nce_weight
+            self.weights["nce_loss"] = self.weights["identity_nce_loss"] = nce_weight / 2
         self.with_identity = identity
         self.patches = patches
         self.temperature = temperature

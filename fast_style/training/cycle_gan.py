@@ -37,8 +37,9 @@ class CycleGAN(AdversarialTask):
         scheduler: see `NetworkTask`.
         cycle_weight: weight of `cycle_loss`.
         identity_weight: weight of `identity_loss`; 0 leaves it out, which saves two passes of six.
-        adversarial_weight: of the generators' sides.
-        discriminator_weight: of the discriminators' sides; the half of the paper is in `lsgan`.
+        adversarial_weight: of the generators' sides; 0 trains without discriminators.
+        discriminator_weight: of the discriminators' sides, which Adam hardly sees, see `AdversarialTask`; the half of
+            the paper is in `lsgan`.
         terms: further terms by name, functions of pictures and of what they were made of, such as a `FeatureLoss`.
         term_weights: of these by name.
         export: which direction is written: `AtoB`, `BtoA`, or `both`, in two files.
@@ -74,9 +75,6 @@ class CycleGAN(AdversarialTask):
     ) -> None:
         weights = {"cycle_loss": cycle_weight, "identity_loss": identity_weight}
         weights |= {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
-        for name, weight in weights.items():
-            if not weight >= 0:
-                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if export not in EXPORTS:
             raise ValueError(f"export must be one of {', '.join(EXPORTS)}, got {export!r}")
         back: Any = network
@@ -85,6 +83,7 @@ class CycleGAN(AdversarialTask):
             {"AtoB": adversary, "BtoA": adversary.another()},
             optimizer,
             scheduler,
+            weights,
             {"back": type(back)(**back.arguments)},
             average,
             discriminator_lr,
@@ -93,7 +92,7 @@ class CycleGAN(AdversarialTask):
         self.terms = chosen_terms(terms or {}, term_weights or {})
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.frozen.to(memory_format=torch.channels_last)
-        self.weights |= weights | dict(term_weights or {})
+        self.weights |= dict(term_weights or {})
         self.export = export
         self.init_back = init_back
 

@@ -81,6 +81,8 @@ class NetworkTask(Task):
         name = type(self.network).__name__
         if init == "base" and name not in BASES:
             return f"no base ships for {name}: it starts from scratch"
+        if init == "base" and not self.shown:  # the bases predict a network for a painting
+            return f"the base that ships is for a painting, {type(self).__name__} learns none: it starts from scratch"
         start = load_network(BASES[name] if init == "base" else init)
         try:
             self.start_from(start)
@@ -136,8 +138,14 @@ class NetworkTask(Task):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of the gradient and log what it was; where it is not finite, stop or skip the step."""
-        norm = nn.utils.clip_grad_norm_(self.trained, gradient_clip_val or float("inf"))
+        """Clip the norm of the gradient and log what it was; where it is not finite, stop or skip the step.
+
+        Each group of the optimizer is clipped by its own norm: where two sides play a game, the one with the larger
+        gradient does not hold the other back. What is logged and watched is the norm of all.
+        """
+        limit = gradient_clip_val or float("inf")
+        norms = [nn.utils.clip_grad_norm_(group["params"], limit) for group in optimizer.param_groups]
+        norm = norms[0] if len(norms) == 1 else torch.stack(norms).norm()
         self.log("train/grad_norm", norm)
         named = {"the norm of the gradient": norm}
         if self.scales_gradients:  # an infinite gradient is how the scale of the loss is found: the scaler skips

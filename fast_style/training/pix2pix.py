@@ -30,7 +30,8 @@ class Pix2Pix(AdversarialTask):
         optimizer: see `AdversarialTask`.
         scheduler: see `NetworkTask`.
         adversarial_weight: of the generator's side; 0 trains without a discriminator, on the terms alone.
-        discriminator_weight: of the discriminator's side; the paper halves it.
+        discriminator_weight: of the discriminator's side, which Adam hardly sees, see `AdversarialTask`; the paper
+            halves it.
         average: see `AdversarialTask`.
         discriminator_lr: see `AdversarialTask`.
         on_nonfinite: see `NetworkTask`.
@@ -55,14 +56,13 @@ class Pix2Pix(AdversarialTask):
         discriminator_lr: float = 1.0,
         on_nonfinite: str = "stop",
     ) -> None:
-        if not adversarial_weight >= 0:
-            raise ValueError(f"adversarial_weight must not be negative, got {adversarial_weight}")
-        adversaries = {"B": adversary} if adversarial_weight else {}
+        weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
         super().__init__(
             network,
-            adversaries,
+            {"B": adversary},
             optimizer,
             scheduler,
+            weights,
             average=average,
             discriminator_lr=discriminator_lr,
             on_nonfinite=on_nonfinite,
@@ -73,7 +73,6 @@ class Pix2Pix(AdversarialTask):
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.frozen.to(memory_format=torch.channels_last)
         self.weights |= dict(term_weights)
-        self.weights |= {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
         self.sees_input = getattr(adversary.discriminator, "arguments", {}).get("channels") == 6
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:

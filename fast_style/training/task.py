@@ -31,9 +31,9 @@ class Task(L.LightningModule):
     finite. Its `validation_step` logs `heldout/total_loss`, and may return pictures that are then shown in the log:
     {"photos", "stylized"}, (N, 3, H, W) each or for `stylized` one such tensor for each name of `shown`; or {"grids"},
     by name a list of such tensors, the columns of a grid, as many in each. It may also return {"sets"}, by name inputs,
-    pictures made of them, and real images that pictures are to be like, see `callbacks.Distances`. The number of
-    batches trained on is `global_step`, also with several optimizers, see `Trainer`; in between, all that a task keeps
-    must be in its checkpoints.
+    pictures made of them, and real images that pictures are to be like, see `callbacks.Distances`, each the one of its
+    place if the task `wants` pairs. The number of batches trained on is `global_step`, also with several optimizers,
+    see `Trainer`; in between, all that a task keeps must be in its checkpoints.
 
     Args:
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves

@@ -212,7 +212,7 @@ def test_paintings_of_one_hand_are_asked_for(tiny_adversarial, train, capsys, tm
         assert "give data.style_root=PAINTINGS data.recolored=0 for model.crops=paintings" in line
 
 
-@pytest.mark.parametrize("model", ["cycle_gan", "cut", "adversarial"])
+@pytest.mark.parametrize("model", ["pix2pix", "cycle_gan", "cut", "adversarial"])
 def test_two_processes_learn_what_one_learns(tiny_translation, tiny_adversarial, tmp_path, model):
     """20 steps of plain gradient descent: the pool, the draws and the balance are those of the samples, whoever has
     them."""

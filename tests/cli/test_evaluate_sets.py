@@ -1,6 +1,7 @@
 """Pictures that are made already, beside real ones."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -44,6 +45,16 @@ def test_table_and_numbers(command, folders, tmp_path):
     assert pictures["patch_distance"] < untouched["patch_distance"]
     assert list(pictures["patch_levels"]) == ["32", "16"]
     assert result["real_images"] == 6
+
+
+def test_perfect_pictures_of_pairs_are_at_no_distance(command, folders, tmp_path):
+    shutil.copytree(tmp_path / "real", tmp_path / "perfect")
+    arguments = ["--pictures", tmp_path / "perfect", "--real", tmp_path / "real", "--pairs"]
+    code, _, err = command("evaluate", *arguments, "--json", tmp_path / "scores.json", *TINY)
+    assert code == 0, err
+    _, pictures = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert pictures["kernel_distance"] == pytest.approx(0, abs=1e-6)
+    assert pictures["patch_distance"] > 0
 
 
 @pytest.fixture

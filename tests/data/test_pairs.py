@@ -123,6 +123,13 @@ def test_a_jpeg_beside_a_png_has_its_size(tmp_path):
     assert PairSource(tmp_path).read(0, 60).shape == (6, 60, 80)
 
 
+@pytest.mark.parametrize(("width", "read"), [(416, (52, 52)), (412, (206, 206)), (414, (206, 207))])
+def test_halves_that_would_meet_within_a_pixel_are_read_at_full_size(tmp_path, width, read):
+    """At a quarter, of 104 columns each half has 52; 103 are odd, and of 414 columns 207 are not 52 at a quarter."""
+    draw(tmp_path / "x.jpg", 10, (width, 208 if width == 416 else 206))
+    assert PairSource(tmp_path).read(0, 25).shape[1:] == read
+
+
 def test_what_is_converted_is_told(two_folders):
     draw(two_folders / "A" / "train" / "a.png", 5, mode="L")
     Image.fromarray(np.zeros((30, 40), np.uint16)).save(two_folders / "B" / "train" / "a.png")

@@ -107,6 +107,20 @@ def test_crops_are_squares_of_every_size_at_every_place(tmp_path):
     assert min(tops + lefts) < 6
 
 
+def test_crops_of_enlarged_photos_differ_in_place_alone(tmp_path):
+    write_png(coordinates(32, 40), tmp_path / "photo.png")
+    dataset = PhotoDataset(ImageSource(tmp_path), 32, enlarge=1.25)
+    whole = resize_short_side(to_float(coordinates(32, 40))[None], 40)[0]
+    windows = whole.unfold(1, 32, 1).unfold(2, 32, 1)  # (3, 9, 19, 32, 32)
+    places = set()
+    for index in range(40):
+        crop = dataset[index]["image"]
+        found = [(windows == each[:, None, None]).all(-1).all(-1).all(0).nonzero() for each in (crop, crop.flip(-1))]
+        places.add(tuple(torch.cat(found)[0].tolist()))
+    assert len({top for top, _ in places}) > 6
+    assert len({left for _, left in places}) > 12
+
+
 def test_resizing_matches_torchvision(tmp_path, photo):
     write_png(photo(0, 32, 32), tmp_path / "photo.png")
     whole = photo(0, 32, 32).float() / 255
@@ -164,6 +178,12 @@ def test_size(photo_folder):
         PhotoDataset(ImageSource(photo_folder), 0)
     with pytest.raises(ValueError, match="the size of the held-out photos must be at least 1 pixel, got 0"):
         HeldOut(ImageSource(photo_folder), 0)
+
+
+@pytest.mark.parametrize("enlarge", [0.9, float("inf"), float("nan")])
+def test_enlarging_to_less_than_the_size(photo_folder, enlarge):
+    with pytest.raises(ValueError, match="enlarge must be at least 1 times the size of the crops, got"):
+        PhotoDataset(ImageSource(photo_folder), 16, enlarge=enlarge)
 
 
 def test_held_out_is_the_middle(tmp_path):

@@ -86,9 +86,10 @@ def small(kind, root=None, **changes):
     return kind(root, **settings | changes)
 
 
-def test_both_of_a_pair_are_cropped_and_mirrored_alike(pairs, tmp_path):
+@pytest.mark.parametrize("enlarge", [None, 1.25])
+def test_both_of_a_pair_are_cropped_and_mirrored_alike(pairs, tmp_path, enlarge):
     recorder = Recorder("pair")
-    fit(tmp_path, 10, small(PairDataModule, pairs), recorder)
+    fit(tmp_path, 10, small(PairDataModule, pairs, enlarge=enlarge), recorder)
     assert recorder.numbers == list(range(20))
     assert recorder.validated > 0
     for real_a, real_b in recorder.seen:
@@ -121,6 +122,13 @@ def test_two_sides_have_orders_and_crops_of_their_own(sides, tmp_path):
         assert torch.equal(real_a, a[index]["image"])
         assert torch.equal(real_b, b[index]["image"])
     assert data.first_heldout == sides / "testA" / "0.png"
+
+
+def test_both_sides_are_enlarged(sides):
+    data = small(UnpairedDataModule, sides, enlarge=1.25)
+    data.setup()
+    a, b = (PhotoDataset(side.source, 16, seed, 1.25) for side, seed in ((data.crops.a, 0), (data.crops.b, ~0)))
+    assert torch.equal(data.crops[3]["image"], torch.cat([a[3]["image"], b[3]["image"]]))
 
 
 def test_direction_turns_the_sides(sides, pairs):
@@ -173,6 +181,18 @@ def test_a_split_to_measure_on(pairs):
     elsewhere = small(PairDataModule, pairs, heldout=pairs)
     elsewhere.setup()
     assert elsewhere.heldout_names == ["4"]
+
+
+def test_what_is_measured_on_is_not_learned_from(pairs, tmp_path, caplog):
+    for wanted in (pairs, str(pairs)):
+        with pytest.raises(ValueError, match=r"pairs holds all pairs of data.root=.*pairs: leave it out"):
+            small(PairDataModule, pairs, heldout=wanted)
+    rows = [f"pairs/A/{number}.png,pairs/B/{number}.png" for number in (1, 3)]
+    (tmp_path / "some.csv").write_text("\n".join(["a,b", *rows]))
+    data = small(PairDataModule, pairs, heldout=tmp_path / "some.csv")
+    data.setup()
+    assert "data.root: 2 of 5 pairs are those of data.heldout and are not learned from" in caplog.messages
+    assert (data.crops.source.names, len(data.heldout_photos)) == (["0", "2", "4"], 2)
 
 
 def test_it_is_told_what_there_is(pairs, caplog):

@@ -31,6 +31,8 @@ def test_kernel_distance_equals_loops():
     expected = mean(rows[0], rows[0], True) + mean(rows[1], rows[1], True) - 2 * mean(*rows, False)
     assert kernel_distance(x, y).item() == pytest.approx(expected, rel=1e-5)
     torch.testing.assert_close(kernel_distance(3 * x, y), kernel_distance(x, y))
+    pairs = mean(rows[0][:3], rows[0][:3], True) + mean(rows[1], rows[1], True) - 2 * mean(rows[0][:3], rows[1], True)
+    assert kernel_distance(x[:3], y, paired=True).item() == pytest.approx(pairs, rel=1e-5)
 
 
 def test_kernel_distance_is_without_bias():
@@ -38,6 +40,18 @@ def test_kernel_distance_is_without_bias():
     values = torch.stack(samples)
     assert values.min() < 0
     assert abs(values.mean()) < 4 * values.std() / len(values) ** 0.5
+
+
+def test_kernel_distance_of_pairs_is_without_bias():
+    """What belongs together is alike, and counts for nothing: perfect pictures are at 0."""
+    features = torch.randn(6, 8)
+    assert kernel_distance(features, features, paired=True).item() == pytest.approx(0, abs=1e-12)
+    assert kernel_distance(features, features) < -0.1
+    pairs = [(x, 0.8 * x + 0.6 * torch.randn(5, 8)) for x in torch.randn(2000, 5, 8)]
+    values = torch.stack([kernel_distance(x, y, paired=True) for x, y in pairs])
+    assert abs(values.mean()) < 4 * values.std() / len(values) ** 0.5
+    with pytest.raises(ValueError, match="pairs must be as many images in each set, got 6 and 5"):
+        kernel_distance(features, features[:5], paired=True)
 
 
 @pytest.mark.parametrize(

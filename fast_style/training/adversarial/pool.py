@@ -72,7 +72,7 @@ class ImagePool:
         fakes = fakes.detach()
         if not self.size:
             return fakes
-        everything, numbers = _of_all(fakes), _of_all(samples.to(fakes.device)).tolist()
+        everything, numbers = _of_all(fakes, fakes.device), _of_all(samples, fakes.device).tolist()
         if self.images is not None and self.images.shape[1:] != everything.shape[1:]:
             self._before.setdefault(WHOLE, self.images)
             self.images = None  # crops of another size
@@ -102,10 +102,14 @@ class ImagePool:
         return earlier
 
 
-def _of_all(tensor: Tensor) -> Tensor:
-    """Join the tensors (N, …) of all processes, in the order of the samples."""
+def _of_all(tensor: Tensor, device: torch.device) -> Tensor:
+    """Join the tensors (N, …) of all processes, in the order of the samples: on the device, on which they talk.
+
+    The tensor of a single process stays where it is: to read numbers back from a GPU would wait for all that it does.
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return tensor
+    tensor = tensor.to(device).contiguous()
     parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, tensor.contiguous())
+    torch.distributed.all_gather(parts, tensor)
     return torch.cat(parts)

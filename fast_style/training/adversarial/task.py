@@ -21,14 +21,19 @@ class AdversarialTask(NetworkTask):
     """Generators against discriminators, trained together by one optimizer with two groups of parameters.
 
     A step is one backward pass of the weighted sum of all losses, see `Adversary`, so that batches are counted, the
-    gradient is watched over and clipped, and schedules run as in every other task. What is measured, shown and written
-    is the running average of the generators.
+    gradient is watched over, and schedules run as in every other task; each side's gradient is clipped by its own norm.
+    What is measured, shown and written is the running average of the generators.
+
+    Adam divides the gradient of each parameter by its size (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), and the
+    discriminators' parameters have no other loss than their own: its weight, `discriminator_loss`, changes nothing
+    there, unless the R1 penalty stands beside it. How fast the discriminators learn is a matter of `discriminator_lr`.
 
     Args:
         network: the generator that users keep.
-        adversaries: discriminators and what belongs to them, by name.
+        adversaries: discriminators and what belongs to them, by name; left out where `adversarial_loss` weighs 0.
         optimizer: called with two groups of parameters, those of the generators and of the discriminators.
         scheduler: see `NetworkTask`.
+        weights: of the losses by name, without what follows a slash.
         further: further generators by name.
         average: decay of the running average, see `Averaged`; 0 goes without.
         discriminator_lr: the discriminators' learning rate as a multiple of the generators'.
@@ -39,7 +44,7 @@ class AdversarialTask(NetworkTask):
         weights: of the losses by name, without what follows a slash; the tasks add theirs.
 
     Raises:
-        ValueError: if a number is outside its range.
+        ValueError: if a weight is negative or no number, or another number is outside its range.
     """
 
     kept: tuple[str, ...] = ("network.", "further.", "adversaries.", "averages.", "heads.")
@@ -50,6 +55,7 @@ class AdversarialTask(NetworkTask):
         adversaries: Mapping[str, Adversary],
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
+        weights: Mapping[str, float] | None = None,
         further: Mapping[str, nn.Module] | None = None,
         average: float = 0.999,
         discriminator_lr: float = 1.0,
@@ -57,18 +63,22 @@ class AdversarialTask(NetworkTask):
         equivariance_weight: float = 0.0,
     ) -> None:
         super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
+        for name, weight in (weights or {}).items():
+            if not weight >= 0:  # this way round refuses NaN as well
+                raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if not discriminator_lr > 0:
             raise ValueError(f"discriminator_lr must be more than 0 times the generators', got {discriminator_lr}")
         self.further = nn.ModuleDict(further or {})
-        self.adversaries = nn.ModuleDict(adversaries)
+        self.weights = dict(weights or {})
+        playing = adversaries if self.weights.get("adversarial_loss", 1.0) else {}
+        self.adversaries = nn.ModuleDict(playing)
         self.heads = nn.ModuleDict()  # what learns beside the generators
         self.averages = nn.ModuleDict()
         if average:
             self.averages.update({name: Averaged(each, average) for name, each in self.generators.items()})
         self.discriminator_lr = discriminator_lr
         self.direction = "AtoB"
-        self.weights: dict[str, float] = {}
-        for adversary in adversaries.values():
+        for adversary in playing.values():
             self.weights |= adversary.r1_weights
 
     @property
@@ -147,10 +157,12 @@ class AdversarialTask(NetworkTask):
     def play(
         self, name: str, real: Tensor, fake: Tensor, batch: Mapping[str, Any], negatives: Iterable[Tensor] = ()
     ) -> dict[str, Tensor]:
-        """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`.
+        """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`; none without it.
 
         With several discriminators the names end with that of each, `adversarial_loss/NAME`.
         """
+        if name not in self.adversaries:
+            return {}
         samples = batch.get("index", torch.arange(len(fake)))
         losses = self.adversaries[name](real, fake, samples, self.global_step, list(negatives))
         return losses if len(self.adversaries) == 1 else {f"{key}/{name}": value for key, value in losses.items()}

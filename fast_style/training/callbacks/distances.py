@@ -19,7 +19,9 @@ class Distances(L.Callback):
     `heldout/kernel_distance` and `heldout/patch_distance`, see `metrics.set_distances`, the latter the mean over the
     levels, of what `validation_step` returns as `sets`, see `Task`; for several sets each has its name. At the first
     validation also of the inputs left as they are, `…/untouched`, and of every other real image beside the others,
-    `…/halves`: what there is to gain, and what two samples of the same images differ by. A few images say little.
+    `…/halves`: what there is to gain, and what two samples of the same images differ by, a floor: lower is not nearer.
+    Of a task that learns from pairs, what belongs together is compared as such, see `metrics.kernel_distance`. A few
+    images say little, and there are at most as many as are held out.
 
     Args:
         network: makes the VGG whose features are compared, with weights to relu5_1; called when it is first needed.
@@ -56,25 +58,28 @@ class Distances(L.Callback):
                 continue
             first = name not in self._real
             if first:
-                self._real[name] = self._described(real)
+                self._real[name] = self._described(real, seed=1)
             found = {"": self._described(pictures)}
             if first:
                 found["untouched"] = self._described(inputs)
+            paired = "pair" in getattr(pl_module, "wants", ())
             for kind, described in found.items():
-                self._log(pl_module, name, kind, described, self._real[name])
+                self._log(pl_module, name, kind, described, self._real[name], paired)
             if first and len(real) >= 4:
                 self._log(pl_module, name, "halves", *halves(self._real[name]))
         self._sets = {}
 
-    def _described(self, images: Tensor) -> Description:
+    def _described(self, images: Tensor, seed: int = 0) -> Description:
         if self._network is None:
             with torch.random.fork_rng(devices=[]):  # its first weights, which are replaced, are random
                 self._network = self.make().to(images.device)
-        return describe_images(images.split(1), self._network)
+        return describe_images(images.split(1), self._network, seed)
 
     @staticmethod
-    def _log(task: L.LightningModule, name: str, kind: str, found: Description, real: Description) -> None:
-        kernel, levels = set_distances(found, real)
+    def _log(
+        task: L.LightningModule, name: str, kind: str, found: Description, real: Description, paired: bool = False
+    ) -> None:
+        kernel, levels = set_distances(found, real, paired)
         place = "".join(f"/{each}" for each in (name, kind) if each)
         task.log(f"heldout/kernel_distance{place}", kernel, sync_dist=True)
         task.log(f"heldout/patch_distance{place}", sum(levels.values()) / len(levels), sync_dist=True)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fast_style.losses import ADVERSARIAL_LOSSES
 from fast_style.training import AdversarialStyle
 from fast_style.training.adversarial_style import NEGATIVES
 
@@ -46,9 +47,11 @@ def test_a_weight_of_its_own(make, loss, painting, batch, logged):
     assert found["weighted/adversarial_loss"] == pytest.approx(3 * found["adversarial_loss"])
 
 
-def test_a_weight_of_nothing_leaves_it_out(make, loss, painting, batch, logged):
-    found = logged(make(AdversarialStyle, loss=loss(style=painting), adversarial_weight=0.0), batch)
-    assert found["weighted/adversarial_loss"] == found["adversarial_weight"] == 0
+def test_without_a_discriminator(make, loss, painting, batch, logged):
+    task = make(AdversarialStyle, loss=loss(style=painting), adversarial_weight=0.0)
+    raw = {"content_loss", "content_loss/relu2_1", "style_loss", "style_loss/relu1_1", "style_loss/relu2_1", "tv_loss"}
+    assert set(logged(task, batch)) == {"total", "total_loss", *raw, *(f"weighted/{name}" for name in raw)}
+    assert len(task.configure_optimizers()["optimizer"].param_groups) == 1
 
 
 def test_crops_depend_on_the_sample_alone(task, painting, batch):
@@ -78,7 +81,12 @@ def test_negatives_have_no_colours_and_no_edges():
 def test_paintings_of_a_folder(make, loss, painting, batch, logged):
     task = make(AdversarialStyle, loss=loss(style=painting), crops="paintings")
     assert task.wants == ("image", "painting")
-    assert logged(task, batch | {"painting": torch.rand(2, 3, 32, 32)})["discriminator_loss"] > 0
+    paintings = torch.rand(2, 3, 32, 32)
+    found = logged(task, batch | {"painting": paintings})
+    judge, pictures = task.adversaries["B"].discriminator, task.network(batch["image"])
+    rejected = [pictures, *(NEGATIVES[name](paintings) for name in ("grey", "blurred"))]
+    against = [ADVERSARIAL_LOSSES["lsgan"].discriminator(judge(paintings), judge(images)) for images in rejected]
+    assert found["discriminator_loss"] == pytest.approx(torch.stack(against).mean().item(), rel=1e-4)
 
 
 def test_pictures_that_move_with_the_photo(make, loss, painting, logged):
@@ -92,6 +100,7 @@ def test_pictures_that_move_with_the_photo(make, loss, painting, logged):
     [
         ({"crops": "photo"}, "crops must be painting or paintings, got 'photo'"),
         ({"negatives": ["dark"]}, "negatives must be a list of grey, blurred, got 'dark'"),
+        ({"discriminator_weight": -1.0}, r"discriminator_weight must not be negative, got -1\.0"),
         ({"balance": -1.0}, r"balance must not be negative, got -1\.0"),
         (
             {"adversarial_weight": 3.0},

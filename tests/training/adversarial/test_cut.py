@@ -69,6 +69,11 @@ def test_one_direction_without_identity_is_cheaper(make, batch, logged):
     assert found["weighted/nce_loss"] == pytest.approx(10 * found["nce_loss"])
 
 
+def test_without_a_discriminator(make, batch, logged):
+    found = logged(make(CUT, adversarial_weight=0.0, **SMALL), batch)
+    assert not any("adversarial" in name or "discriminator" in name for name in found)
+
+
 def test_what_is_measured_is_what_is_trained(make, batch):
     task, values = make(CUT, identity=False, nce_weight=10.0, **SMALL), {}
     task.log = lambda name, value, **_: values.update({name: float(value)})
@@ -100,6 +105,7 @@ def test_held_out_images_are_shown(make, batch):
         ({"network": UNet(2, 2)}, "the network must be a chain of layers: network=johnson, slim or resnet, got UNet"),
         ({"patches": 1}, "patches must be at least 2, got 1"),
         ({"nce_weight": -1.0}, r"nce_weight must not be negative, got -1\.0"),
+        ({"layers": [3, 6, 3]}, r"layers must name each position once, got \[3, 3, 6\]"),
         ({"layers": [99]}, r"layers must be 0 to 16, positions in the chain, got \[99\]"),
     ],
 )

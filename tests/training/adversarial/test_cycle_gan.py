@@ -49,6 +49,18 @@ def test_without_identity(make, batch, logged):
     assert not any("identity" in name for name in logged(make(CycleGAN, identity_weight=0.0), batch))
 
 
+def test_without_discriminators(make, batch, logged):
+    task = make(CycleGAN, adversarial_weight=0.0)
+    assert {name.partition("/")[0] for name in logged(task, batch)} == {
+        "total",
+        "total_loss",
+        "cycle_loss",
+        "identity_loss",
+        "weighted",
+    }
+    assert len(task.configure_optimizers()["optimizer"].param_groups) == 1
+
+
 def test_further_terms_hold_pictures_to_what_they_were_made_of(make, batch, logged):
     task = make(CycleGAN, terms={"tone_loss": tone_loss}, term_weights={"tone_loss": 3.0})
     found = logged(task, batch)

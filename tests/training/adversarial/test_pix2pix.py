@@ -68,6 +68,8 @@ def test_held_out_pairs_are_compared_and_shown(make, batch):
     ("arguments", "message"),
     [
         ({"adversarial_weight": -1.0}, r"adversarial_weight must not be negative, got -1\.0"),
+        ({"discriminator_weight": -0.5}, r"discriminator_weight must not be negative, got -0\.5"),
+        ({"discriminator_weight": float("nan")}, "discriminator_weight must not be negative, got nan"),
         ({"term_weights": {}}, "the term l1_loss has no weight"),
         ({"term_weights": {"l1_loss": 0.0}}, "pairs are compared by nothing: give a term"),
     ],

@@ -81,6 +81,17 @@ def test_a_batch_is_as_its_images_one_by_one():
     assert found == alone
 
 
+def test_the_numbers_of_one_process_stay_where_they_are():
+    """To read them back from a GPU would wait for it at every step."""
+
+    class Numbers(torch.Tensor):
+        def to(self, *_):
+            raise AssertionError("numbers were moved")
+
+    samples = torch.arange(2).as_subclass(Numbers)
+    assert ImagePool(3)(torch.cat([image(0), image(1)]), samples).shape == (2, 3, 2, 2)
+
+
 def test_size_zero_returns_what_it_is_given_without_a_gradient():
     fakes = torch.rand(2, 3, 4, 4, requires_grad=True)
     shown = ImagePool(0)(fakes, torch.arange(2))

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from fast_style.losses import summarize
 from fast_style.networks import PatchDiscriminator, TransformerNetwork
-from fast_style.training import Trainer, warmup_constant
+from fast_style.training import NonFiniteLossError, Trainer, warmup_constant
 from fast_style.training.adversarial import AdversarialTask, Adversary
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # there is nothing to validate
@@ -70,12 +70,24 @@ def test_the_discriminator_may_learn_faster():
     assert len(judges["params"]) == len(list(task.adversaries.parameters()))
 
 
-def test_the_gradient_is_clipped_over_both_sides():
-    task = toy(torch.optim.SGD, lr=1.0)
-    before = torch.cat([parameter.detach().flatten() for parameter in task.trained])
+def test_the_gradient_of_each_side_is_clipped_by_its_own_norm():
+    task, values = toy(torch.optim.SGD, lr=1.0), {}
+    task.log = lambda name, value, **_: values.update({name: float(value)})
+    sides = task.network, task.adversaries
+    before = [torch.nn.utils.parameters_to_vector(side.parameters()).detach() for side in sides]
     train(task, BATCHES[:1], steps=1, gradient_clip_val=0.01)
-    after = torch.cat([parameter.detach().flatten() for parameter in task.trained])
-    assert (after - before).norm().item() == pytest.approx(0.01 / 3, rel=1e-3)  # the rate rises in three steps
+    for side, was in zip(sides, before, strict=True):
+        moved = torch.nn.utils.parameters_to_vector(side.parameters()).detach() - was
+        assert moved.norm().item() == pytest.approx(0.01 / 3, rel=1e-3)  # the rate rises in three steps
+    assert values["train/grad_norm"] > 0.02
+
+
+@pytest.mark.parametrize("side", ["network", "adversaries"])
+def test_a_gradient_of_either_side_that_is_not_finite_stops(side):
+    task = toy()
+    next(getattr(task, side).parameters()).register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(NonFiniteLossError, match="the norm of the gradient = nan is not finite"):
+        train(task, BATCHES[:2])
 
 
 def test_a_checkpoint_holds_all_that_goes_on(tmp_path):
@@ -120,6 +132,12 @@ def test_a_checkpoint_is_used_as_what_would_be_written(tmp_path, average):
     found = load_network(tmp_path / "eight.ckpt")(photo)
     torch.testing.assert_close(found, task.use().eval()(photo))
     assert (found - task.network.eval()(photo)).abs().max() > 1e-4 or not average
+
+
+def test_without_a_painting_there_is_no_base(monkeypatch):
+    monkeypatch.setattr("fast_style.training.network_task.load_network", None)
+    found = toy().begin("base", None)
+    assert found == "the base that ships is for a painting, Toy learns none: it starts from scratch"
 
 
 def test_a_start_is_where_the_average_begins():

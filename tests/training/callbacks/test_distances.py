@@ -46,7 +46,8 @@ def test_what_is_logged_is_what_is_measured(distances, made):
     parts = [{"sets": {"AtoB": (inputs[part], pictures[part], real[part])}} for part in (slice(0, 3), slice(3, 5))]
     validate(distances, task, *parts)
     assert torch.equal(torch.random.get_rng_state(), state)  # a run goes on as it would without
-    kernel, levels = set_distances(describe_images(pictures.split(1), made[0]), describe_images(real.split(1), made[0]))
+    described = (describe_images(images.split(1), made[0], seed) for seed, images in enumerate((pictures, real)))
+    kernel, levels = set_distances(*described)
     assert task.values["heldout/kernel_distance/AtoB"] == pytest.approx(kernel)
     assert task.values["heldout/patch_distance/AtoB"] == pytest.approx(sum(levels.values()) / len(levels))
     assert {name for name in task.values if "kernel" in name} == {
@@ -68,8 +69,9 @@ def test_where_there_is_nothing_to_compare_no_network_is_made(distances, made, o
     assert not made
 
 
-def test_real_images_are_at_no_distance_from_themselves(distances):
+def test_perfect_pictures_of_pairs(distances):
     real, task = torch.rand(4, 3, 32, 32), Log()
-    validate(distances, task, {"sets": {"": (1 - real, real, real)}})
-    assert task.values["heldout/patch_distance"] == 0
-    assert task.values["heldout/patch_distance/untouched"] > 0
+    task.wants = ("pair",)
+    validate(distances, task, {"sets": {"": (real / 2, real, real)}})
+    assert task.values["heldout/kernel_distance"] == pytest.approx(0, abs=1e-6)
+    assert 0 < task.values["heldout/patch_distance"] < task.values["heldout/patch_distance/untouched"] / 2
