@@ -5,12 +5,12 @@
         [--existing LABEL=NETWORK …] [--output FILE.json] [--sheet FILE.png] [SETTING …]
 
 Each variant is a name and its settings; further settings are those of all. Training is `python train.py` with the
-settings of RECIPE on the photos, under VGG-19: by default Johnson's network, from scratch. `--existing` adds networks as they are; of several styles, or any, the one named as the
-painting. On the middle squares of the held-out photos at 256 px, in float32: the objective and its terms, and `flat`,
-the share of squares of 16 × 16 pixels without a stroke (a standard deviation below 0.02 in every channel) though the
-photo has something there (above 0.05 in one): blobs. Beside them the parameters, the seconds of the training and the
-milliseconds of a pass at 512 px in PyTorch, float32, the median of five.
-"""
+settings of RECIPE on the photos, under VGG-19: by default Johnson's network, from scratch. `--existing` adds networks
+as they are; of several styles, or any, the one named as the painting. On the middle squares of the held-out photos at
+256 px, in float32: the objective and its terms, and `flat`, the share of squares of 16 × 16 pixels without a stroke
+(a standard deviation below 0.02 in every channel) though the photo has something there (above 0.05 in one): blobs.
+Beside them the parameters, the seconds of the training and the milliseconds of a pass at 512 px in PyTorch, float32,
+the median of five. """
 
 import argparse
 import json
