@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 from fast_style.data import HeldOut, ImageSource, PhotoDataset, SampleIndices, collate
 from fast_style.data.photos import permutation
+from fast_style.images import resize_short_side, to_float
 
 
 def write_png(pixels: torch.Tensor, path: Path) -> None:
