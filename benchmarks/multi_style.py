@@ -3,11 +3,11 @@
     python benchmarks/multi_style.py --photos PHOTOS --heldout HELDOUT --styles PAINTINGS --names NAME NAME NAME
         --added NAME --weights VGG19_FILE [--steps 200] [--output FILE.json] [--plot FILE.png] [SETTING …]
 
-All start from scratch and train by `train.py` under VGG-19 with the same settings: a network for each painting in so
-many steps; `model=multi_style` for all of them in as many steps for each, and in as many steps in all; then one more
-painting, in as many steps, added to the first of these (`model.train_only=style`), and in a network of its own. What is
-compared is the objective on the middle squares of the held-out photos at 256 px in float32, of each painting; the bytes
-of the files for each style; and the milliseconds of a pass at 512 px, the median of five.
+All start from scratch and train by `train.py` under VGG-19 with the same settings (RECIPE): a network for each
+painting in so many steps; `model=multi_style` for all of them in as many steps for each, and in as many steps in all;
+then one more painting, in as many steps, added to the first of these (`model.train_only=style`), and in a network of
+its own. What is compared is the objective on the middle squares of the held-out photos at 256 px in float32, of each
+painting; the bytes of the files for each style; and the milliseconds of a pass at 512 px, the median of five.
 
 Mixing: from one style to the next in tenths, the style loss to each end, meaned over the photos; on a smooth path the
 one rises and the other falls at every step.
@@ -30,7 +30,7 @@ from inference import ROOT
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from variants import milliseconds
+from variants import RECIPE, milliseconds
 
 from fast_style.checkpoint import load_network
 from fast_style.cli.config import build, compose
@@ -55,6 +55,7 @@ class Runs:
         command = [
             sys.executable,
             str(ROOT / "train.py"),
+            *RECIPE,
             f"data.root={options.photos}",
             f"output={output}",
             "overwrite=true",

@@ -4,14 +4,15 @@
         [--steps 1000] [--bf16] [--budgets 30 60 120 240] [--theirs EARLIER.json] [--output FILE.json] [--plot FILE.png]
         [SETTING …]
 
-The peer is the recipe of pytorch/examples' fast_neural_style (`peers.py`): its network for images in 0 … 255, float32,
-batches of 4 photos resized and cropped to 256 px, Adam at 1e-3, content weight 1e5 (relu2_2), style weight 1e10 (Gram
-matrices of relu1_2, relu2_2, relu3_3). Three things differ here: the loss network is VGG-19 in place of VGG-16; relu4_3
-is left out, since the weights at hand end at relu3_4; and features are divided by 255 · 0.225, because Oxford's weights
-take colours of 0 … 255 less their mean, where torchvision's take them divided by a deviation of about 0.225 · 255 as
-well. Without that the style loss, which is of the fourth power, would outweigh the content altogether. Ours is
-`train.py` with these losses (`loss=pytorch_examples`) and a budget of time (`trainer.max_time`), once from scratch and
-once from the shipped base.
+The peer is the recipe of pytorch/examples' fast_neural_style (`peers.py`): its network for images in 0 … 255,
+float32, batches of 4 photos resized and cropped to 256 px, Adam at 1e-3, content weight 1e5 (relu2_2), style weight
+1e10 (Gram matrices of relu1_2, relu2_2, relu3_3). Three things differ here: the loss network is VGG-19 in place of
+VGG-16; relu4_3 is left out, since the weights at hand end at relu3_4; and features are divided by 255 · 0.225,
+because Oxford's weights take colours of 0 … 255 less their mean, where torchvision's take them divided by a deviation
+of about 0.225 · 255 as well. Without that the style loss, which is of the fourth power, would outweigh the content
+altogether. Ours is `train.py` with these losses (`loss=pytorch_examples`), Johnson's network, batches of two crops of
+256 px and a budget of time (`trainer.max_time`), once from scratch, there without anti-aliasing, and once from the
+shipped base.
 
 The objective is that of the peer, in float32, on the middle squares of the held-out photos at 256 px. The time of the
 peer is that of its steps alone, at the lower quartile of the seconds of a step between our runs, so that what else the
@@ -124,6 +125,8 @@ def ours(options: argparse.Namespace, init: str, budget: int, objective: Objecti
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder, "network.safetensors")
         command = [sys.executable, str(ROOT / "train.py"), "style=custom", "style.name=painting", f"init={init}"]
+        command += ["budget=none", "model=johnson", "style.size=256", "data.size=256", "data.batch_size=2"]
+        command += ["model.network.antialias=false"] if init == "scratch" else []
         command += [f"style.image={options.style}", f"data.root={options.photos}", f"data.heldout={options.heldout}"]
         command += [f"loss.content_weight={CONTENT}", f"loss.style_weight={STYLE}"]
         command += ["loss=pytorch_examples", "loss_network=vgg19", f"loss_network.weights={options.weights}"]

@@ -4,12 +4,13 @@
         --variants 'none: model.network.norm=none' 'batch: model.network.norm=batch' … [--steps 400]
         [--existing LABEL=NETWORK …] [--output FILE.json] [--sheet FILE.png] [SETTING …]
 
-Each variant is a name and its settings; further settings are those of all. Training is `python train.py init=scratch`
-on the photos, under VGG-19. `--existing` adds networks as they are; of several styles, or any, the one named as the
-painting. On the middle squares of the held-out photos at 256 px, in float32: the objective and its terms, and `flat`,
-the share of squares of 16 × 16 pixels without a stroke (a standard deviation below 0.02 in every channel) though the
-photo has something there (above 0.05 in one): blobs. Beside them the parameters, the seconds of the training and the
-milliseconds of a pass at 512 px in PyTorch, float32, the median of five.
+Each variant is a name and its settings; further settings are those of all. Training is `python train.py` with the
+settings of RECIPE on the photos, under VGG-19: by default Johnson's network, from scratch. `--existing` adds networks
+as they are; of several styles, or any, the one named as the painting. On the middle squares of the held-out photos at
+256 px, in float32: the objective and its terms, and `flat`, the share of squares of 16 × 16 pixels without a stroke
+(a standard deviation below 0.02 in every channel) though the photo has something there (above 0.05 in one): blobs.
+Beside them the parameters, the seconds of the training and the milliseconds of a pass at 512 px in PyTorch, float32,
+the median of five.
 """
 
 import argparse
@@ -40,11 +41,14 @@ from fast_style.evaluate import evaluate
 from fast_style.losses import PerceptualLoss
 
 SQUARE = 16
+# Whatever the machine: the losses reach down to relu3_4, so that weights that end there do.
+RECIPE = ["budget=none", "model=johnson", "init=scratch", "loss=gram", "style.size=256", "data.size=256"]
+RECIPE += ["data.batch_size=2"]
 
 
 def train(settings: list[str], options: argparse.Namespace, output: Path) -> float:
     """Train; return the seconds of the whole command."""
-    command = [sys.executable, str(ROOT / "train.py"), "init=scratch", "style.name=painting"]
+    command = [sys.executable, str(ROOT / "train.py"), *RECIPE, "style.name=painting"]
     command += [f"style.image={options.style}", f"data.root={options.photos}", f"data.heldout={options.heldout}"]
     command += ["loss_network=vgg19", f"loss_network.weights={options.weights}", f"trainer.max_steps={options.steps}"]
     command += [
