@@ -1,6 +1,7 @@
 """Every command of the README, the guide and the experiments parses, and those that can be run are run, made tiny."""
 
 import argparse
+import importlib
 import re
 import runpy
 import shlex
@@ -174,6 +175,27 @@ def test_a_misspelt_setting_is_found(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     assert call(["python", "train.py", "stile=mosaic", "--cfg", "job"], monkeypatch) != 0
     assert "stile" in capsys.readouterr().err
+
+
+def test_what_benchmarks_train_is_pinned_and_can_be_varied(monkeypatch, tmp_path, capsys):
+    """Their weights may end at relu3_4, and the machine decides nothing."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    recipe = importlib.import_module("variants").RECIPE
+    monkeypatch.chdir(tmp_path)
+    words = ["python", "train.py", *recipe, "model=slim", "model.network.width=48", "--cfg", "job"]
+    assert call(words, monkeypatch) == 0
+    settings = yaml.safe_load(capsys.readouterr().out)
+    assert settings["loss"]["style_layers"].endswith("relu3_4")
+    assert settings["data"]["batch_size"] == 2
+    assert settings["budget"]["seconds"] is None
+    assert settings["model"]["network"]["width"] == 48
+    assert settings["model"]["network"]["_target_"].endswith("SlimNetwork")
+
+
+@pytest.mark.parametrize("name", ["docs/index.md", "mkdocs.yml"])
+def test_the_guide_lists_its_pages(name):
+    text = (ROOT / name).read_text("utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in text] in ([], ["index.md"])
 
 
 def film(path: Path) -> None:
