@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     real = described.pop("real")
     half, other = halves(real)
     fid = {"fid": frechet_distance(seen["real"][::2], seen["real"][1::2])} if seen else {}
-    scores = [compare_sets("half of the real, beside the other half", half, other, **fid)]
+    scores = [compare_sets("half of the real, beside the other half", half, other, False, **fid)]
     for name, found in described.items():
         more = compare_pairs(sets[name], sets["real"]) if options.pairs else {}
         if seen:
