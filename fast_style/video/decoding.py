@@ -108,7 +108,7 @@ def squared(size: tuple[int, int], aspect: Fraction, side: int | None) -> tuple[
     """Return height and width, both even, at which pixels are square: one is enlarged, or the long side is `side`."""
     height, width = size
     wide = (Fraction(height), width * aspect) if aspect > 1 else (height / aspect, Fraction(width))
-    share = 1 if side is None else side / max(wide)
+    share = Fraction(1) if side is None else side / max(wide)
     height, width = (max(2, 2 * round(length * share / 2)) for length in wide)
     return height, width
 

@@ -64,7 +64,8 @@ def mux(
         first, _, _ = next(parts.timings())
         with av.open(address(first)) as part:
             pictures = out.add_stream_from_template(part.streams.video[0], opaque=True)
-        beside, lead = None, Fraction(0)
+        beside: Beside | None = None
+        lead = Fraction(0)
         if film is not None:
             beside = Beside(open_.enter_context(av.open(address(film.path))), film, parts.output, audio)
             lead = beside.lead

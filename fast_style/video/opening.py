@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,6 @@ def refuse_encrypted(path: Path) -> None:
     av = pyav()
     with suppress(av.FFmpegError), av.open(address(path)) as container:
         stream = pictures_in(container)
-        packets = [] if stream is None else zip(range(3), container.demux(stream), strict=False)
-        if any(packet.has_sidedata("encryption_info") for _, packet in packets):
+        packets = islice(() if stream is None else container.demux(stream), 3)
+        if any(packet.has_sidedata("encryption_info") for packet in packets):
             raise ValueError(f"cannot read film {path}: it is encrypted")

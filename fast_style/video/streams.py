@@ -71,7 +71,8 @@ def _others(suffix: str, source: Any) -> list[str]:
 @cache
 def _held(suffix: str) -> frozenset[str]:
     """Name the codecs that a container holds, not what encodes and decodes them, which may be called otherwise."""
-    av, names = pyav(), set()
+    av = pyav()
+    names: set[str] = set()
     with av.open(BytesIO(), "w", format=CONTAINERS[suffix]) as container:
         for name in container.supported_codecs:
             for mode in ("r", "w"):
