@@ -29,7 +29,8 @@ class Beside:
     def __init__(self, source: Any, film: Film, output: Path, audio: bool) -> None:
         self._source, self._film = source, film
         self._streams = kept_streams(output, source, audio)
-        self.lead = Fraction(0) if film.wanted.start else lead_of(film.clock.begin, self._streams)
+        timed = [stream for stream in self._streams if stream.type != "attachment"]
+        self.lead = Fraction(0) if film.wanted.start else lead_of(film.clock.begin, timed)
         self._origin = film.clock.begin + film.wanted.start - self.lead  # the time in the film that becomes 0
 
     def added(self, out: Any, end: Fraction | None, metadata: bool) -> Iterator[tuple[Fraction, Any]]:

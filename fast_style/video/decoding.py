@@ -92,7 +92,10 @@ def turns_of(raw: Any) -> tuple[bool, int]:
 
     Its display matrix shows at (a x + c y, b x + d y) what is at (x, y), x to the right and y down.
     """
-    matrix = raw.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = raw.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV lists all side data of a frame, and refuses frames with a kind that it does not know
+        return False, round(raw.rotation / 90) % 4
     if matrix is None:
         return False, 0
     a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()

@@ -85,6 +85,10 @@ class Jobs:
         kinds: by name.
         room: how many may wait or be at work.
 
+    Attributes:
+        jobs: by their names.
+        changes: how often one came into another state, or was removed.
+
     Raises:
         OSError: if the folder cannot be made.
     """
@@ -94,6 +98,7 @@ class Jobs:
         folder.mkdir(parents=True, exist_ok=True)
         self._children: dict[str, subprocess.Popen[Any]] = {}
         self.jobs: dict[str, Job] = {}
+        self.changes = 0
         for path in folder.glob("*/job.json"):
             with suppress(OSError, ValueError, TypeError):
                 job = Job(**json.loads(path.read_text(encoding="utf-8")))
@@ -154,6 +159,7 @@ class Jobs:
 
     def discard(self, job: Job) -> None:
         """Remove the folder of a job."""
+        self.changes += 1
         self.jobs.pop(job.id, None)
         shutil.rmtree(self.path(job), ignore_errors=True)
 
@@ -255,6 +261,7 @@ class Jobs:
             self._become(job, STOPPED, "" if job.state == STOPPING else reason)
 
     def _become(self, job: Job, state: str, message: str | None = None) -> None:
+        self.changes += 1
         changed = {"state": state, "since": time.time(), "message": job.message if message is None else message}
         try:
             with replacing(self.path(job) / "job.json") as file:

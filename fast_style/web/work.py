@@ -40,7 +40,7 @@ class Work:
     def __init__(self, jobs: Jobs, shelf: Shelf, decoding: Lane, exports: Exports) -> None:
         self.jobs, self.shelf, self.decoding, self.exports = jobs, shelf, decoding, exports
         self.closing = False
-        self._second, self._news = -1.0, ""
+        self._moment, self._news = (-1.0, 0), ""
 
     def endpoints(self) -> Sequence[Endpoint]:
         """List what is answered."""
@@ -106,9 +106,10 @@ class Work:
         return StreamingResponse(news(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     def _told(self) -> str:
-        """Tell about all jobs as it was when somebody listening first asked in this second."""
-        if (second := time.monotonic() // EVERY) != self._second:
-            self._second, self._news = second, json.dumps({"jobs": self.jobs.told()})
+        """Tell about all jobs as it was when somebody listening first asked in this second, or since one changed."""
+        moment = (time.monotonic() // EVERY, self.jobs.changes)
+        if moment != self._moment:
+            self._moment, self._news = moment, json.dumps({"jobs": self.jobs.told()})
         return self._news
 
     async def about(self, request: Request) -> Response:

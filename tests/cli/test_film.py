@@ -17,6 +17,7 @@ av = pytest.importorskip("av", reason="films need the package av")
 
 from fast_style import terminal  # noqa: E402 - only where there is av
 from fast_style.checkpoint import save_network  # noqa: E402
+from fast_style.cli.parsers.stylize import parse  # noqa: E402
 from fast_style.inference.stylizer import Stylizer  # noqa: E402
 from fast_style.networks import AnyStyleNetwork, TransformerNetwork  # noqa: E402
 from fast_style.video import parts, reading  # noqa: E402
@@ -116,6 +117,11 @@ def test_the_network_works_at_a_smaller_size(stylize, clip, tmp_path, monkeypatc
     (stream,) = probe(tmp_path / "o.mp4")["streams"]
     assert (stream["width"], stream["height"]) == (64, 48)
     assert np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean() < 8
+
+
+def test_a_slow_rate_is_kept():
+    arguments = ["--model", "m", "--input", "f", "--output", "o.mp4", "--fps", "1/3600"]
+    assert parse(arguments, "stylize").fps == Fraction(1, 3600)
 
 
 def test_a_rate_with_many_digits(stylize, clip, tmp_path):

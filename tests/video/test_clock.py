@@ -93,6 +93,20 @@ def test_only_what_is_copied_comes_before_the_pictures(clip, remake, audio, begi
     assert times_of(remake(source, audio=audio))[0] == begin
 
 
+def test_a_font_comes_before_no_picture(clip, remake, tmp_path):
+    """Its stream is said to begin with the file, which sound may."""
+    source = tmp_path / "font.mkv"
+    begun = clip("a.mkv", frames=3, times=[1000, 1040, 1080], sound="aac")
+    with av.open(str(begun)) as plain, av.open(str(source), "w") as out:
+        copies = {each.index: out.add_stream_from_template(each, opaque=True) for each in plain.streams}
+        out.add_attachment("letters.ttf", "application/x-truetype-font", b"outlines")
+        for packet in plain.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    assert times_of(remake(source, "o.mkv", audio=False))[0] == 0
+
+
 def test_chapters_move_along(late, remake, tmp_path):
     """Matroska has no place for one that begins before the film."""
     source = tmp_path / "told.mkv"

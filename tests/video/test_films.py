@@ -1,11 +1,13 @@
 """Films that are read and written again, seen by a foreign reader."""
 
+import io
 import struct
 from contextlib import ExitStack
 from fractions import Fraction
 
 import av
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from av.bitstream import BitStreamFilterContext
@@ -59,6 +61,20 @@ def test_streams_that_are_left_out_are_told(crowded, remake, name, lost):
         assert (container.streams.video[0].width, len(times_of(output))) == (32, 5)
         fonts = [] if lost else [("letters.ttf", b"outlines")]
         assert [(each.name, each.data) for each in container.streams.attachments] == fonts
+
+
+def test_frames_that_tell_more_than_is_known_of(tmp_path):
+    """Such as EXIF in each, of which PyAV has no name."""
+    told, content, path = PIL.Image.Exif(), io.BytesIO(), tmp_path / "camera.mov"
+    told[0x010E] = "a field"
+    PIL.Image.new("RGB", (32, 16), (200, 100, 50)).save(content, "JPEG", exif=told)
+    with av.open(str(path), "w") as out:
+        stream = out.add_mux_stream("mjpeg", rate=25, width=32, height=16)
+        for number in range(3):
+            packet = av.Packet(content.getvalue())
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 25), number, number
+            out.mux(packet)
+    assert [tuple(frame.pixels.shape) for frame in video.Film(path).frames()] == [(3, 16, 32)] * 3
 
 
 def test_chapters_are_no_data_that_is_left_out(clip):

@@ -151,7 +151,8 @@ def _seconds(text: str) -> Fraction:
 def _rate(text: str) -> Fraction:
     """Read frames a second, such as `25`, `29.97` or `30000/1001`, which `29.97002997` is meant to be."""
     try:
-        return Fraction(text).limit_denominator(1001)
+        rate = Fraction(text)
+        return rate.limit_denominator(1001) if rate >= 1 else rate
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"frames a second are a number or a fraction, got {text!r}") from None
 
