@@ -41,7 +41,7 @@ from fast_style.evaluate import evaluate
 from fast_style.losses import PerceptualLoss
 
 SQUARE = 16
-# Whatever the machine: the losses reach down to relu3_4, so that weights that end there do.
+# Without a budget, which the machine decides: the losses reach down to relu3_4, so that weights that end there do.
 RECIPE = ["budget=none", "model=johnson", "init=scratch", "loss=gram", "style.size=256", "data.size=256"]
 RECIPE += ["data.batch_size=2"]
 

@@ -89,8 +89,8 @@ class PairSource:
         a, b = self._files[self.names[index]]
         if b is None:
             both = read(a, None if min_side is None else 2 * min_side)
-            width = both.shape[-1]
-            if min_side is not None and (width % 2 or read_header(a).size[1] % width):
+            width, full = both.shape[-1], read_header(a).size[1]
+            if width < full and (width % 2 or full % width):
                 both = read(a)  # a JPEG that was decoded smaller, whose halves would meet within a pixel
             half = both.shape[-1] // 2
             sides = [both[..., :half], both[..., half : 2 * half]]

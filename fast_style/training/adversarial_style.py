@@ -91,7 +91,9 @@ class AdversarialStyle(OnePainting, AdversarialTask):
                 f"with balance={balance} the adversarial weight is measured: leave adversarial_weight="
                 f"{adversarial_weight} out, or give balance=null"
             )
-        if crops == "painting" and "grey" in negatives and (loss.image - _grey(loss.image)).abs().mean() < NEARLY_GREY:
+        judged = adversarial_weight > 0
+        is_grey = (loss.image - _grey(loss.image)).abs().mean() < NEARLY_GREY
+        if judged and crops == "painting" and "grey" in negatives and is_grey:
             raise ValueError("the painting is grey, and grey is to be rejected: give model.negatives=[blurred]")
         super().__init__(
             network,
@@ -110,8 +112,8 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         self.balance = balance
         self.negatives = [NEGATIVES[name] for name in negatives]
         self.seed = seed
-        self.wants = ("image", "painting") if crops == "paintings" else ("image",)
-        self.of_one_hand = crops == "paintings"
+        self.of_one_hand = judged and crops == "paintings"
+        self.wants = ("image", "painting") if self.of_one_hand else ("image",)
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""

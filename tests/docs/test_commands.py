@@ -178,7 +178,7 @@ def test_a_misspelt_setting_is_found(monkeypatch, tmp_path, capsys):
 
 
 def test_what_benchmarks_train_is_pinned_and_can_be_varied(monkeypatch, tmp_path, capsys):
-    """Their weights may end at relu3_4, and the machine decides nothing."""
+    """Their weights may end at relu3_4, and no budget decides what is trained."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     recipe = importlib.import_module("variants").RECIPE
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,12 @@ def adain():
     return network.of_images({"1": procedural_image(0, 3, 64)[None]}).of_style({"1": 1})
 
 
+def residual():
+    network = UNet(8, 3, residual=True)
+    torch.nn.init.normal_(network.last.weight, std=0.02)  # a fresh one adds nothing
+    return network
+
+
 KINDS = {
     "johnson": lambda: TransformerNetwork(8, 2),
     "filter response": lambda: TransformerNetwork(8, 2, norm="filter_response"),
@@ -25,6 +31,7 @@ KINDS = {
     "resnet": lambda: ResnetGenerator(8, 2),
     "unet": lambda: UNet(8, 3),
     "shallow unet": lambda: UNet(8, 1),
+    "residual unet": residual,
     "unet of pix2pix": lambda: UnetGenerator(8, 3),
     "adain": adain,
 }
