@@ -54,7 +54,8 @@ def _attachments(suffix: str, source: Any) -> Sequence[Any]:
 
 def _others(suffix: str, source: Any) -> list[str]:
     """Tell what else is not copied: pictures that are not stylized, data, and files that the container cannot hold."""
-    shown, covers = pictures_in(source), pyav().stream.Disposition.attached_pic
+    shown: Any = pictures_in(source)  # without which it would not have been opened
+    covers = pyav().stream.Disposition.attached_pic
     more = [stream for stream in source.streams.video if stream.index != shown.index]
     pictures = [stream for stream in more if not stream.disposition & covers]
     data = [stream for stream in source.streams.data if stream.discard != pyav().stream.Discard.all]  # chapters of MP4

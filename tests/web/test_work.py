@@ -17,7 +17,7 @@ def test_the_jobs_are_looked_at_once_for_all_who_listen(site, monkeypatch):
 
 def test_a_job_that_changed_is_told_at_once(site, monkeypatch):
     monkeypatch.setattr(work, "time", SimpleNamespace(monotonic=lambda: 5.2))
-    job = Job("0" * 32, "training", "mine", {})
+    job = Job("0" * 32, "training", "mine", {"minutes": 5})
     (site.jobs.folder / job.id).mkdir(parents=True)
     before = site.work._told()
     site.jobs.add(job)

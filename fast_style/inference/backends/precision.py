@@ -111,8 +111,8 @@ def float32_norm(norm: nn.Module) -> nn.Module:
 
 def _last_convolution(network: nn.Module) -> nn.Module | None:
     """Find the convolution that makes the colours: of those that give three channels, or else of all, the last."""
-    convolutions = [module for module in network.modules() if isinstance(module, CONVS)]
-    return next((each for each in reversed(convolutions) if each.out_channels == 3), (convolutions or [None])[-1])
+    backwards = [module for module in reversed(list(network.modules())) if isinstance(module, CONVS)]
+    return next(iter([each for each in backwards if each.out_channels == 3] or backwards), None)
 
 
 def _to_weight(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
