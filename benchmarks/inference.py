@@ -134,7 +134,9 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     batches = list(dict.fromkeys(row["batch"] for row in rows))
     sizes = list(dict.fromkeys(row["size"] for row in rows))
     names = [name for name in dict.fromkeys(row["run"] for row in rows) if name != PEER]
-    figure, panels = plt.subplots(1, len(batches), figsize=(6 * len(batches), 4), squeeze=False, sharey=True)
+    figure, panels = plt.subplots(
+        1, len(batches), figsize=(6 * len(batches), 4), squeeze=False, sharey=True, layout="constrained"
+    )
     for batch, panel in zip(batches, panels[0], strict=True):
         for index, name in enumerate(names):
             speedups = {row["size"]: row["speedup"] for row in rows if row["run"] == name and row["batch"] == batch}
@@ -143,8 +145,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
             panel.bar(places, [value - 1 for value in speedups.values()], width, bottom=1, label=name)
         panel.set_xticks([place + 0.4 for place in range(len(sizes))], [size.replace("x", "×") for size in sizes])
         panel.set(title=f"batch {batch}", xlabel="pixels", ylabel=f"times as fast as {PEER}", yscale="log")
-    panels[0][-1].legend(fontsize=8)
-    figure.tight_layout()
+    figure.legend(*panels[0][-1].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=len(names))
     figure.savefig(path, dpi=100)
 
 
