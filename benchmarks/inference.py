@@ -145,7 +145,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
             panel.bar(places, [value - 1 for value in speedups.values()], width, bottom=1, label=name)
         panel.set_xticks([place + 0.4 for place in range(len(sizes))], [size.replace("x", "×") for size in sizes])
         panel.set(title=f"batch {batch}", xlabel="pixels", ylabel=f"times as fast as {PEER}", yscale="log")
-    figure.legend(*panels[0][-1].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=len(names))
+    figure.legend(*panels[0][-1].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=100)
 
 
