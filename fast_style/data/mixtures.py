@@ -28,10 +28,20 @@ def parse_styles(text: str) -> dict[str, float]:
         parts = parts[count:]
         if not name or name in weights:
             raise ValueError(f"style {text!r} must be NAME or NAME:WEIGHT,NAME:WEIGHT with each name once")
-        weights[name] = float(weight or 1)
-        if not 0 <= weights[name] < float("inf"):
-            raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
+        weights[name] = weight_of(name, weight)
     return weights
+
+
+def weight_of(name: str, text: str) -> float:
+    """Read the weight of a style, 1 if the text is empty.
+
+    Raises:
+        ValueError: if it is negative or not finite.
+    """
+    weight = float(text or 1)
+    if not 0 <= weight < float("inf"):
+        raise ValueError(f"the weight of style {name} must not be negative, got {text}")
+    return weight
 
 
 def weighed(text: str) -> tuple[str, str]:

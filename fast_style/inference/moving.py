@@ -12,7 +12,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from fast_style.data import weighed
+from fast_style.data.mixtures import weighed, weight_of
 from fast_style.inference.composition import Composition
 from fast_style.inference.control import Control, Stylize
 
@@ -146,7 +146,5 @@ def _mixture(text: str, known: Callable[[str], bool]) -> dict[str, float]:
         name, weight = (whole, "") if known(whole) else weighed(whole)
         if not name or name in weights:
             raise ValueError(f"the styles over time must be joined by +, each once, got {text!r}")
-        weights[name] = float(weight or 1)
-        if not 0 <= weights[name] < float("inf"):
-            raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
+        weights[name] = weight_of(name, weight)
     return weights
