@@ -1,5 +1,6 @@
 """The page that shows a film as it is stylized."""
 
+import re
 import socket
 import threading
 import time
@@ -117,4 +118,6 @@ def test_a_film_is_shown_and_late_frames_are_dropped(port, capsys):
     assert 2 <= len(pictures) < 8
     with PIL.Image.open(BytesIO(pictures[-1].split(b"\r\n\r\n", 1)[1])) as image:
         assert image.convert("RGB").getpixel((5, 5)) == pytest.approx((75,) * 3, abs=12)
-    assert f"showed {len(pictures)} of 10 frames" in capsys.readouterr().out
+    told = re.search(r"showed (\d+) of 10 frames", capsys.readouterr().out)
+    assert told is not None
+    assert len(pictures) <= int(told[1]) < 10  # a visitor on a busy machine may miss some that were shown
