@@ -106,14 +106,16 @@ class StyleNetwork(Generator):
             A network to use, not to save.
 
         Raises:
-            ValueError: if the shares are of another shape, negative or all 0 somewhere, a style is unknown, or its
-                weights are negative, not finite or all 0.
+            ValueError: if the shares are of another shape, negative, not finite or all 0 somewhere, a style is unknown,
+                or its weights are negative, not finite or all 0.
         """
-        if shares.ndim != 4 or shares.shape[:2] != (1, len(styles)):
+        if shares.ndim != 4 or shares.shape[:2] != (1, len(styles)) or 0 in shares.shape:
             raise ValueError(f"shares of {len(styles)} styles must be (1, {len(styles)}, H, W), got {shares.shape}")
         total = shares.sum(1, keepdim=True)
-        if not (shares.min() >= 0 and total.min() > 0):
-            raise ValueError("the shares of styles must not be negative, nor all be 0 anywhere in the picture")
+        if not (shares.min() >= 0 and total.min() > 0 and total.max() < float("inf")):
+            raise ValueError(
+                "the shares of styles must not be negative or infinite, nor all be 0 anywhere in the picture"
+            )
         mapped = self.of_style(styles[0])
         device = next(mapped.parameters()).device
         rows = torch.cat([self.mixture(style) for style in styles]).to(device)  # (K, S)

@@ -181,6 +181,9 @@ def test_shares_that_cannot_be(network):
         (torch.ones(1, 1, 2, 2), r"must be \(1, 2, H, W\)"),
         (-torch.ones(1, 2, 2, 2), "must not be negative"),
         (torch.zeros(1, 2, 2, 2), "nor all be 0"),
+        (torch.full((1, 2, 2, 2), float("nan")), "must not be negative"),
+        (torch.full((1, 2, 2, 2), float("inf")), "must not be negative or infinite"),
+        (torch.ones(1, 2, 0, 2), r"must be \(1, 2, H, W\)"),
     ):
         with pytest.raises(ValueError, match=message):
             network.of_style_map([{"waves": 1}, {"night": 1}], shares)
