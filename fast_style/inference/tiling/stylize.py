@@ -7,6 +7,7 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from fast_style.inference.memory import spare_memory
 from fast_style.inference.tiling.passes import Passes, Progress
 from fast_style.inference.tiling.plan import Plan, best_plan, smallest_plan
 from fast_style.inference.tiling.pointwise import Modulation
@@ -202,7 +203,7 @@ def _make_room(remembered: dict) -> None:
 
 def _home(device: torch.device, needed: int) -> torch.device:
     """Where activations of the whole picture are kept: beside the network, or in main memory where a GPU lacks room."""
-    if device.type == "cuda" and needed > 0.7 * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and needed > 0.7 * spare_memory(device):
         return torch.device("cpu")
     return device
 
