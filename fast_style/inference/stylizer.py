@@ -1,6 +1,7 @@
 """A trained network applied to images."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Self
 
@@ -132,7 +133,8 @@ class Stylizer:
         Raises:
             TypeError: if the image is something else; for tensors there is `stylize`.
             FileNotFoundError: if there is no such file.
-            ValueError: if the file is not an image, or the array has another shape or numbers far outside of [0, 1].
+            ValueError: if the file is not an image, or the array has another shape, a side of 0, or numbers that are
+                far outside of [0, 1] or not finite.
         """
         match image:
             case images.Image():
@@ -161,13 +163,16 @@ class Stylizer:
             RGB of the same shape on the CPU: float32, clamped to [0, 1], or uint8 like the photos.
 
         Raises:
-            ValueError: if the shape is another, or numbers are far outside of [0, 1], as of images in 0 … 255.
+            ValueError: if the shape is another or a side is 0, or numbers are far outside of [0, 1], as of images in
+                0 … 255, or not finite.
             TypeError: if the images are of another type.
         """
         if not isinstance(photos, Tensor):
             raise TypeError(f"images must be a tensor, got {type(photos).__name__}: call the stylizer itself with one")
         if photos.ndim != 4 or photos.shape[1] != 3:
             raise ValueError(f"images must have shape (N, 3, H, W), got {tuple(photos.shape)}")
+        if 0 in photos.shape[2:]:
+            raise ValueError(f"images must be at least one pixel high and wide, got {tuple(photos.shape)}")
         if not (photos.is_floating_point() or photos.dtype == torch.uint8):
             raise TypeError(f"images must be floating point in [0, 1] or uint8, got {photos.dtype}")
         if photos.is_floating_point():
@@ -219,9 +224,10 @@ class Stylizer:
 
 
 def _check_range(photos: Tensor) -> None:
-    """Refuse images in 0 … 255 or standardised ones, but not a little over- or undershoot of [0, 1]."""
+    """Refuse images in 0 … 255, standardised ones and NaN, but not a little over- or undershoot of [0, 1]."""
     if photos.numel():
         low, high = (each.item() for each in photos.aminmax())
-        if low < -0.5 or high > 1.5:
+        if not (low >= -0.5 and high <= 1.5):  # this way round refuses NaN as well
             advice = "divide by 255" if low >= 0 and high <= 255 else "undo their standardisation"
+            advice = advice if isfinite(low) and isfinite(high) else "replace what is no finite number"
             raise ValueError(f"floating point images must be in [0, 1], found {low:.4g} to {high:.4g}: {advice}")

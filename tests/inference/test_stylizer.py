@@ -89,6 +89,22 @@ def test_stylize_checks_the_range(photos, message):
     assert made.stylize(torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)).dtype == torch.uint8
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_stylize_refuses_what_is_no_finite_number(number):
+    photos = torch.rand(2, 3, 8, 8)
+    photos[1, 2, 3, 4] = number
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\], found .*: replace what is no finite number"):
+        Stylizer(Doubled(), "cpu").stylize(photos)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_stylize_refuses_pictures_without_pixels(dtype):
+    made = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch")
+    with pytest.raises(ValueError, match=r"at least one pixel high and wide, got \(1, 3, 0, 5\)"):
+        made.stylize(torch.zeros(1, 3, 0, 5, dtype=dtype))
+    assert made.stylize(torch.zeros(0, 3, 8, 8, dtype=dtype)).shape == (0, 3, 8, 8)
+
+
 def test_stylize_checks_the_type():
     with pytest.raises(TypeError, match=r"must be floating point in \[0, 1\] or uint8, got torch\.int16"):
         Stylizer(Doubled(), "cpu").stylize(torch.ones(1, 3, 8, 8, dtype=torch.int16))
