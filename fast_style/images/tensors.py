@@ -50,11 +50,12 @@ def to_depth(image: Tensor, bits: int) -> Tensor:
         return torch.from_numpy(((image.cpu().numpy().astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.dtype == torch.uint8:
         return torch.from_numpy(image.cpu().numpy().astype(np.uint16) * 257)
-    result = torch.empty(image.shape, dtype=dtype)
+    # 8 bits are made where the image is, since they are the fewest bytes to fetch; uint16 not every device has.
+    result = torch.empty(image.shape, dtype=dtype, device=image.device if bits == 8 else "cpu")
     # A channel at a time: an image of 8K takes 400 MB as float.
     for values, channel in zip(image.detach().flatten(0, -3), result.flatten(0, -3), strict=True):
         channel.copy_(values.float().clamp(0, 1).mul_(TOPS[dtype]).round_())
-    return result
+    return result.cpu()
 
 
 def to_pil(image: Tensor) -> Image:

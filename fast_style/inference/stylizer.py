@@ -185,17 +185,22 @@ class Stylizer:
             return torch.cat([self.stylize(some) for some in photos.split(fit)])
         pictures = self._whole(photos)
         # Not within the handling of the error, whose traceback keeps alive what the attempt has computed.
+        if pictures is None and len(photos) > 1:
+            return torch.cat([self.stylize(half) for half in photos.split((len(photos) + 1) // 2)])
         return self._in_tiles(photos) if pictures is None else pictures
 
     def _whole(self, photos: Tensor) -> Tensor | None:
-        """Stylize photos without tiles; None if there is no memory for that but tiles may take less."""
+        """Stylize photos without tiles; None if there is no memory for that but tiles may take less.
+
+        Integers go to a GPU and come from there as integers, a quarter of the bytes.
+        """
         try:
-            pictures = self.backend(photos if photos.is_floating_point() else images.to_float(photos)).cpu()
+            pictures = self.backend(photos if photos.is_floating_point() else images.to_float(photos.to(self.device)))
+            return pictures.cpu() if photos.is_floating_point() else images.to_depth(pictures, 8)
         except torch.OutOfMemoryError:
             if self.tile != "auto" or self._tiled is None:
                 raise
             return None
-        return pictures if photos.is_floating_point() else images.to_depth(pictures, 8)
 
     def _check_tile(self, tile: str | int) -> str | int:
         if tile in ("auto", "off"):

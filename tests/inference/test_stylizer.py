@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from fast_style import images
 from fast_style.checkpoint import save_network
@@ -118,6 +119,32 @@ def test_stylize_gives_integers_for_integers(tile):
     assert stylized.dtype == torch.uint8
     expected = images.to_depth(stylizer.stylize(images.to_float(photos)), 8)
     assert (stylized.int() - expected.int()).abs().max() <= 1
+
+
+class Carried(TorchFunctionMode):
+    """Notes the types of what is brought to the main memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.dtypes = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.cpu:
+            self.dtypes.append(args[0].dtype)
+        return func(*args, **kwargs or {})
+
+
+def test_integers_go_to_the_device_and_come_from_it():
+    made = Stylizer(Doubled(), "cpu")
+    made.device = torch.device("meta")
+    given = []
+    made.backend = lambda photos: given.append(photos) or torch.full((1, 3, 4, 4), 0.2)
+    with Carried() as carried:
+        stylized = made.stylize(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
+    assert given[0].device.type == "meta"
+    assert given[0].dtype == torch.float32
+    assert carried.dtypes == [torch.uint8]
+    assert stylized.unique().tolist() == [51]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1"])
