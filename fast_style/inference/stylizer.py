@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from fast_style import images
 from fast_style.checkpoint import find_network, load_styled
 from fast_style.inference.backends import PRECISIONS, choose
+from fast_style.inference.memory import spare_memory
 from fast_style.inference.tiling import TILE, Tileable, TiledNetwork
 from fast_style.layers import frozen
 
-UNTILED = 1 << 30  # bytes of activations from which on `auto` works in tiles
+UNTILED = 1 << 30  # bytes of activations from which on `auto` works in tiles, which are faster then, on a CPU
+SHARE = 1 / 4  # of a GPU's spare memory that activations may take: there are copies of them around a normalisation
+INDEXED = 1 << 31  # numbers of a tensor from which on some of PyTorch's operations on a GPU refuse it
 
 
 class Stylizer:
@@ -27,8 +30,9 @@ class Stylizer:
         device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, or `fp16` on GPUs.
         backend: `auto` (the fastest that is installed), `torch`, or on the CPU `onnx` or `openvino`.
-        tile: `auto` works in tiles where a picture needs more than 1 GiB, or more memory than there is; `off`; or the
-            side of the tiles in pixels. The result is the same, see `tiling.TiledNetwork`; PyTorch computes it.
+        tile: `auto` works in tiles where the activations of a picture take more than 1 GiB, or on a GPU with CUDA more
+            than a quarter of its spare memory, or where memory runs out; `off`; or the side of the tiles in pixels. The
+            result is the same, see `tiling.TiledNetwork`; PyTorch computes it.
         compile: whether to have PyTorch compile the network.
 
     Raises:
@@ -219,7 +223,13 @@ class Stylizer:
             return 0
         if self._tiled is None:
             return len(photos)
-        return UNTILED // self._tiled.untiled_bytes(*photos.shape[2:])
+        return self._limit() // self._tiled.untiled_bytes(*photos.shape[2:])
+
+    def _limit(self) -> int:
+        """Bytes of activations up to which photos are stylized whole."""
+        if self.device.type != "cuda":
+            return UNTILED
+        return min(int(SHARE * spare_memory(self.device)), INDEXED * PRECISIONS[self.backend.precision].itemsize)
 
     def _in_tiles(self, photos: Tensor) -> Tensor:
         assert self._tiled is not None  # noqa: S101 - files have no tiles

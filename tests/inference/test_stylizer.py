@@ -275,6 +275,36 @@ def test_when_tiles_are_taken(network, monkeypatch, limit, tile, tiled):
     assert bool(calls) == tiled
 
 
+@pytest.mark.parametrize(
+    ("spare", "precision", "limit"),
+    [(2 << 30, "fp32", 512 << 20), (79 << 30, "fp32", 8 << 30), (79 << 30, "bf16", 4 << 30)],
+)
+def test_on_a_gpu_its_memory_says_when_tiles_are_taken(network, monkeypatch, spare, precision, limit):
+    made = Stylizer(network, "cpu", "fp32", "torch")
+    made.device, made.backend.precision = torch.device("cuda"), precision
+    monkeypatch.setattr(stylizer, "spare_memory", lambda _device: spare)
+    monkeypatch.setattr(made._tiled, "untiled_bytes", lambda _height, _width: 300 << 20)
+    assert made._fitting(torch.rand(1, 3, 8, 8)) == limit // (300 << 20)
+
+
+def test_a_batch_for_which_memory_runs_out_is_halved(monkeypatch):
+    sizes = []
+
+    def small(photos):
+        sizes.append(len(photos))
+        if len(photos) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return photos
+
+    monkeypatch.setattr(stylizer.TiledNetwork, "__call__", None)
+    made = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu", "fp32", "torch")
+    made.backend = small
+    small.precision = "fp32"
+    photos = torch.rand(5, 3, 8, 8)
+    assert torch.equal(made.stylize(photos), photos)
+    assert sizes == [5, 3, 2, 1, 2]
+
+
 @pytest.mark.parametrize(("tile", "falls_back"), [("auto", True), ("off", False)])
 def test_out_of_memory(network, tile, falls_back):
     def fail(_photos):
