@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fast_style.layers.antialias import binomial
+
 PATCH = 7
 COARSEST = 16  # pixels, of the pyramid
 DIRECTIONS = 512
@@ -21,17 +23,17 @@ def laplacian_pyramid(images: Tensor) -> list[Tensor]:
     Returns:
         From the finest to the coarsest, whose short side is 16 to 31; the last is a small image, no band.
     """
-    levels = []
+    levels, taps = [], binomial(5).to(images)
     while min(images.shape[2:]) >= 2 * COARSEST:
-        small = _blurred(images)[..., ::2, ::2]
+        small = _blurred(images, taps)[..., ::2, ::2]
         wide = torch.zeros_like(images)
         wide[..., ::2, ::2] = 4 * small
-        levels.append(images - _blurred(wide))
+        levels.append(images - _blurred(wide, taps))
         images = small
     return [*levels, images]
 
 
-def patch_descriptors(images: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
+def patch_descriptors(images: Tensor, count: int, generator: torch.Generator) -> dict[int, Tensor]:
     """Cut patches of 7×7 pixels out of each level of the Laplacian pyramid, anywhere.
 
     Args:
@@ -40,21 +42,22 @@ def patch_descriptors(images: Tensor, count: int, generator: torch.Generator) ->
         generator: decides where.
 
     Returns:
-        For each level, from the finest, (N·count, 3, 49).
+        By the short side of each level in pixels, from the finest, (N·count, 3, 49). Half of an odd side is rounded
+        up: 63, 32, 16.
 
     Raises:
         ValueError: if a side is shorter.
     """
     if min(images.shape[2:]) < COARSEST:
         raise ValueError(f"patches need images of {COARSEST} pixels and more a side, got {tuple(images.shape)}")
-    found = []
+    found = {}
     for level in laplacian_pyramid(images.float()):
         n, c, h, w = level.shape
         top, left = (torch.randint(side - PATCH + 1, (n, count), generator=generator) for side in (h, w))
         rows, columns = ((corner[..., None] + torch.arange(PATCH)) for corner in (top, left))  # (N, count, 7)
         image = torch.arange(n)[:, None, None, None]
         cut = level.permute(0, 2, 3, 1)[image, rows[..., :, None], columns[..., None, :]]  # (N, count, 7, 7, C)
-        found.append(cut.flatten(2, 3).flatten(0, 1).mT.reshape(n * count, c, PATCH**2))
+        found[min(h, w)] = cut.flatten(2, 3).flatten(0, 1).mT.reshape(n * count, c, PATCH**2)
     return found
 
 
@@ -88,8 +91,8 @@ def patch_distance(patches: Tensor, real: Tensor) -> Tensor:
     return total / DIRECTIONS
 
 
-def _blurred(images: Tensor) -> Tensor:
-    c = images.shape[1]
-    row = (images.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16).expand(c, 1, 1, 5)
-    wide = F.pad(images, (2, 2, 2, 2), mode="reflect")
+def _blurred(images: Tensor, taps: Tensor) -> Tensor:
+    c, reach = images.shape[1], len(taps) // 2
+    row = taps.expand(c, 1, 1, len(taps))
+    wide = F.pad(images, (reach,) * 4, mode="reflect")
     return F.conv2d(F.conv2d(wide, row, groups=c), row.mT, groups=c)

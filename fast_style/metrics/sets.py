@@ -17,11 +17,10 @@ SEEDS = 2**24  # more than there are images in a set; of a generator's seed 32 b
 
 @dataclass(frozen=True)
 class Description:
-    """What sets are compared by: features (N, C) of the images, and patches of each level, from the finest."""
+    """What sets are compared by: features (N, C) of the images, and patches by the short side of their level."""
 
     features: Tensor
-    patches: list[Tensor]
-    sides: tuple[int, ...]
+    patches: dict[int, Tensor]
 
 
 @torch.inference_mode()
@@ -45,9 +44,8 @@ def describe_images(images: Iterable[Tensor], network: VGG, seed: int = 0) -> De
         patches.append(patch_descriptors(image, PATCHES, torch.Generator().manual_seed(seed * SEEDS + number)))
     if not features:
         raise ValueError("there are no images to measure")
-    levels = [torch.cat(level) for level in zip(*patches, strict=True)]
-    side = min(image.shape[2:])
-    return Description(torch.cat(features), levels, tuple(side // 2**level for level in range(len(levels))))
+    levels = {side: torch.cat([each[side] for each in patches]) for side in patches[0]}
+    return Description(torch.cat(features), levels)
 
 
 def halves(real: Description) -> tuple[Description, Description]:
@@ -61,8 +59,8 @@ def halves(real: Description) -> tuple[Description, Description]:
         raise ValueError(f"the real set must have at least four images, so that its halves can be compared, got {n}")
     parts = []
     for first in (0, 1):
-        patches = [level.unflatten(0, (n, -1))[first::2].flatten(0, 1) for level in real.patches]
-        parts.append(Description(real.features[first::2], patches, real.sides))
+        patches = {side: level.unflatten(0, (n, -1))[first::2].flatten(0, 1) for side, level in real.patches.items()}
+        parts.append(Description(real.features[first::2], patches))
     return parts[0], parts[1]
 
 
@@ -84,6 +82,6 @@ def set_distances(found: Description, real: Description, paired: bool = False) -
     """
     levels = {
         side: 1000 * float(patch_distance(ours, theirs))
-        for side, ours, theirs in zip(real.sides, found.patches, real.patches, strict=True)
+        for (side, theirs), ours in zip(real.patches.items(), found.patches.values(), strict=True)
     }
     return 1000 * float(kernel_distance(found.features, real.features, paired)), levels

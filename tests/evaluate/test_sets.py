@@ -43,7 +43,7 @@ def test_halves_are_what_would_be_described(network):
     first, second = halves(describe_images(images, network))
     assert (len(first.features), len(second.features)) == (3, 2)
     torch.testing.assert_close(second.features, describe_images(images[1::2], network).features)
-    assert [len(level) for level in first.patches] == [3 * 128] * 2
+    assert {side: len(level) for side, level in first.patches.items()} == {32: 3 * 128, 16: 3 * 128}
     with pytest.raises(ValueError, match="at least four images, so that its halves can be compared, got 3"):
         halves(describe_images(images[:3], network))
 

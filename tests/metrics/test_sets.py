@@ -72,10 +72,17 @@ def test_levels_of_a_pyramid():
     torch.testing.assert_close(flat[-1], torch.full((1, 3, 16, 16), 0.3))
 
 
+@pytest.mark.parametrize(("size", "sides"), [((64, 96), [64, 32, 16]), ((90, 63), [63, 32, 16]), ((31, 40), [31])])
+def test_patches_are_told_by_the_side_of_their_level(size, sides):
+    image = torch.rand(1, 3, *size)
+    assert list(patch_descriptors(image, 2, generator())) == sides
+    assert [min(level.shape[2:]) for level in laplacian_pyramid(image)] == sides
+
+
 def test_patches_are_those_of_the_image():
     y, x = torch.meshgrid(torch.arange(20.0), torch.arange(24.0), indexing="ij")
     image = torch.stack([y, x, 100 * y + x])[None]
-    (patches,) = patch_descriptors(image, 5, generator())
+    (patches,) = patch_descriptors(image, 5, generator()).values()
     assert patches.shape == (5, 3, 49)
     for rows, columns, both in patches.view(5, 3, 7, 7):
         assert torch.equal(both, 100 * rows + columns)
