@@ -9,14 +9,21 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fast_style import layers, networks
+from fast_style import functional, layers, networks
 from fast_style.files import cache_dir, replacing
+from fast_style.version import __version__
 
 KEPT = 32  # files; 7 MB each for Johnson's network
 
 
 def fingerprint(network: nn.Module, *more: str) -> str | None:
-    """Name what decides a compiled network: its code, arguments and weights, PyTorch's version, and `more`.
+    """Name what decides a compiled network: its code, arguments and weights, our version and PyTorch's, and `more`.
+
+    Its code is `functional`, `layers`, `networks` and this folder; what else these use is told by our version.
+
+    Args:
+        network: what is compiled.
+        more: the versions of what compiles it, and how.
 
     Returns:
         Hexadecimal digits; None for a network that is not one of `fast_style.networks`, which may depend on anything.
@@ -24,11 +31,14 @@ def fingerprint(network: nn.Module, *more: str) -> str | None:
     if getattr(networks, type(network).__name__, None) is not type(network) or not hasattr(network, "arguments"):
         return None
     digest = hashlib.sha256()
-    sources = [path for part in (layers, networks) for path in sorted(Path(part.__path__[0]).glob("*.py"))]
+    sources = [Path(functional.__file__)]
+    sources += [path for part in (layers, networks) for path in sorted(Path(part.__path__[0]).glob("*.py"))]
     sources += sorted(Path(__file__).parent.glob("*.py"))
     for source in sources:
         digest.update(source.read_bytes())
-    digest.update(json.dumps([type(network).__name__, network.arguments, torch.__version__, *more]).encode())
+    digest.update(
+        json.dumps([type(network).__name__, network.arguments, __version__, torch.__version__, *more]).encode()
+    )
     for key, tensor in sorted(network.state_dict().items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

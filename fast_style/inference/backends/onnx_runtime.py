@@ -3,6 +3,7 @@
 import tempfile
 import time
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ class OnnxRuntime(Backend):
 
 
 def _exported(network: nn.Module) -> bytes:
-    key = fingerprint(network)
+    key = fingerprint(network, *map(version, ("onnx", "onnxscript")))
     make = partial(_export, network)
     return make() if key is None else cached(f"{key}.onnx", make)
 

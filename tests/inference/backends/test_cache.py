@@ -4,11 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from fast_style.inference.backends import choose
+from fast_style.inference.backends import cache, choose, onnx_runtime
 from fast_style.inference.backends.cache import KEPT, cached, fingerprint, forget
 from fast_style.networks import TransformerNetwork
-
-pytestmark = pytest.mark.openvino
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +29,27 @@ def test_a_fingerprint_tells_networks_apart():
     assert None not in different
 
 
+def test_a_fingerprint_tells_versions_apart(monkeypatch, tmp_path):
+    before = fingerprint(make())
+    (tmp_path / "functional.py").write_text("# other code")
+    with monkeypatch.context() as other:
+        other.setattr(cache.functional, "__file__", str(tmp_path / "functional.py"))
+        assert fingerprint(make()) != before
+    monkeypatch.setattr(cache, "__version__", "0.0.0")
+    assert fingerprint(make()) != before
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_a_file_of_another_exporter_is_made_anew(monkeypatch, package):
+    names = []
+    monkeypatch.setattr(onnx_runtime, "cached", lambda name, _make: names.append(name) or b"")
+    for number in ("1.0", "1.0", "2.0"):
+        monkeypatch.setattr(onnx_runtime, "version", lambda name, number=number: number if name == package else "1.0")
+        onnx_runtime._exported(make())
+    assert names[0] == names[1] != names[2]
+
+
+@pytest.mark.openvino
 def test_networks_that_may_depend_on_anything_are_not_kept(folder):
     network = nn.Conv2d(3, 3, 1)
     assert fingerprint(network) is None
@@ -38,7 +57,9 @@ def test_networks_that_may_depend_on_anything_are_not_kept(folder):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(("backend", "suffix"), [("onnx", ".onnx"), ("openvino", ".blob")])
+@pytest.mark.parametrize(
+    ("backend", "suffix"), [("onnx", ".onnx"), pytest.param("openvino", ".blob", marks=pytest.mark.openvino)]
+)
 def test_what_is_made_ready_once_is_kept(folder, backend, suffix, monkeypatch):
     first = choose(make(), "cpu", "fp32", backend)
     (path,) = folder.iterdir()
@@ -52,6 +73,7 @@ def test_what_is_made_ready_once_is_kept(folder, backend, suffix, monkeypatch):
     assert torch.equal(first(photos), second(photos))
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize("content", [b"", b"no network", None])
 def test_a_damaged_file_is_made_anew(folder, content):
     expected = choose(make(), "cpu", "fp32", "openvino")(torch.ones(1, 3, 8, 8) / 2)
@@ -61,6 +83,7 @@ def test_a_damaged_file_is_made_anew(folder, content):
     assert torch.equal(stylized, expected)
 
 
+@pytest.mark.openvino
 def test_a_cache_that_cannot_be_written_is_done_without(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FAST_STYLE_CACHE", str(tmp_path / "file"))
