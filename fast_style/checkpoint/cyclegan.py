@@ -86,16 +86,23 @@ def complete(network: Generator, state: Mapping[str, Any]) -> dict[str, Any]:
     return added | dict(state)
 
 
-def fold(weights: dict[str, Tensor]) -> None:
-    """Have a ResNet take and give [0, 1] where theirs has [-1, 1], in place; a `UnetGenerator` does so itself.
+def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Have a ResNet take and give [0, 1] where theirs has [-1, 1]; a `UnetGenerator` does so itself.
 
     Theirs: y = tanh(v(u(2x − 1))), with the first convolution u, padded by reflection, and the last one v. Ours: y =
     1/(1 + e^(−2v)) = ½ + ½·tanh(v) in [0, 1].
+
+    Args:
+        weights: all of a network's, by our names.
+
+    Returns:
+        The weights of a network that does so; those of a `UnetGenerator` as they are.
     """
-    if "conv4.weight" in weights:
-        weights["conv1.bias"] -= weights["conv1.weight"].sum((1, 2, 3))
-        for key in ("conv1.weight", "conv4.weight", "conv4.bias"):
-            weights[key] *= 2
+    if "conv4.weight" not in weights:
+        return dict(weights)
+    shift = weights["conv1.bias"] - weights["conv1.weight"].sum((1, 2, 3))
+    doubled = {key: 2 * weights[key] for key in ("conv1.weight", "conv4.weight", "conv4.bias")}
+    return {**weights, "conv1.bias": shift, **doubled}
 
 
 def _is_resnet(state: Mapping[str, Any]) -> bool:

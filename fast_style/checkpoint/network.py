@@ -99,7 +99,7 @@ def load_network(source: str | Path) -> Generator:
         weights["conv4.weight"] /= 150
         weights["conv4.bias"] = (weights["conv4.bias"] - 127.5) / 150
     if metadata["format"] == CYCLEGAN:
-        fold(weights)
+        weights = fold(weights)
     network.load_state_dict(weights, assign=True, strict=False)  # the rest is found
     _find(path, network, metadata)
     return network.eval()

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from fast_style.checkpoint import load_network, read_metadata, save_network
+from fast_style.checkpoint.cyclegan import fold
 from fast_style.inference.tiling import stylize_tiled
 
 
@@ -251,3 +252,14 @@ def test_a_discriminator(tmp_path, names):
     path = stored(tmp_path, {name: torch.rand(4, 3, 4, 4) for name in names}, "latest_net_D_A.pth")
     with pytest.raises(ValueError, match="is a discriminator, which makes no pictures: give the generator"):
         load_network(path)
+
+
+def test_folding_leaves_the_weights_as_they_were():
+    weights = {f"{layer}.{part}": torch.rand(3, 3, 1, 1) for layer in ("conv1", "conv4") for part in ("weight", "bias")}
+    weights |= {"conv1.bias": torch.rand(3), "conv4.bias": torch.rand(3), "conv2.weight": torch.rand(2)}
+    before = {key: value.clone() for key, value in weights.items()}
+    folded = fold(weights)
+    assert folded is not weights
+    assert all(torch.equal(weights[key], value) for key, value in before.items())
+    assert torch.equal(folded["conv4.bias"], 2 * before["conv4.bias"])
+    assert torch.equal(folded["conv2.weight"], before["conv2.weight"])
