@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
+from fast_style.errors import did_you_mean
 from fast_style.processor import processor_kind, share_cores
 from fast_style.terminal import accept_any_text
 from fast_style.version import __version__
@@ -34,8 +34,7 @@ def main() -> None:
     elif command == "--version":
         print(f"fast_style {__version__}")
     else:
-        nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(command, COMMANDS, n=1))
-        wrong = f"there is no command {command!r}{nearest}" if command else "which command?"
+        wrong = f"there is no command {command!r}{did_you_mean(command, COMMANDS)}" if command else "which command?"
         print(f"error: {wrong}: give one of {', '.join(COMMANDS)}, and --help to see what it takes", file=sys.stderr)
         sys.exit(2)
 

@@ -1,4 +1,7 @@
-"""What other libraries say when something goes wrong."""
+"""What is said when something goes wrong: by other libraries, and of names that are unknown."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def first_line(error: BaseException) -> str:
@@ -10,3 +13,14 @@ def first_line(error: BaseException) -> str:
 def one_line(error: BaseException) -> str:
     """Return all that an error says, without its line breaks; its type if it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Find the known name that is most like an unknown one; empty if none is."""
+    return next(iter(get_close_matches(name, list(known), n=1)), "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that is most like an unknown one: ` (did you mean mosaic?)`, or nothing."""
+    near = nearest(name, known)
+    return f" (did you mean {near}?)" if near else ""

@@ -1,10 +1,10 @@
 """Which file a network is in: by its path, folder or address, or by the name of a network that ships."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from fast_style.assets import shipped_networks
 from fast_style.checkpoint.hub import fetch_network
+from fast_style.errors import nearest
 from fast_style.files import home_expanded
 from fast_style.remote import is_address
 
@@ -70,10 +70,10 @@ def networks_in(folder: Path) -> dict[str, Path]:
 def _refuse(path: Path, beside: dict[str, Path], shipped: dict[str, Path]) -> Path:
     """Raise FileNotFoundError with what may have been meant."""
     bare = path.parent == Path()
-    near = get_close_matches(path.stem if path.suffix.lower() in SUFFIXES else path.name, {**beside, **shipped}, n=1)
+    near = nearest(path.stem if path.suffix.lower() in SUFFIXES else path.name, {**beside, **shipped})
     meant = ""
     if near:
-        meant = f" (did you mean {near[0] if near[0] in shipped and near[0] not in beside else beside[near[0]]}?)"
+        meant = f" (did you mean {near if near in shipped and near not in beside else beside[near]}?)"
     known = f"; those that ship are {_listed(shipped)}" if bare and shipped else ""
     raise FileNotFoundError(f"there is no network at {path}{meant}{known}")
 

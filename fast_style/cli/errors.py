@@ -5,12 +5,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from fast_style.errors import nearest
 
 MISUSE = (
     ValueError,
@@ -97,5 +98,5 @@ def _nearest(name: str, known: Iterable[Any]) -> str:
     part, dot, last = name.rpartition(".")
     if part == "style" and {*known} == {"name"}:
         return ", since style=none has no painting: leave it out, or give style=NAME"
-    nearest = get_close_matches(last, map(str, known), n=1)
-    return f": did you mean {part}{dot}{nearest[0]}?" if nearest else f"; there are {', '.join(map(str, known))}"
+    near = nearest(last, map(str, known))
+    return f": did you mean {part}{dot}{near}?" if near else f"; there are {', '.join(map(str, known))}"

@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from fast_style.checkpoint import find_network, networks_in
 from fast_style.checkpoint.hub import PIN, NetworkAddress
+from fast_style.errors import did_you_mean
 from fast_style.files import digest_of
 from fast_style.remote import is_address
 
@@ -49,6 +49,6 @@ def of_gallery(models: Sequence[Path], styles: Sequence[str]) -> tuple[list[Path
         return list(models), list(styles)
     for style in styles:
         if style not in inside:
-            near = "".join(f" (did you mean {name}?)" for name in get_close_matches(style, inside, n=1))
+            near = did_you_mean(style, inside)
             raise ValueError(f"{folder} holds no network {style}{near}: choose one of {', '.join(inside)}")
     return [inside[style] for style in styles], []

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from torch import Tensor
 
 from fast_style import assets, images
 from fast_style.data.download import download
+from fast_style.errors import did_you_mean
 from fast_style.files import as_path, cache_dir, is_file
 
 SHIPPED = assets.STYLES
@@ -151,7 +151,7 @@ def load_gallery(
         if each not in files:
             where = "among the shipped styles" if dir is None else f"in style.dir={dir}"
             known = ", ".join(files)
-            raise FileNotFoundError(f"there is no style {each!r} {where}{_nearest(each, files)}: it has {known}")
+            raise FileNotFoundError(f"there is no style {each!r} {where}{did_you_mean(each, files)}: it has {known}")
     return {each: load_style(each, image=files[each], size=size) for each in (files if names is None else names)}
 
 
@@ -212,12 +212,8 @@ def _unknown(name: str, folder: str | Path, advice: str) -> FileNotFoundError:
     shipped = shipped_styles()
     return FileNotFoundError(
         f"no image for style {name!r}: looked for {as_path(folder) / name} with {', '.join(images.SUFFIXES)}; shipped "
-        f"are {', '.join(shipped)}{_nearest(name, shipped)}; {advice}"
+        f"are {', '.join(shipped)}{did_you_mean(name, shipped)}; {advice}"
     )
-
-
-def _nearest(name: str, known: Sequence[str] | dict[str, Path]) -> str:
-    return "".join(f" (did you mean {near}?)" for near in get_close_matches(name, list(known), n=1))
 
 
 def _fetch(url: str) -> Path:

@@ -2,12 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from fast_style.errors import did_you_mean
 from fast_style.layers import ConditionalInstanceNorm, StyleMap
 from fast_style.networks.generator import Generator
 
@@ -67,8 +67,8 @@ class StyleNetwork(Generator):
         names = self.styles
         for name, weight in weights.items():
             if name not in names:
-                nearest = "".join(f" (did you mean {near}?)" for near in get_close_matches(name, names, n=1))
-                raise ValueError(f"there is no style {name!r} in the network{nearest}: it has {', '.join(names)}")
+                near = did_you_mean(name, names)
+                raise ValueError(f"there is no style {name!r} in the network{near}: it has {', '.join(names)}")
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
         highest = max(weights.values(), default=0)
