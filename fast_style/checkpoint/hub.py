@@ -80,8 +80,7 @@ class NetworkAddress:
         Raises:
             ValueError: if its digest is another, or it is no complete `.safetensors` file of fast_style.
         """
-        digest = digest_of(file)
-        if self.digest not in ("", digest):
+        if self.digest and (digest := digest_of(file)) != self.digest:
             raise ValueError(f"{self.address} has the digest sha256:{digest}, not sha256:{self.digest}: do not use it")
         with file.open("rb") as content:
             head = content.read(9)

