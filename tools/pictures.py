@@ -47,8 +47,7 @@ def load(path: Path) -> Tensor:
     h, w = photo.shape[2:]
     scale = max(HEIGHT / h, WIDTH / w)
     photo = images.resize_short_side(photo, round(min(h, w) * scale) + 1)  # neither side is rounded to too few
-    top, left = (photo.shape[2] - HEIGHT) // 2, (photo.shape[3] - WIDTH) // 2
-    return photo[:, :, top : top + HEIGHT, left : left + WIDTH]
+    return images.middle(photo, HEIGHT, WIDTH)
 
 
 def sheet(rows: list[list[Tensor]]) -> Tensor:
@@ -86,11 +85,7 @@ def controls(scene: Tensor, first: Stylizer, second: Stylizer) -> Tensor:
 
 def styles() -> Tensor:
     """Lay out the middle squares of the shipped styles, five a row: (3, H, W)."""
-    squares = []
-    for name in shipped_styles():
-        image = load_style(name, size=256)
-        top, left = ((side - 256) // 2 for side in image.shape[2:])
-        squares.append(image[:, :, top : top + 256, left : left + 256])
+    squares = [images.middle(load_style(name, size=256), 256, 256) for name in shipped_styles()]
     return sheet([squares[start : start + 5] for start in range(0, len(squares), 5)])
 
 

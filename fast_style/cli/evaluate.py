@@ -113,9 +113,7 @@ def _write(scores: Sequence[Scores], loss: PerceptualLoss, count: int, options: 
 def _with_style(rows: list[list[Tensor]], style: Tensor) -> list[list[Tensor]]:
     """Put the middle square of the style image before the photos, and white below it."""
     size = rows[0][0].shape[-1]
-    style = images.resize_short_side(style, size)
-    top, left = ((side - size) // 2 for side in style.shape[2:])
-    square = style[..., top : top + size, left : left + size]
+    square = images.middle(images.resize_short_side(style, size), size, size)
     first = [square, *[torch.ones_like(square)] * (len(rows) - 1)]
     return [
         [F.pad(cell, (0, 4, 0, 4), value=1.0) for cell in (head, *row)] for head, row in zip(first, rows, strict=True)

@@ -12,7 +12,7 @@ from fast_style.images.header import Header, read_header
 from fast_style.images.opening import LargeImageError, UnknownImageError
 from fast_style.images.picture import Frame, Metadata, Picture
 from fast_style.images.reading import from_pil, is_transparent, open_picture, read
-from fast_style.images.tensors import resize, resize_long_side, resize_short_side, to_depth, to_float, to_pil
+from fast_style.images.tensors import middle, resize, resize_long_side, resize_short_side, to_depth, to_float, to_pil
 from fast_style.images.writing import Encoding, save_picture, write
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "Encoding", "Frame", "Header", "Image", "Listing", "Metadata", "Picture"]
@@ -22,6 +22,7 @@ __all__ += [
     "is_image",
     "is_transparent",
     "list_images",
+    "middle",
     "open_picture",
     "read",
     "read_header",

@@ -110,10 +110,30 @@ def resize_short_side(images: Tensor, side: int) -> Tensor:
         ValueError: if `side` is below 1.
     """
     longest = MAX_ASPECT * min(images.shape[-2:])
-    for axis in (-2, -1):
-        length = min(images.shape[axis], longest)
-        images = images.narrow(axis, (images.shape[axis] - length) // 2, length)
+    height, width = (min(length, longest) for length in images.shape[-2:])
+    images = middle(images, height, width)
     return _resize(images, side, min(images.shape[-2:]))
+
+
+def middle(images: Tensor, height: int, width: int) -> Tensor:
+    """Cut the middle out of images, as near to the top and to the left as half a pixel decides.
+
+    Args:
+        images: of shape (…, H, W).
+        height: of what is cut, at most H.
+        width: of what is cut, at most W.
+
+    Returns:
+        A view of shape (…, height, width).
+
+    Raises:
+        ValueError: if the images are smaller.
+    """
+    h, w = images.shape[-2:]
+    if height > h or width > w:
+        raise ValueError(f"cannot cut {width}×{height} pixels out of the middle of {w}×{h}")
+    top, left = (h - height) // 2, (w - width) // 2
+    return images[..., top : top + height, left : left + width]
 
 
 def resize_long_side(images: Tensor, side: int) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fast_style import images
-from fast_style.images.tensors import to_depth, to_float
+from fast_style.images.tensors import middle, to_depth, to_float
 
 
 def test_to_pil_rounds_and_clamps():
@@ -106,3 +106,11 @@ def test_integers_are_resized_as_floats_are(dtype, side):
         to_float(whole), (side, max(1, round(40 * side / 600))), mode="bicubic", antialias=True
     ).clamp(0, 1)
     assert (images.resize_long_side(whole, side) - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("height", "width", "rows", "columns"), [(2, 3, (1, 3), (1, 4)), (5, 1, (0, 5), (2, 3))])
+def test_the_middle(height, width, rows, columns):
+    image = torch.rand(2, 3, 5, 6)
+    assert torch.equal(middle(image, height, width), image[:, :, slice(*rows), slice(*columns)])
+    with pytest.raises(ValueError, match=r"cannot cut 7×2 pixels out of the middle of 6×5"):
+        middle(image, 2, 7)
