@@ -3,8 +3,8 @@
     python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--losses-of NETWORK]
         [--output FILE.json] NETWORK …
 
-For each network, and each of its styles if it has several: the weighted content, style and total variation losses and
-their sum, the objective, in float32, of the same network untrained (with the seed of its training), of the exported
+For each network, and each of its styles if it has several: the weighted terms of its loss and their sum, the
+objective, in float32, of the same network untrained (with the seed of its training), of the exported
 file, and, as control, of the photos themselves.
 The photos are resized to 256 px on the short side and cropped to the middle square. Beside them, the seconds of one
 network alone on a 512 px image, median of five.
@@ -30,21 +30,21 @@ from fast_style.data import HeldOut, ImageSource, load_style
 from fast_style.losses import PerceptualLoss
 from fast_style.networks import VGG, StyleNetwork
 
-TERMS = ("content_loss", "style_loss", "tv_loss")
 # Beside what is given anew, settings of before that were off in all networks.
 NOT_OF_LOSS = ("_target_", "_partial_", "loss_network", "style", "laplacian_weight", "laplacian_pools")
 
 
 def objective(loss: PerceptualLoss, stylize: Callable[[Tensor], Tensor], photos: HeldOut) -> dict[str, float]:
-    """Mean over the photos of each weighted loss, and their sum."""
+    """Mean over the photos of each weighted term, layers summed, and at the end of their sum, `total_loss`."""
     rows = []
     for index in range(len(photos)):
         photo = photos[index]["image"][None]
-        summary = loss.summary(loss(stylize(photo), photo))
-        terms = [summary.get(f"weighted/{term}", torch.zeros(())) for term in TERMS]
-        rows.append(torch.stack([*terms, summary["total_loss"]]))
-    means = torch.stack(rows).mean(dim=0).tolist()
-    return dict(zip((*TERMS, "total_loss"), means, strict=True))
+        rows.append(loss.summary(loss(stylize(photo), photo)))
+    weighted = [key for key in rows[0] if key.startswith("weighted/") and key.count("/") == 1]
+    return {
+        key.removeprefix("weighted/"): torch.stack([row[key] for row in rows]).mean().item()
+        for key in (*weighted, "total_loss")
+    }
 
 
 def loss_of(path: Path, name: str, styles: str, weights: str) -> PerceptualLoss:
@@ -97,12 +97,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
     rows = [row for path in options.networks for row in measure(path, options)]
-    table = Table("file", "style", "steps", "network", "content", "style loss", "tv", "objective")
+    terms = list(dict.fromkeys(term for row in rows for term in row["trained"] if term != "total_loss"))
+    table = Table("file", "style", "steps", "network", *terms, "objective")
     for row in rows:
         for name in ("untrained", "trained", "photo itself"):
-            table.add_row(
-                row["file"], row["style"], str(row["steps"]), name, *(f"{value:.3f}" for value in row[name].values())
-            )
+            values = [row[name].get(term, 0.0) for term in (*terms, "total_loss")]
+            table.add_row(row["file"], row["style"], str(row["steps"]), name, *(f"{value:.3f}" for value in values))
     console = Console(width=120)
     console.print(table)
     first = load_network(options.networks[0])
