@@ -13,17 +13,16 @@ that takes three such steps holds at most, beyond what it holds before them (Lin
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import alternating, held_mb, machine
 from peers import CycleGANStep
 from torch import nn
 
@@ -90,12 +89,6 @@ def memory(name: str, options: argparse.Namespace) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def held() -> float:
-    """Return the most memory that this process has held, in MB."""
-    text = Path("/proc/self/status").read_text(encoding="ascii")
-    return float(text.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def main() -> None:
     """Measure, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -108,19 +101,13 @@ def main() -> None:
     keep_memory()  # as train.py does; the other has it too
     torch.manual_seed(0)
     if options.only:
-        before, step = held(), STEPS[options.only](options.size, options.blocks)
+        before, step = held_mb(), STEPS[options.only](options.size, options.blocks)
         for _ in range(3):
             step()
-        print(held() - before)
+        print(held_mb() - before)
         return
     steps = {name: make(options.size, options.blocks) for name, make in STEPS.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(options.rounds + 2):  # two rounds are not counted
-        for name, step in steps.items():
-            began = time.perf_counter()
-            step()
-            if number >= 2:
-                seconds[name].append(time.perf_counter() - began)
+    seconds = alternating(steps, options.rounds, warm=2)
     ratios = {
         name: [theirs / ours for theirs, ours in zip(seconds[PEER], each, strict=True)]
         for name, each in seconds.items()
@@ -130,10 +117,8 @@ def main() -> None:
         "rounds": options.rounds,
         "size": options.size,
         "blocks": options.blocks,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        **machine(),
         "cores": os.cpu_count(),
-        "machine": platform.machine(),
         "seconds": {name: round(statistics.median(each), 3) for name, each in seconds.items()},
         "speedup": {name: round(statistics.median(each), 2) for name, each in ratios.items()},
         "megabytes": {name: round(memory(name, options)) for name in STEPS},

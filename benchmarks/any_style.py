@@ -17,12 +17,12 @@ import argparse
 import importlib.util
 import json
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import alternating
 from torch import Tensor
 
 from fast_style import Stylizer, images
@@ -90,12 +90,7 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
         if options.exported:
             runs["ours exported"] = _exported(options.exported, photo, style)
         runs["magenta"] = peer
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for turn in range(options.rounds + 1):
-            for name, run in runs.items():
-                seconds = _time(run)
-                if turn:  # the first is to get warm
-                    times[name].append(seconds)
+        times = alternating(runs, options.rounds, warm=1)
         rows[str(size)] = {name: statistics.median(each) for name, each in times.items()} | {
             f"{name} / magenta": statistics.median(a / b for a, b in zip(times[name], times["magenta"], strict=True))
             for name in runs
@@ -138,16 +133,9 @@ def _magenta() -> Callable[[], None]:
     return run
 
 
-def _time(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def _square(path: Path) -> Tensor:
     image = images.resize_short_side(images.to_float(images.read(path))[None], SIDE)
-    top, left = (image.shape[2] - SIDE) // 2, (image.shape[3] - SIDE) // 2
-    return image[..., top : top + SIDE, left : left + SIDE]
+    return images.middle(image, SIDE, SIDE)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measuring import machine
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -83,12 +84,7 @@ def main() -> None:
         table.add_row(*map(str, row.values()))
     Console(width=120).print(table)
     if options.output:
-        result = {
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "rounds": options.rounds,
-            "rows": rows,
-        }
+        result = machine() | {"rounds": options.rounds, "rows": rows}
         options.output.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

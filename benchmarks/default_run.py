@@ -15,7 +15,6 @@ photos at 256 px: of what was trained, and of the network that ships.
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from typing import Any
 import torch
 from heldout import objective
 from inference import ROOT
+from measuring import machine, megabytes
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ def train(name: str, styles: Path, folder: Path, settings: list[str]) -> dict[st
     line = LINE.search(said)
     return {
         "seconds": round(seconds, 1),
-        "megabytes": round(usage.ru_maxrss / 1024),
+        "megabytes": round(megabytes(usage.ru_maxrss)),
         "said": line[0].rpartition("] - ")[2] if line else "",
         "steps": read_metadata(network)["steps"],
     }
@@ -122,8 +122,7 @@ def write(path: Path, rows: list[dict[str, Any]], kind: str) -> None:
     result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": []}
     taken = {(row["processor"], row["painting"]) for row in rows}
     kept = [row for row in result["rows"] if (row["processor"], row["painting"]) not in taken]
-    result = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-    path.write_text(json.dumps(result | {"rows": [*kept, *rows]}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(machine() | {"rows": [*kept, *rows]}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 import av
 import numpy as np
+from measuring import held_mb
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, SOUND = 25, 48_000  # frames and samples a second
@@ -93,10 +94,9 @@ def watched(model: str, source: Path, target: Path, pause: float) -> tuple[list[
 def resident(process: int) -> float:
     """Read the resident memory of a process in MB; 0: it has ended."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+        return held_mb(process, peak=False)
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
 def summary(readings: list[float]) -> dict[str, Any]:

@@ -16,16 +16,16 @@ for a smaller network in the fastest way there is, which makes another picture.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import alternating, held_mb, machine
 from peers import johnson_network
 from rich.console import Console
 from rich.table import Table
@@ -93,13 +93,7 @@ def measure(runs: dict[str, Run], photos: Tensor, rounds: int) -> tuple[dict[str
     """Seconds of each run in each round, and the difference to our float32; one round before is not counted."""
     expected = runs[REFERENCE](photos)
     differences = {name: (run(photos) - expected).abs().mean().item() * 255 for name, run in runs.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run(photos)
-            seconds[name].append(time.perf_counter() - started)
-    return seconds, differences
+    return alternating({name: partial(run, photos) for name, run in runs.items()}, rounds), differences
 
 
 def memory_of(name: str, size: str, batch: int, checkpoint: Path, slim: Path | None) -> float | None:
@@ -115,16 +109,11 @@ def memory_of(name: str, size: str, batch: int, checkpoint: Path, slim: Path | N
 def tell_memory(name: str, options: dict[str, Any], photos: Tensor, checkpoint: Path) -> None:
     """Print what `memory_of` reads."""
     run = ready(name, options, checkpoint)
-
-    def status(key: str) -> float:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(key)) / 1000  # kB
-
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
-    before = status("VmRSS")
+    before = held_mb(peak=False)
     for _ in range(2):
         run(photos)
-    print(status("VmHWM") - before)
+    print(held_mb() - before)
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -193,8 +182,7 @@ def main() -> None:
         tell_memory(options.memory_of, asked[options.memory_of], photos, options.model)
         return
     rows: list[dict[str, Any]] = []
-    result: dict[str, Any] = {"torch": torch.__version__, "threads": torch.get_num_threads()}
-    result["machine"] = platform.machine()
+    result = machine()
     made_ready: dict[str, float] = {}
     for batch in options.batches:
         for size in options.sizes:

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import torch
+from measuring import machine, megabytes
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +32,7 @@ Result = tuple[float, float, float]
 
 def peak() -> float:
     """Most memory held so far in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1000
 
 
 def train(photos: str, style: str, weights: str, size: int, steps: int, again: bool) -> Result:
@@ -94,7 +95,7 @@ def main() -> None:
         table.add_row(*(f"{value:.3g}" for value in rows[-1].values()))
     Console(width=100).print(table)
     if options.output:
-        result = {"torch": torch.__version__, "threads": torch.get_num_threads(), "rows": rows}
+        result = machine() | {"rows": rows}
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

@@ -14,11 +14,12 @@ import argparse
 import itertools
 import json
 import statistics
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import alternating
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -91,19 +92,19 @@ def compare(options: argparse.Namespace, wide: VGG, slim: VGG) -> dict[str, Any]
 def cost(slim: VGG, rounds: int) -> dict[str, float]:
     """Median ratio of the times of forward and backward to relu4_1."""
     networks = {"wide": VGG("vgg19", None), "slim": slim}
+    for network in networks.values():
+        network.to(memory_format=torch.channels_last)
     images = torch.rand(2, 3, 256, 256).contiguous(memory_format=torch.channels_last).requires_grad_()
     result = {}
     for precision, autocast in (("float32", False), ("bfloat16", True)):
-        times: dict[str, list[float]] = {"wide": [], "slim": []}
-        for _ in range(rounds + 1):
-            for name, network in networks.items():
-                network.to(memory_format=torch.channels_last)
-                started = time.perf_counter()
-                with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-                    features = network(images, ["relu4_1"])["relu4_1"]
-                torch.autograd.grad(features.float().square().mean(), images)
-                times[name].append(time.perf_counter() - started)
-        pairs = list(zip(times["wide"], times["slim"], strict=True))[1:]
+
+        def passes(network: VGG, autocast: bool = autocast) -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                features = network(images, ["relu4_1"])["relu4_1"]
+            torch.autograd.grad(features.float().square().mean(), images)
+
+        times = alternating({name: partial(passes, network) for name, network in networks.items()}, rounds, warm=1)
+        pairs = zip(times["wide"], times["slim"], strict=True)
         result[precision] = statistics.median(wide / slim for wide, slim in pairs)
     return result
 

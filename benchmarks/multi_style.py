@@ -15,7 +15,6 @@ one rises and the other falls at every step.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 
 import torch
 from inference import ROOT
+from measuring import machine
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -175,8 +175,7 @@ def main() -> None:
     for way in paths:
         print(f"from {way['from']} to {way['to']}: {'monotone' if way['monotone'] else 'not monotone'}")
     if options.output:
-        about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        result = {**about, "steps": steps, "objective": rows, "bytes_a_style": sizes, "milliseconds": once}
+        result = {**machine(), "steps": steps, "objective": rows, "bytes_a_style": sizes, "milliseconds": once}
         result |= {"seconds": runs.seconds, "mixing": paths}
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:

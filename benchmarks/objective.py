@@ -16,7 +16,6 @@ what the authors' programs call, as far as we recall them: without a line search
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -26,6 +25,7 @@ from typing import Any
 
 import torch
 from heldout import loss_of
+from measuring import machine
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -182,8 +182,12 @@ def main() -> None:
             table.add_row(*map(str, cells))
     Console(width=120).print(table)
     if options.output:
-        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        result = {"start": "grey" if options.plain else options.start, "plain": options.plain, **machine, "rows": rows}
+        result = {
+            "start": "grey" if options.plain else options.start,
+            "plain": options.plain,
+            **machine(),
+            "rows": rows,
+        }
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
         plot(rows, options.plot)

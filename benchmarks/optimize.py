@@ -12,7 +12,6 @@ them in the first iterations) and of the ratio of seconds. Without weights they 
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import machine
 from peers import GATYS_CONTENT_LAYER, GATYS_STYLE_LAYERS, gatys_objective
 from rich.console import Console
 from rich.table import Table
@@ -125,12 +125,11 @@ def main() -> None:
         table.add_row(*map(str, row.values()))
     Console(width=100).print(table)
     if options.output:
-        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
         result = {
             "size": options.size,
             "iterations": options.iterations,
             "rounds": options.rounds,
-            **machine,
+            **machine(),
             "rows": rows,
         }
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

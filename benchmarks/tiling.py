@@ -15,18 +15,18 @@ it holds: PyTorch, the photo and the result as uint8, and activations.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from measuring import alternating, machine
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -118,14 +118,13 @@ def compare(network: nn.Module, photo: Tensor, tile: int, rounds: int) -> list[d
         "tiled bfloat16": tiled(torch.bfloat16),
         "tiles on their own": lambda: own_tiles(network, photo, tile),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
     pictures: dict[str, Tensor] = {}
+
+    def keep(name: str) -> None:
+        pictures[name] = ways[name]().clamp(0, 1)
+
     with torch.inference_mode():
-        for _ in range(rounds):
-            for name, way in ways.items():
-                started = time.perf_counter()
-                pictures[name] = way().clamp(0, 1)
-                seconds[name].append(time.perf_counter() - started)
+        seconds = alternating({name: partial(keep, name) for name in ways}, rounds)
     untiled, baseline = pictures["untiled float32"], seconds["untiled float32"]
     rows = []
     for name, picture in pictures.items():
@@ -189,8 +188,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the result; what is in it and not measured stays")
     options = parser.parse_args()
     console = Console(width=140)
-    result: dict[str, Any] = {"torch": torch.__version__, "machine": platform.machine(), "tile": options.tile}
-    result["threads"] = torch.get_num_threads()
+    result = machine() | {"tile": options.tile}
     if options.side:
         photo = make_photo(options.photo, options.side, options.side)
         result["rows"] = compare(load_network(options.network), photo, options.tile, options.rounds)

@@ -24,7 +24,6 @@ seconds that count are those of float32 all the same.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from typing import Any
 
 import torch
 from inference import ROOT
+from measuring import machine
 from peers import ExamplesLosses, Features, johnson_network
 from rich.console import Console
 from rich.table import Table
@@ -212,13 +212,7 @@ def main() -> None:
         table.add_row(name, *(str(value) for value in rows[name].values()))
     Console(width=100).print(table)
     if options.output:
-        machine: dict[str, Any] = {
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "machine": platform.machine(),
-        }
-        machine["settings"] = options.overrides
-        result = {**machine, "goal": goal, "reached": rows, "curves": curves}
+        result = {**machine(), "settings": options.overrides, "goal": goal, "reached": rows, "curves": curves}
         options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
         plot(curves, goal["objective"], options.plot)

@@ -15,7 +15,6 @@ and the cosine of the gradient over all parameters with that of the same losses 
 
 import argparse
 import json
-import platform
 import resource
 import statistics
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import machine, megabytes
 from peers import ExamplesLosses
 from rich.console import Console
 from rich.table import Table
@@ -87,10 +87,12 @@ def plain(vgg: VGG) -> Iterator[None]:
     for conv in vgg.convs.values():
         conv.__class__ = nn.Conv2d
     least, winograd.TRAINED = winograd.TRAINED, 10**9
-    yield
-    winograd.TRAINED = least
-    for conv in vgg.convs.values():
-        conv.__class__ = FrozenConv
+    try:
+        yield
+    finally:
+        winograd.TRAINED = least
+        for conv in vgg.convs.values():
+            conv.__class__ = FrozenConv
 
 
 def our_step(network: nn.Module, loss: PerceptualLoss, bf16: bool, compiled: bool) -> Step:
@@ -226,12 +228,13 @@ def main() -> None:
         table.add_row(*map(str, row.values()))
     Console(width=120).print(table)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"{used.ru_minflt} page faults, {used.ru_stime:.1f} s of the system, {used.ru_maxrss / 1e6:.2f} GB at most")
+    print(
+        f"{used.ru_minflt} page faults, {used.ru_stime:.1f} s of the system, {megabytes(used.ru_maxrss):.0f} MB at most"
+    )
     if options.output:
-        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
         result = {
             "rounds": options.rounds,
-            **machine,
+            **machine(),
             "dtype_of_the_bound": "bfloat16" if multiplies_bf16("cpu") else "float32",
             "gflops": round(statistics.median(rates) / 1e9),
             "rows": rows,

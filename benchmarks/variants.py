@@ -15,7 +15,6 @@ the median of five.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 import torch
 from heldout import seconds
 from inference import ROOT
+from measuring import machine
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -141,8 +141,7 @@ def main() -> None:
         table.add_row(*(str(row[key]) for key in columns))
     Console(width=140).print(table)
     if options.output:
-        about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-        about |= {"style": Path(options.style).stem, "steps": steps, "settings": options.settings}
+        about = machine() | {"style": Path(options.style).stem, "steps": steps, "settings": options.settings}
         options.output.write_text(json.dumps(about | {"rows": rows}, indent=2) + "\n", encoding="utf-8")
     if options.sheet:
         images.write(options.sheet, torch.cat(sheet, dim=2))
