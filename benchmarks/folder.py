@@ -14,10 +14,9 @@ import json
 import shutil
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
-import torch
+from measuring import alternating, machine
 
 from fast_style import Stylizer, images
 from fast_style.inference.jobs import plan
@@ -36,31 +35,30 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
     stylizer = Stylizer.from_checkpoint(options.model)
-    encoding = images.Encoding()
-    seconds: dict[str, list[float]] = {"one after the other": [], "overlapping": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path in sorted(options.photos.glob("*.jpg"))[: options.count]:
             (folder / "photos").mkdir(exist_ok=True)
             shutil.copy(path, folder / "photos")
         photos = sorted((folder / "photos").iterdir())
-        for number in range(options.rounds + 1):
-            started = time.perf_counter()
+
+        def one_after_the_other() -> None:
             for path in photos:
                 picture = images.open_picture(path).still()
                 (frame,) = picture.frames
                 images.write(folder / "sequential" / path.name, stylizer.stylize(frame.to_float()))
-            middle = time.perf_counter()
+
+        def overlapping() -> None:
             with contextlib.redirect_stderr(io.StringIO()):
                 jobs = plan([str(folder / "photos")], folder / "overlapping", "style", True).jobs
-                run(jobs, stylizer.stylize, Settings(encoding, overwrite=True))
-            if number:  # the first round is not counted
-                seconds["one after the other"].append(middle - started)
-                seconds["overlapping"].append(time.perf_counter() - middle)
+                run(jobs, stylizer.stylize, Settings(images.Encoding(), overwrite=True))
+
+        ways = {"one after the other": one_after_the_other, "overlapping": overlapping}
+        seconds = alternating(ways, options.rounds, warm=1)
     result = {
         "photos": len(photos),
         "backend": str(stylizer.backend),
-        "threads": torch.get_num_threads(),
+        **machine(),
         "photos_per_second": {key: round(len(photos) / statistics.median(each), 2) for key, each in seconds.items()},
         "ratio": round(statistics.median(a / b for a, b in zip(*seconds.values(), strict=True)), 2),
     }
