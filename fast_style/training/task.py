@@ -33,8 +33,9 @@ class Task(L.LightningModule):
     {"photos", "stylized"}, (N, 3, H, W) each or for `stylized` one such tensor for each name of `shown`; or {"grids"},
     by name a list of such tensors, the columns of a grid, as many in each. It may also return {"sets"}, by name inputs,
     pictures made of them, and real images that pictures are to be like, see `callbacks.Distances`, each the one of its
-    place if the task `wants` pairs. The number of batches trained on is `global_step`, also with several optimizers,
-    see `Trainer`; in between, all that a task keeps must be in its checkpoints.
+    place if the task `wants` pairs. The number of steps is `global_step`: that of batches, also with several
+    optimizers, in units of `accumulate_grad_batches`, see `Trainer`; in between, all that a task keeps must be in its
+    checkpoints.
 
     Args:
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
