@@ -86,7 +86,8 @@ class _Evaluation:
         self._known: deque[tuple[Tensor, float, Tensor]] = deque(maxlen=known)  # points, values, gradients
 
     def __call__(self) -> float:
-        here = torch.stack([(point == self.pixels).all() for point, _, _ in self._known]).tolist() if self._known else []
+        same = [(point == self.pixels).all() for point, _, _ in self._known]
+        here = torch.stack(same).tolist() if same else []
         if any(here):
             known = self._known[here.index(True)]
         else:

@@ -59,11 +59,12 @@ def test_palette_distance_of_another_size():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_palette_distance_is_computed_in_float32_whatever_is_around_it(dtype):
-    images, style = torch.rand(2, 3, 20, 20), torch.rand(1, 3, 20, 20)
-    exact = palette_distance(images, style)
+@pytest.mark.parametrize("measure", [palette_distance, ssim])
+def test_measures_are_computed_in_float32_whatever_is_around_them(measure, dtype):
+    images, style = torch.rand(2, 1, 3, 20, 20)
+    exact = measure(images, style)
     with torch.autocast("cpu", dtype):
-        torch.testing.assert_close(palette_distance(images, style), exact, rtol=0, atol=0)
+        torch.testing.assert_close(measure(images, style), exact, rtol=0, atol=0)
 
 
 def test_palette_distance_refuses():
