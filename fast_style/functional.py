@@ -141,26 +141,48 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
 
     As `torch.nn.functional.instance_norm`, whose gradient is slower in a compiled step on a CPU
     (`docs/training_step.md`), and which has no rows of scales and shifts. On other devices, where nothing is compiled,
-    it is PyTorch's batch normalisation of a single image with all channels of all images, one kernel.
+    it is `instance_norm_by_batch_norm`.
 
     Args:
-        x: of shape (N, C, H, W).
+        x: of shape (N, C, H, W). Of a single position, which is its own mean, b is left.
         weight: w, of shape (C), or (N, C) with a row for each image.
         bias: b, of shape (C), or (N, C) with a row for each image.
         eps: ε, added to the variance.
 
     Returns:
-        A tensor of the shape and type of x.
+        A tensor of the shape, type and memory format of x.
+
+    Raises:
+        ValueError: if x does not have four dimensions.
 
     Source: Ulyanov et al. 2016 (https://arxiv.org/abs/1607.08022).
     """
-    n, c, h, w = x.shape
-    if x.device.type != "cpu" and h * w > 1 and not torch.compiler.is_compiling():
-        scales, shifts = (each.expand(n, c).flatten() for each in (weight, bias))
-        return F.batch_norm(x.reshape(1, n * c, h, w), None, None, scales, shifts, True, 0.0, eps).view_as(x)
+    if x.ndim != 4:
+        raise ValueError(f"x must have shape (N, C, H, W), got {tuple(x.shape)}")
+    if x.device.type != "cpu" and x.shape[2] * x.shape[3] > 1 and not torch.compiler.is_compiling():
+        return instance_norm_by_batch_norm(x, weight, bias, eps)
     _, shifted, mean, variance = _moments(x)
     scale = (variance + eps).rsqrt() * weight[..., None, None]
     return (shifted * scale + (bias[..., None, None] - mean * scale)).to(x.dtype)
+
+
+def instance_norm_by_batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Instance normalisation by PyTorch's batch normalisation of a single image with all channels of all images.
+
+    That is one kernel, where the formula takes many. Several images in channels last are copied before and after it.
+
+    Args, Returns: as of `instance_norm`.
+
+    Raises:
+        ValueError: if x has a single position, of which there is no batch normalisation.
+    """
+    n, c, h, w = x.shape
+    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    scales, shifts = (each.expand(n, c).flatten() for each in (weight, bias))
+    # One image in channels last must not be reshaped: PyTorch 2.14 mistakes the strides, and a CPU's gradient is wrong.
+    together = x if n == 1 else x.reshape(1, n * c, h, w)
+    normed = F.batch_norm(together, None, None, scales, shifts, True, 0.0, eps)
+    return normed if n == 1 else normed.view(x.shape).contiguous(memory_format=layout)
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.functional import channel_statistics, gram_matrix, instance_norm, luma, total_variation
+from fast_style.functional import (
+    channel_statistics,
+    gram_matrix,
+    instance_norm,
+    instance_norm_by_batch_norm,
+    luma,
+    total_variation,
+)
 from fast_style.layers.kernels import padded, thin_conv, upsampled_conv
 
 
@@ -130,6 +137,51 @@ def test_instance_norm_is_that_of_pytorch(layout):
         gradients.append([output, *torch.autograd.grad((output * direction).sum(), inputs)])
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(1, 4, 9, 7), (3, 4, 9, 7), (3, 2, 2, 1)], ids=str)
+@pytest.mark.parametrize("rows", [False, True])
+def test_instance_norm_by_batch_norm_is_that_of_pytorch(layout, shape, rows):
+    x, direction = (3 * torch.randn(shape) + 20).to(memory_format=layout), torch.randn(shape)
+    weight, bias = torch.rand(2, *shape[:2]) if rows else torch.rand(2, shape[1])
+
+    def each_alone(x, weight, bias):
+        parts = zip(x.split(1), weight.expand(shape[:2]), bias.expand(shape[:2]), strict=True)
+        return torch.cat([torch.nn.functional.instance_norm(one, weight=w, bias=b) for one, w, b in parts])
+
+    results = []
+    for norm in (instance_norm_by_batch_norm, each_alone):
+        inputs = [each.clone().requires_grad_() for each in (x, weight, bias)]
+        output = norm(*inputs)
+        results.append([output, *torch.autograd.grad((output * direction).sum(), inputs)])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert results[0][0].stride() == x.stride()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_instance_norm_by_batch_norm_keeps_half_precision(dtype):
+    x, (weight, bias) = torch.randn(2, 3, 9, 7).to(dtype), torch.rand(2, 3)
+    normed = instance_norm_by_batch_norm(x, weight, bias)
+    assert normed.dtype == dtype
+    expected = torch.nn.functional.instance_norm(x.float(), weight=weight, bias=bias)
+    torch.testing.assert_close(normed.float(), expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_keeps_the_layout_on_other_devices(layout):
+    x = torch.empty(2, 8, 6, 5, device="meta").to(memory_format=layout)
+    assert instance_norm(x, *torch.empty(2, 8, device="meta")).stride() == x.stride()
+    one = torch.empty(2, 8, 1, 1, device="meta")
+    assert instance_norm(one, *torch.empty(2, 8, device="meta")).shape == one.shape
+
+
+def test_instance_norm_refuses():
+    with pytest.raises(ValueError, match=r"x must have shape \(N, C, H, W\), got \(3, 4, 5\)"):
+        instance_norm(torch.zeros(3, 4, 5), *torch.ones(2, 3))
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        instance_norm_by_batch_norm(torch.zeros(1, 3, 1, 1), *torch.ones(2, 3))
 
 
 def test_instance_norm_of_nearly_constant_channels():

@@ -111,7 +111,7 @@ class AnyPaintingLoss(nn.Module):
         return summarize(losses, self.weights)
 
     def _style(self, layer: str, found: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(target.device.type, enabled=False):  # products overflow in float16
             square = target.square().sum((1, 2))
             untouched = self.get_buffer(f"reference_{layer}")  # (R, C, C)
             # ‖A − B‖² for all pairs at once.

@@ -20,8 +20,9 @@ def kernel_distance(features: Tensor, real: Tensor, paired: bool = False) -> Ten
     with each other alone, not with those of papers.
 
     Args:
-        features: of one set, (N, C), one row an image, N at least 2.
-        real: of the other set, (M, C), M at least 2.
+        features: of one set, (N, C), one row an image, N at least 2. On a device that has float64, in which all is
+            computed: of one without it, such as MPS, rows must be on the CPU.
+        real: of the other set, (M, C), M at least 2, on the same device.
         paired: whether the rows of one place belong together, N = M.
 
     Returns:

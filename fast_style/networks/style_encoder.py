@@ -56,7 +56,7 @@ class StyleEncoder(nn.Module):
 
         Leaky rectified linear units let factors above 0 pass: what a channel is divided by, the next convolution
         multiplies its weights with. Channels whose statistics are divided are those of the last convolution of each
-        scale.
+        scale. Computed in float64 on the CPU, since not every device has it.
         """
         standardize = self.to_code[0]
         mean, variance = standardize.get_buffer("running_mean"), standardize.get_buffer("running_var")
@@ -67,9 +67,10 @@ class StyleEncoder(nn.Module):
                 factors = _divide(conv, factors, None)
             # What hardly varies is left alone: the small number under the root would grow beside it.
             here = slice(place, place + 2 * convs[-1].out_channels)
-            factors = _divide(convs[-1], factors, variance[here].double().view(2, -1).amax(0).sqrt().clamp_min(1))
-            mean[here] /= factors.repeat(2)
-            variance[here] /= factors.repeat(2).square()
+            varying = variance[here].cpu().double()
+            factors = _divide(convs[-1], factors, varying.view(2, -1).amax(0).sqrt().clamp_min(1))
+            mean[here] = mean[here].cpu().double() / factors.repeat(2)
+            variance[here] = varying / factors.repeat(2).square()
             place = here.stop
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,9 +110,9 @@ def as_seen(image: Tensor) -> Tensor:
 
 def _divide(conv: nn.Conv2d, above: Tensor, by: Tensor | None) -> Tensor:
     """Divide the outputs of a convolution whose inputs were divided, by default by the norms of its kernels."""
-    weight = conv.weight.double() * above[:, None, None]
+    weight = conv.weight.cpu().double() * above[:, None, None]
     factors = weight.flatten(1).norm(dim=1).clamp_min(1e-12) if by is None else by
     conv.weight.copy_(weight / factors[:, None, None, None])
     if conv.bias is not None:
-        conv.bias.copy_(conv.bias.double() / factors)
+        conv.bias.copy_(conv.bias.cpu().double() / factors)
     return factors

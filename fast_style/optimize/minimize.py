@@ -33,8 +33,8 @@ def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Ite
         optimizer: `lbfgs`, or `adam` (Kingma & Ba 2015) at a learning rate of 0.02, clamped after each step.
 
     Yields:
-        After each iteration the last picture that was evaluated, clamped, and the function there; until an iteration
-        changes nothing, not even with its memory of earlier ones cleared.
+        After each iteration the last picture that was evaluated, clamped, and the function there. L-BFGS ends when an
+        iteration changes nothing, not even with its memory of earlier ones cleared; Adam never does.
 
     Raises:
         ValueError: if the optimizer is unknown.
@@ -43,7 +43,7 @@ def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Ite
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"the optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
     pixels = start.detach().clone().contiguous().requires_grad_()
-    last = _Evaluation(function, pixels)
+    last = _Evaluation(function, pixels, KNOWN if optimizer == "lbfgs" else 0)
     if optimizer == "adam":
         adam = torch.optim.Adam([pixels], lr=LEARNING_RATE, betas=(0.9, 0.99))
         while True:
@@ -74,31 +74,38 @@ def minimize(function: Function, start: Tensor, optimizer: str = "lbfgs") -> Ite
 
 
 class _Evaluation:
-    """The function and its gradient at the pixels as they are; not computed again where a search comes back to."""
+    """The function and its gradient at the pixels as they are; not computed again where a search comes back to.
 
-    def __init__(self, function: Function, pixels: Tensor) -> None:
+    What is asked of tensors is asked at once, since on a GPU each answer is waited for.
+    """
+
+    def __init__(self, function: Function, pixels: Tensor, known: int) -> None:
         self.function, self.pixels = function, pixels
         self.picture = pixels.detach().clamp(0, 1)
         self.value = math.inf
-        self._known: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=KNOWN)  # points, losses, gradients
+        self._known: deque[tuple[Tensor, float, Tensor]] = deque(maxlen=known)  # points, values, gradients
 
-    def __call__(self) -> Tensor:
-        known = next((each for each in self._known if torch.equal(each[0], self.pixels)), None)
-        if known is None:
+    def __call__(self) -> float:
+        same = [(point == self.pixels).all() for point, _, _ in self._known]
+        here = torch.stack(same).tolist() if same else []
+        if any(here):
+            known = self._known[here.index(True)]
+        else:
             known = self._evaluate()
             self._known.appendleft(known)
-        point, loss, gradient = known
-        self.picture, self.value = point.clamp(0, 1), loss.item()
+        point, self.value, gradient = known
+        self.picture = point.clamp(0, 1)
         self.pixels.grad = gradient.clone()
-        return loss
+        return self.value
 
-    def _evaluate(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _evaluate(self) -> tuple[Tensor, float, Tensor]:
         point = self.pixels.detach().clone()
         with torch.enable_grad():
             picture = point.clamp(0, 1).requires_grad_()
             loss = self.function(picture)
             (gradient,) = torch.autograd.grad(loss, picture)
-        if not (math.isfinite(loss.item()) and torch.isfinite(gradient).all()):
-            raise NonFiniteError(f"the loss became {loss.item()}, or its gradient is not finite")
+        value, finite = torch.stack([loss.detach(), torch.isfinite(gradient).all()]).tolist()
+        if not (math.isfinite(value) and finite):
+            raise NonFiniteError(f"the loss became {value}, or its gradient is not finite")
         outwards = ((point < 0) & (gradient > 0)) | ((point > 1) & (gradient < 0))
-        return point, loss.detach(), gradient.masked_fill(outwards, 0).contiguous()  # as L-BFGS wants it
+        return point, value, gradient.masked_fill(outwards, 0).contiguous()  # as L-BFGS wants it

@@ -74,9 +74,12 @@ def warmup_constant(optimizer: Optimizer, warmup_steps: int) -> LambdaLR:
 
 
 class _Schedule:
-    """The factor at a step. LambdaLR keeps the `__dict__` of such an object in checkpoints: the time used."""
+    """The factor at a step, the same for all groups of an optimizer, each of which asks for it.
 
-    __slots__ = ("__dict__", "_last", "_limits", "_shape")
+    LambdaLR keeps the `__dict__` of such an object in checkpoints: the time used.
+    """
+
+    __slots__ = ("__dict__", "_counted", "_last", "_limits", "_shape")
 
     def __init__(
         self, shape: Callable[[float], float], warmup_steps: int, total_steps: int, seconds: float | None
@@ -86,24 +89,30 @@ class _Schedule:
         self._shape = shape
         self._limits = warmup_steps, total_steps, seconds
         self._last = time.monotonic()
+        self._counted = -1  # the step at which the time was last counted
         self.used = 0.0  # seconds
 
     def __call__(self, step: int) -> float:
         warmup_steps, total_steps, seconds = self._limits
         progress = (step - warmup_steps) / max(1, total_steps - warmup_steps) if total_steps >= 0 else 0.0
         if seconds is not None:
-            progress = max(progress, self._count() / seconds)
+            progress = max(progress, self._count(step) / seconds)
         if step < warmup_steps:
             return (step + 1) / (warmup_steps + 1)
         return self._shape(min(1.0, progress))
 
-    def _count(self) -> float:
+    def _count(self, step: int) -> float:
+        if step == self._counted:
+            return self.used
+        self._counted = step
         now = time.monotonic()
-        used = [self.used + now - self._last]
+        self.used += now - self._last
         self._last = now
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.broadcast_object_list(used)  # one clock for all, or their weights would part
-        self.used = used[0]
+            device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"  # from which it sends
+            used = torch.tensor(self.used, dtype=torch.float64, device=device)
+            torch.distributed.broadcast(used, 0)  # one clock for all, or their weights would part
+            self.used = used.item()
         return self.used
 
 

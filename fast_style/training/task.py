@@ -9,6 +9,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from fast_style.training.answer import Answer
 from fast_style.training.optimizers import Numbers, numbers_of, put_back
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ class Task(L.LightningModule):
     {"photos", "stylized"}, (N, 3, H, W) each or for `stylized` one such tensor for each name of `shown`; or {"grids"},
     by name a list of such tensors, the columns of a grid, as many in each. It may also return {"sets"}, by name inputs,
     pictures made of them, and real images that pictures are to be like, see `callbacks.Distances`, each the one of its
-    place if the task `wants` pairs. The number of batches trained on is `global_step`, also with several optimizers,
-    see `Trainer`; in between, all that a task keeps must be in its checkpoints.
+    place if the task `wants` pairs. The number of steps is `global_step`: that of batches, also with several
+    optimizers, in units of `accumulate_grad_batches`, see `Trainer`; in between, all that a task keeps must be in its
+    checkpoints.
 
     Args:
         on_nonfinite: what to do when a loss or the gradient is not finite: `stop`, or `skip` the step, which leaves
@@ -49,8 +51,8 @@ class Task(L.LightningModule):
     Raises:
         ValueError: if `on_nonfinite` is neither.
         NonFiniteLossError: in training, if a loss or the gradient is not finite and steps are not skipped, or 20 in a
-            row were. On a GPU it is raised a step later, so that no step waits for the answer of the one before; a
-            checkpoint is never written in between.
+            row were. On a CUDA device it is raised in a later step, a few of them at most, when the answer has arrived
+            by itself, so that no step waits for the device; a checkpoint is never written in between.
     """
 
     wants: tuple[str, ...] = ("image",)
@@ -65,7 +67,7 @@ class Task(L.LightningModule):
         self.skipped_steps = 0
         self._skipped_in_a_row = 0
         self._configured: list[list[Numbers]] = []  # of each group of each optimizer
-        self._unread: list[tuple[Tensor, dict[str, Tensor], int]] = []  # on the device: finite?, of what, at which step
+        self._unread: list[tuple[Answer, dict[str, Tensor], int]] = []  # finite?, of what, at which step
 
     def begin(self, init: str, resume: Path | None) -> str:
         """Take over the weights to begin with, before the first step or the restoring of a checkpoint.
@@ -137,22 +139,21 @@ class Task(L.LightningModule):
     def watch(self, value: Tensor, named: Mapping[str, Tensor]) -> None:
         """Stop the training if a value is not finite, unless steps are to be skipped.
 
-        On a CPU, and where steps are skipped, at once; on another device one step later, without waiting for it now.
+        On a CPU, and where steps are skipped, at once; on a CUDA device as soon as it is known there, see `Answer`.
 
         Args:
             value: a scalar.
             named: what it was made of, scalars by name, to say which is to blame.
         """
         kept = {name: term.detach() for name, term in named.items()}
-        self._unread.append((torch.isfinite(value.detach()), kept, self.global_step))
-        late = value.device.type != "cpu" and self.on_nonfinite == "stop"
-        self.read_watched(self.global_step - 1 if late else self.global_step)
+        self._unread.append((Answer(torch.isfinite(value.detach())), kept, self.global_step))
+        self.read_watched(wait=self.on_nonfinite == "skip")
 
-    def read_watched(self, last: int | None = None) -> None:
-        """Look at what `watch` left for later, up to a step; None: all of it."""
-        while self._unread and (last is None or self._unread[0][2] <= last):
+    def read_watched(self, wait: bool = True) -> None:
+        """Look at what `watch` left for later: at all of it, or at what is known without waiting for the device."""
+        while self._unread and (wait or self._unread[0][0].known):
             finite, named, step = self._unread.pop(0)
-            if not finite:
+            if not finite.read():
                 self.not_finite(named, step)
 
     def not_finite(self, values: Mapping[str, Tensor], step: int) -> None:

@@ -51,6 +51,21 @@ def test_a_painting_that_looks_like_a_photo_does_not_outweigh_a_batch(network):
     assert value.item() == pytest.approx((distance / (FLAT * target.square().sum())).item(), rel=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_large_gram_matrices_are_compared_in_float32_whatever_is_around_them(dtype):
+    network = VGG("vgg19", None, width=4)
+    with torch.no_grad():
+        network.convs["conv1_1"].weight.mul_(200)
+    loss = AnyPaintingLoss(network, reference=torch.rand(3, 3, 32, 32), **WEIGHTS | {"style_layers": "relu1_1"})
+    photos, pictures, paintings = torch.rand(3, 2, 3, 32, 32)
+    painted = loss.look_at(paintings**2)
+    assert painted["relu1_1"][0].max() > 1e3
+    exact = loss(pictures, photos, painted)["style_loss/relu1_1"]
+    with torch.autocast("cpu", dtype):  # which rounds features as well
+        mixed = loss(pictures, photos, painted)["style_loss/relu1_1"]
+    assert mixed.item() == pytest.approx(exact.item(), rel=5e-3)
+
+
 def test_it_needs_a_reference(network):
     with pytest.raises(ValueError, match=r"^reference must be images .*, not null: give loss=deep"):
         AnyPaintingLoss(network, reference=None, **WEIGHTS)

@@ -58,6 +58,21 @@ def test_palette_distance_of_another_size():
     assert palette_distance(larger, style).item() < 1e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("measure", [palette_distance, ssim])
+def test_measures_are_computed_in_float32_whatever_is_around_them(measure, dtype):
+    images, style = torch.rand(2, 1, 3, 20, 20)
+    exact = measure(images, style)
+    with torch.autocast("cpu", dtype):
+        torch.testing.assert_close(measure(images, style), exact, rtol=0, atol=0)
+
+
+def test_palette_distance_refuses():
+    for images, style in (((2, 3, 4, 4), (2, 3, 4, 4)), ((2, 4, 4, 4), (1, 3, 4, 4)), ((3, 4, 4), (1, 3, 4, 4))):
+        with pytest.raises(ValueError, match=r"images must have shape \(N, 3, H, W\) and the style \(1, 3, H, W\)"):
+            palette_distance(torch.rand(images), torch.rand(style))
+
+
 def test_feature_distance_by_hand():
     features = {"a": torch.tensor([3.0, 4.0]).view(1, 2, 1, 1), "b": torch.tensor([0.0, 2.0]).view(1, 2, 1, 1)}
     targets = {"a": torch.tensor([6.0, 8.0]).view(1, 2, 1, 1), "b": torch.tensor([5.0, 0.0]).view(1, 2, 1, 1)}

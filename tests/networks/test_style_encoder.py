@@ -27,6 +27,35 @@ def test_balancing_changes_no_code_and_fits_half_precision():
     assert (half - codes).abs().max() < 0.03 * codes.std()
 
 
+class Elsewhere(torch.Tensor):
+    """A tensor of a device that has no float64; what is to be mixed with tensors of the CPU must be copied first."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor).clone()
+        if func in (torch.Tensor.copy_, torch.Tensor.__setitem__):
+            args = [each.as_subclass(cls) if isinstance(each, torch.Tensor) else each for each in args]
+        mixed = [type(each) for each in args if isinstance(each, torch.Tensor)]
+        assert torch.Tensor not in mixed, f"{func} is given tensors of two devices"
+        assert func is not torch.Tensor.double, "the device has no float64"
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+def test_balancing_is_the_same_on_a_device_without_double_precision():
+    encoder = StyleEncoder(4, 8)
+    encoder.to_code[0].running_var.mul_(torch.rand(88) * 1e4)
+    other = copy.deepcopy(encoder)
+    for part in other.modules():
+        for held in (part._parameters, part._buffers):
+            there = ((name, each) for name, each in held.items() if each is not None)
+            held.update({name: each.detach().as_subclass(Elsewhere) for name, each in there})
+    encoder.balance()
+    other.balance()
+    for one, another in zip(encoder.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, another.cpu())
+
+
 @pytest.mark.parametrize(
     ("size", "seen"),
     [

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from fast_style.optimize import OPTIMIZERS, NonFiniteError, minimize
 
@@ -134,6 +135,28 @@ def test_stops_where_the_function_is_not_finite(optimizer, value):
 
     with pytest.raises(NonFiniteError, match="not finite"):
         run(function, torch.rand(1, 3, 4, 4), optimizer, 20)
+
+
+class Waits(TorchFunctionMode):
+    """Counts what a GPU would be waited for, and once a step how Adam counts its steps, on the CPU."""
+
+    count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.count += func.__name__ in ("item", "tolist", "equal", "__bool__", "__float__")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("optimizer", "most"), [("adam", 2), ("lbfgs", 10)])
+def test_little_is_waited_for(optimizer, most):
+    target = torch.rand(1, 3, 8, 8)
+    steps = minimize(lambda picture: (picture - target).pow(4).sum(), torch.rand(1, 3, 8, 8), optimizer)
+    for _ in range(5):
+        next(steps)
+    with Waits() as waits:
+        for _ in range(10):
+            next(steps)
+    assert waits.count <= 10 * most
 
 
 def test_refuses_another_optimizer():

@@ -89,6 +89,43 @@ def test_a_resume_goes_on_with_the_time_that_was_used():
     assert second.lr_lambdas[0].used in (8, 9)  # a second or two since it was built
 
 
+@pytest.mark.usefixtures("clock")
+def test_the_time_is_counted_once_a_step_for_all_groups():
+    optimizer = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in range(3)], lr=2.0)
+    scheduler = warmup_cosine(optimizer, warmup_steps=0, total_steps=-1, seconds=10)
+    for step in range(1, 6):
+        assert scheduler.lr_lambdas[0].used == step
+        assert len({group["lr"] for group in optimizer.param_groups}) == 1
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.fixture
+def alone():
+    """A process group of this process alone."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("clock", "alone")
+def test_the_clock_of_the_first_process_counts(monkeypatch):
+    sent, broadcast = [], torch.distributed.broadcast
+
+    def of_the_first(tensor, source):
+        broadcast(tensor, source)
+        sent.append((tensor.item(), tensor.dtype, source))
+        tensor.fill_(4.5)
+
+    monkeypatch.setattr(torch.distributed, "broadcast", of_the_first)
+    optimizer = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in range(2)], lr=2.0)
+    scheduler = warmup_cosine(optimizer, warmup_steps=0, total_steps=-1, seconds=9)
+    optimizer.step()
+    scheduler.step()
+    assert sent == [(1.0, torch.float64, 0), (5.5, torch.float64, 0)]
+    assert scheduler.get_last_lr() == pytest.approx([1.0, 1.0])
+
+
 def test_without_an_end():
     with pytest.raises(ValueError, match=r"set trainer\.max_steps or trainer\.max_time"):
         rates(warmup_cosine, 1, warmup_steps=1, total_steps=-1)

@@ -25,8 +25,9 @@ class Adversary(nn.Module):
         pool: number of made images that are remembered, see `ImagePool`; 0 for none.
         r1_weight: weight γ of `r1_penalty`; 0 leaves it out. Images are in [0, 1] here and in [−1, 1] in the papers, so
             that a quarter of theirs is the same.
-        r1_every: steps between two of these penalties, which then weigh as many times more (Karras et al. 2020,
-            "Analyzing and Improving the Image Quality of StyleGAN", section 4.1, https://arxiv.org/abs/1912.04958).
+        r1_every: steps of the optimizer between two of these penalties, which then weigh as many times more (Karras et
+            al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 4.1,
+            https://arxiv.org/abs/1912.04958).
         seed: decides all draws.
 
     Raises:
@@ -78,7 +79,8 @@ class Adversary(nn.Module):
             real: real images (N, C, H, W) in [0, 1].
             fake: made images of the same shape in [0, 1]-space, with a gradient.
             samples: numbers of the samples, (N,).
-            step: number of the batch, which decides whether the R1 penalty is due.
+            step: number of the optimizer's step, which decides whether the R1 penalty is due: in all batches whose
+                gradients are accumulated for it, or in none. Their gradients are averaged, and with them the penalty.
             negatives: further images of that shape that the discriminator learns to reject.
 
         Returns:

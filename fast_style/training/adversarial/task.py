@@ -159,7 +159,8 @@ class AdversarialTask(NetworkTask):
     ) -> dict[str, Tensor]:
         """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`; none without it.
 
-        With several discriminators the names end with that of each, `adversarial_loss/NAME`.
+        With several discriminators the names end with that of each, `adversarial_loss/NAME`. The R1 penalty is due by
+        `global_step`, which is the same for all batches of an accumulated gradient.
         """
         if name not in self.adversaries:
             return {}

@@ -5,9 +5,11 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import l1_loss
 
 from fast_style.losses import ADVERSARIAL_LOSSES, r1_penalty
 from fast_style.networks import PatchDiscriminator
+from fast_style.training import Pix2Pix
 from fast_style.training.adversarial import Adversary
 
 
@@ -62,6 +64,14 @@ def test_r1_is_due_every_few_steps(discriminator, generator):
     assert ["r1_loss" in losses for losses in found] == [True, False, False, False, True]
     images = REAL.clone().requires_grad_()
     torch.testing.assert_close(found[0]["r1_loss"], r1_penalty(discriminator(images), images))
+
+
+def test_r1_is_due_in_all_batches_of_a_step(make, fit, batch):
+    task, due = make(Pix2Pix, terms={"l1_loss": l1_loss}, term_weights={"l1_loss": 1.0}), []
+    task.adversaries["B"].r1_weight, task.adversaries["B"].r1_every = 1.0, 2
+    task.adversaries["B"].register_forward_hook(lambda _, given, losses: due.append("r1_loss" in losses))
+    fit(task, [batch] * 8, accumulate=2)
+    assert due == [True, True, False, False] * 2
 
 
 def test_negatives_are_rejected_as_made_images_are(discriminator, generator):
