@@ -189,7 +189,16 @@ def _numbered(photo: Sample, index: int) -> Sample:
 
 
 def _frame(clips: ClipPairs, index: int) -> Sample:
-    return {**clips[index], "index": torch.tensor(index), "enlarged": []}
+    pair = clips[index]
+    return {
+        "image": pair["image"],
+        "index": torch.tensor(index),
+        "skipped": pair["skipped"],
+        "enlarged": [],
+        "after": pair["after"],
+        "flow": pair["flow"],
+        "seen": pair["seen"],
+    }
 
 
 def _two(film: Film, start: Fraction) -> list[Tensor]:
