@@ -94,9 +94,9 @@ def move(batch: Mapping[str, Tensor], weights: Mapping[str, float], seed: int) -
     else:
         shifts = weights["equivariance_loss"] > 0 and min(photos.shape[-2:]) > REACH
         places = one_in(SHIFTED, numbers) if shifts else []
-    there = sent(torch.tensor(places, dtype=torch.int64), photos.device)
     if not places:
-        return photos[:0], Motion(there, [])
+        return photos[:0], Motion(photos.new_empty(0, dtype=torch.int64), [])
+    there = sent(torch.tensor(places), photos.device)
     if weights["temporal_loss"] and "after" in batch:
         frames = Frames(batch["after"], batch["flow"], batch["seen"], torch.zeros_like(batch["seen"]))
         return frames.photos, Motion(there, frames)
