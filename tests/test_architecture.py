@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fast_style"
 FLOORS = [
     {"remote"},
     {"archives", "assets", "files", "errors", "processor", "version"},
-    {"terminal", "compiled"},
+    {"terminal", "compiled", "devices"},
     {"functional"},
     {"layers"},
     {"images"},

@@ -1,8 +1,9 @@
 """Neighbouring frames of films, and how what they show has moved: what networks for films learn from."""
 
 import copy
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast_style.data.photos import generator
+from fast_style.data.photos import Sample, generator
+from fast_style.data.shards import ShardStream
 from fast_style.functional import luma
 from fast_style.images import resize_short_side, to_float
 from fast_style.video import FILMS, Film, Wanted, is_film
@@ -20,13 +22,13 @@ DRAW = 7  # lest clips are drawn like anything else of a sample
 
 
 class ClipPair(TypedDict):
-    """A frame of a film and the next, or M of each in a batch.
+    """A frame of a film and the next.
 
     Attributes:
-        image: the frame, RGB of shape (3, H, W) in [0, 1], or (M, 3, H, W).
+        image: the frame, RGB of shape (3, H, W) in [0, 1].
         after: the next one, of the same shape.
-        flow: from each pixel of the next to where it was, pixels to the right and down, (2, H, W) or (M, 2, H, W).
-        seen: 1 where the frame shows what the next shows, and no motion ends, else 0; (1, H, W) or (M, 1, H, W).
+        flow: from each pixel of the next to where it was, pixels to the right and down, (2, H, W).
+        seen: 1 where the frame shows what the next shows, and no motion ends, else 0; (1, H, W).
         skipped: names of the films passed over.
     """
 
@@ -135,6 +137,68 @@ class ClipPairs(torch.utils.data.Dataset[ClipPair]):
         side = min(max(short, self.size), 2 * self.size)
         image = to_float(pixels)[None]
         return image if side == short else resize_short_side(image, side)
+
+
+class HalfClips(torch.utils.data.Dataset[Sample]):
+    """Samples of even numbers are frames of films, with what follows them, the others photos, one after the other.
+
+    Args:
+        photos: endless, by number.
+        clips: the frames of even sample n are pair n.
+    """
+
+    def __init__(self, photos: torch.utils.data.Dataset[Sample], clips: ClipPairs) -> None:
+        self.photos = photos
+        self.clips = clips
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read sample `index`."""
+        return _numbered(self.photos[index // 2], index) if index % 2 else _frame(self.clips, index)
+
+
+class HalfClipStream(torch.utils.data.IterableDataset[Sample]):
+    """Such samples of photos that are read one after the other.
+
+    Args:
+        stream: of the photos of this process, of which as many are read as samples are photos.
+        clips: see `HalfClips`.
+
+    Attributes:
+        start: the first sample of this process.
+        counts: photos of each shard by its name, as far as known.
+    """
+
+    def __init__(self, stream: ShardStream, clips: ClipPairs) -> None:
+        self.stream = stream
+        self.clips = clips
+        self.start = stream.start
+        self.counts = stream.counts
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield samples without end, see `ShardStream`."""
+        self.stream.start, self.stream.counts = self.start // 2, self.counts
+        photos = iter(self.stream)
+        for index in map(self.stream.number, count(self.start)):
+            yield _numbered(next(photos), index) if index % 2 else _frame(self.clips, index)
+
+
+def _numbered(photo: Sample, index: int) -> Sample:
+    photo = photo.copy()
+    photo["index"] = torch.tensor(index)
+    return photo
+
+
+def _frame(clips: ClipPairs, index: int) -> Sample:
+    pair = clips[index]
+    return {
+        "image": pair["image"],
+        "index": torch.tensor(index),
+        "skipped": pair["skipped"],
+        "enlarged": [],
+        "after": pair["after"],
+        "flow": pair["flow"],
+        "seen": pair["seen"],
+    }
 
 
 def _two(film: Film, start: Fraction) -> list[Tensor]:

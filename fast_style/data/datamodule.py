@@ -5,11 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader
 
 from fast_style.archives import expand
-from fast_style.data.clips import ClipPairs
+from fast_style.data.clips import ClipPairs, HalfClips, HalfClipStream
 from fast_style.data.coco import download_coco
 from fast_style.data.endless import EndlessDataModule, tell_left_out
 from fast_style.data.paintings import StyleCrops
@@ -23,7 +22,7 @@ from fast_style.data.workers import Loader
 class _ShardLoader(Loader):
     """Begins where the training is, whenever iteration begins."""
 
-    def __init__(self, stream: ShardStream, data: "PhotoDataModule", **options: Any) -> None:
+    def __init__(self, stream: ShardStream | HalfClipStream, data: "PhotoDataModule", **options: Any) -> None:
         super().__init__(stream, **options)
         self._stream = stream
         self._data = data
@@ -62,9 +61,9 @@ class PhotoDataModule(EndlessDataModule):
             hold `"painting"`, of the shape of `"image"`, see `StyleCrops`. None: the shipped styles, and
             scenes. No shards.
         recolored: share of the paintings in `style_root` that get other colours, in [0, 1].
-        clips: folder of films for a task that weighs `temporal_loss`: the first half of each batch are frames of them,
-            M, and batches then hold the next frames, `"after"` (M, 3, size, size), and how these came from them,
-            `"flow"` and `"seen"`, see `ClipPairs`. None: frames that could follow are made of the photos.
+        clips: folder of films for a task that weighs `temporal_loss`: samples of even numbers are frames of them, see
+            `HalfClips`, and batches hold the next frames of these, M, `"after"` (M, 3, size, size), and how they came
+            from them, `"flow"` and `"seen"`, see `ClipPairs`. None: frames that could follow are made of the photos.
 
     Attributes:
         skipped: names of the photos found unreadable so far.
@@ -169,11 +168,12 @@ class PhotoDataModule(EndlessDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Return an endless loader that begins at the sample after the last batch."""
-        gather = partial(_collate, paintings=self._paintings, clips=self._clips)
+        gather = partial(_collate, paintings=self._paintings)
         if self.shards:
             trainer = self.its_trainer
+            stream = ShardStream(self.shards, self.size, self.seed, 0, trainer.global_rank, trainer.world_size)
             return _ShardLoader(
-                ShardStream(self.shards, self.size, self.seed, 0, trainer.global_rank, trainer.world_size),
+                stream if self._clips is None else HalfClipStream(stream, self._clips),
                 self,
                 batch_size=self.batch_size,
                 collate_fn=gather,
@@ -181,21 +181,13 @@ class PhotoDataModule(EndlessDataModule):
                 pin_memory=trainer.strategy.root_device.type == "cuda",
             )
         assert self.photos is not None  # noqa: S101 - setup made them
-        return self.endless(self.photos, gather)
+        return self.endless(self.photos if self._clips is None else HalfClips(self.photos, self._clips), gather)
 
 
-def _collate(samples: Sequence[Sample], paintings: StyleCrops | None, clips: ClipPairs | None) -> Sample:
+def _collate(samples: Sequence[Sample], paintings: StyleCrops | None) -> Sample:
     batch = collate(samples)
-    numbers = batch["index"].tolist()
     if paintings is not None:
-        styles = collate([paintings[index] for index in numbers])
+        styles = collate([paintings[index] for index in batch["index"].tolist()])
         batch["painting"] = styles["image"]
         batch["skipped"] += styles["skipped"]
-    if clips is not None:
-        pairs = [clips[index] for index in numbers[: (len(numbers) + 1) // 2]]
-        batch["image"][: len(pairs)] = torch.stack([pair["image"] for pair in pairs])
-        batch["after"] = torch.stack([pair["after"] for pair in pairs])
-        batch["flow"] = torch.stack([pair["flow"] for pair in pairs])
-        batch["skipped"] += [name for pair in pairs for name in pair["skipped"]]
-        batch["seen"] = torch.stack([pair["seen"] for pair in pairs])
     return batch

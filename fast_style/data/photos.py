@@ -28,9 +28,10 @@ class Sample(TypedDict):
         enlarged: names of those in `image` that were smaller than it.
         counts: number of photos in the shards they came from, by the shard's name; of photos in shards only.
         painting: style images, RGB of shape (N, 3, H, W) in [0, 1]; where a network for any style is trained only.
-        after: frames that follow the first M images, (M, 3, H, W); with films only, as are the next two.
-        flow: how they followed, see `ClipPair`, (M, 2, H, W).
-        seen: where, see `ClipPair`, (M, 1, H, W).
+        after: the frame that follows the image, (3, H, W), or of a batch those that follow M of the images, in their
+            order, (M, 3, H, W); of samples that are frames of films only, as are the next two, see `HalfClips`.
+        flow: how it followed, see `ClipPair`, (2, H, W) or (M, 2, H, W).
+        seen: where, see `ClipPair`, (1, H, W) or (M, 1, H, W).
         new: of held-out images of two sides, whether that of each side comes for the first time, bool of shape (2) or
             (N, 2).
     """
@@ -193,6 +194,10 @@ def collate(samples: Sequence[Sample]) -> Sample:
         "enlarged": [name for sample in samples for name in sample["enlarged"]],
         "counts": {name: count for sample in samples for name, count in sample.get("counts", {}).items()},
     }
+    if followed := [sample for sample in samples if "after" in sample]:
+        batch["after"] = torch.stack([sample["after"] for sample in followed])
+        batch["flow"] = torch.stack([sample["flow"] for sample in followed])
+        batch["seen"] = torch.stack([sample["seen"] for sample in followed])
     if all("new" in sample for sample in samples):
         batch["new"] = torch.stack([sample["new"] for sample in samples])
     return batch

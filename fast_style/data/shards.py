@@ -20,6 +20,7 @@ from fast_style.images import is_image
 from fast_style.remote import RemoteFolder, is_address
 
 Member = tuple[str, int, int]  # of a shard: name, offset, size
+TURN = 8  # samples that one process numbers before it is the next one's turn
 
 
 def are_shards(roots: Roots | None) -> bool:
@@ -34,8 +35,9 @@ class ShardStream(IterableDataset[Sample]):
     the photos of a shard are shuffled among themselves. A shard behind an address is fetched to a temporary file while
     the one before it is read; one that fails is tried again (see `RemoteFolder`).
 
-    Sample n of a process depends on (shards, seed, rank, world_size, n) alone. To go on at sample n, the shards before
-    it are passed over by their number of photos: known from `counts`, else they are fetched and counted.
+    Sample n of a process depends on (shards, seed, rank, world_size, n) alone, see `number` for what it is called. To
+    go on at sample n, the shards before it are passed over by their number of photos: known from `counts`, else they
+    are fetched and counted.
 
     Photos that cannot be read are passed over, and so is what follows the place where a shard is damaged, or a shard
     that is not there; all are named in `skipped`.
@@ -90,7 +92,7 @@ class ShardStream(IterableDataset[Sample]):
         if worker is not None and worker.num_workers > 1:
             raise RuntimeError("shards are read by one worker, or samples would come twice: give data.num_workers=1")
         left = self.start  # samples to pass over
-        numbers = count(self.start * self.world_size + self.rank, self.world_size)  # of the samples that follow
+        numbers = map(self.number, count(self.start))  # of the samples that follow
         skipped: list[str] = []
         in_vain = 0  # shards in a row without a photo
         with _Fetcher() as fetcher:
@@ -107,6 +109,15 @@ class ShardStream(IterableDataset[Sample]):
                     found = yield from self._read(fetcher, turn, self.shards[following], left, numbers, skipped)
                 in_vain = 0 if found else in_vain + 1
                 left = max(0, left - found)
+
+    def number(self, place: int) -> int:
+        """Return the number of sample `place` of this process, which no sample of another has.
+
+        They take turns of eight, so that each process has its share of what only every second, fourth or eighth sample
+        is for.
+        """
+        turn, within = divmod(place, TURN)
+        return (turn * self.world_size + self.rank) * TURN + within
 
     def _read(
         self,

@@ -66,8 +66,11 @@ def upsampled_weight(weight: Tensor) -> Tensor:
         Weight of shape (2, 2, C', C, 2, 2): at the window of inputs (i, j), (i+1, j+1), [a, b] gives the output
         (2i+1+a, 2j+1+b).
     """
-    # Of the three taps of an output 2i+1, two fall on input i and one on i+1; of those of 2i+2, one and two.
-    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+    # Of the three taps of an output 2i+1, two fall on input i and one on i+1; of those of 2i+2, one and two. They are
+    # computed on the device: to send the numbers to a GPU would wait for all that it does.
+    tap = torch.arange(3, device=weight.device)
+    pixel, output = tap[:2, None], tap[:2, None, None]
+    taps = ((output + tap) // 2 == pixel).to(weight)  # (2, 2, 3)
     return torch.einsum("ayk,bxl,ockl->abocyx", taps, taps, weight)
 
 

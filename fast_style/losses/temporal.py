@@ -1,5 +1,6 @@
 """Pictures that change from frame to frame only as the film does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fast_style.devices import sent
 from fast_style.functional import luma
 from fast_style.losses.equivariance import MARGIN
 
@@ -15,6 +17,7 @@ BENT = 3.0  # pixels, standard deviation of local motion
 ZOOM, TURN = 0.1, 3.0  # at most so much larger or smaller, and degrees to either side
 NOISE = 0.004, 0.008  # standard deviation of what a sensor and a codec add, in [0, 1]
 LIGHT = 0.1  # light gets at most so much stronger or weaker
+NUMBERS = 4, 2, 32, 16, 1  # that are drawn for a frame, see `_draw`
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def within(flow: Tensor, margin: int = MARGIN) -> Tensor:
     return result.float()
 
 
-def following(photos: Tensor, generator: torch.Generator) -> Frames:
+def following(photos: Tensor, generators: Sequence[torch.Generator]) -> Frames:
     """Make frames that could follow photos in a film.
 
     Of four kinds of motion each frame has one: half are shifts by whole pixels, up to ten in each direction, which
@@ -102,36 +105,60 @@ def following(photos: Tensor, generator: torch.Generator) -> Frames:
 
     Args:
         photos: RGB of shape (N, 3, H, W) in [0, 1].
-        generator: of the CPU.
+        generators: of the CPU, one for each photo, which alone decides how it is followed.
     """
-    count, _, h, w = photos.shape
-    flow = torch.cat([_draw_flow(h, w, generator) for _ in range(count)]).to(photos)
+    h, w = photos.shape[-2:]
+    drawn = torch.stack([_draw(each) for each in generators]).to(photos.dtype)
+    turn, shift, bend, lit, strength = sent(drawn, photos.device).split(NUMBERS, 1)
+    flow = _flow(turn.view(-1, 2, 2), shift, bend.view(-1, 2, 4, 4), (h, w))
     moved = warped(photos, flow).clamp(0, 1)
-    lit = LIGHT * _uniform(generator, count, 1, 4, 4) * (_uniform(generator, count, 1, 1, 1) < 0)
-    light = 1 + F.interpolate(lit.to(photos), (h, w), mode="bicubic", align_corners=True)
+    light = 1 + F.interpolate(lit.view(-1, 1, 4, 4), (h, w), mode="bicubic", align_corners=True)
     frames = (moved * light).clamp(0, 1)
     change = luma(frames) - luma(moved)
-    lowest, highest = NOISE
-    strength = lowest + (highest - lowest) * torch.rand(count, 1, 1, 1, generator=generator)
-    there = torch.Generator(photos.device).manual_seed(int(torch.randint(2**31, (), generator=generator)))
-    noise = torch.randn(photos.shape, generator=there, device=photos.device)
-    return Frames((frames + strength.to(photos) * noise).clamp(0, 1), flow, torch.ones_like(change), change)
+    noise = torch.stack([_noise(photo, each) for photo, each in zip(photos, generators, strict=True)])
+    frames = (frames + strength.view(-1, 1, 1, 1) * noise).clamp(0, 1)
+    return Frames(frames, flow, torch.ones_like(change), change)
 
 
-def _draw_flow(h: int, w: int, generator: torch.Generator) -> Tensor:
-    """Draw the motion of one frame, (1, 2, h, w)."""
+def _draw(generator: torch.Generator) -> Tensor:
+    """Draw how one frame follows: what turns and zooms, what shifts, what bends, light and strength of the noise."""
+    turn, shift, bend = torch.zeros(2, 2), torch.zeros(2), torch.zeros(2, 4, 4)
     kind = float(torch.rand((), generator=generator))
     if kind < 0.5:
-        whole = (_uniform(generator, 1, 2, 1, 1) * (REACH + 0.5)).round().clamp(-REACH, REACH)
-        return whole.expand(1, 2, h, w)
-    if kind < 0.8:
-        places = BENT * torch.randn(1, 2, 4, 4, generator=generator)
-        return F.interpolate(places, (h, w), mode="bicubic", align_corners=True)
-    zoom, turn = 1 + ZOOM * _uniform(generator), TURN * pi / 180 * _uniform(generator)
-    y = torch.linspace(-(h - 1) / 2, (h - 1) / 2, h)[:, None].expand(h, w)
-    x = torch.linspace(-(w - 1) / 2, (w - 1) / 2, w).expand(h, w)
-    right, down = zoom * (turn.cos() * x - turn.sin() * y) - x, zoom * (turn.sin() * x + turn.cos() * y) - y
-    return torch.stack([right, down])[None] + 2 * _uniform(generator, 1, 2, 1, 1)
+        shift = (_uniform(generator, 2) * (REACH + 0.5)).round().clamp(-REACH, REACH)
+    elif kind < 0.8:
+        bend = BENT * torch.randn(2, 4, 4, generator=generator)
+    else:
+        zoom, angle = 1 + ZOOM * _uniform(generator), TURN * pi / 180 * _uniform(generator)
+        along, across = zoom * angle.cos() - 1, zoom * angle.sin()
+        turn, shift = torch.stack([along, -across, across, along]), 2 * _uniform(generator, 2)
+    lit = LIGHT * _uniform(generator, 4, 4) * (_uniform(generator) < 0)
+    lowest, highest = NOISE
+    strength = lowest + (highest - lowest) * torch.rand(1, generator=generator)
+    return torch.cat([part.flatten() for part in (turn, shift, bend, lit, strength)])
+
+
+def _flow(turn: Tensor, shift: Tensor, bend: Tensor, size: tuple[int, int]) -> Tensor:
+    """Add up motions, pixels to the right and down, (N, 2, h, w).
+
+    Args:
+        turn: matrices that a place, as seen from the middle, is multiplied with, (N, 2, 2).
+        shift: of whole frames, (N, 2).
+        bend: shifts in places spread evenly, (N, 2, 4, 4).
+        size: h and w.
+    """
+    h, w = size
+    y = torch.linspace(-(h - 1) / 2, (h - 1) / 2, h, device=shift.device, dtype=shift.dtype)[:, None]
+    x = torch.linspace(-(w - 1) / 2, (w - 1) / 2, w, device=shift.device, dtype=shift.dtype)
+    by_x, by_y = turn[..., None, None].unbind(2)  # (N, 2, 1, 1) each
+    local = F.interpolate(bend, size, mode="bicubic", align_corners=True)
+    return by_x * x + by_y * y + shift[..., None, None] + local
+
+
+def _noise(photo: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw noise of a photo's shape, on its device."""
+    there = torch.Generator(photo.device).manual_seed(int(torch.randint(2**31, (), generator=generator)))
+    return torch.randn(photo.shape, generator=there, device=photo.device)
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:

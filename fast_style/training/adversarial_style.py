@@ -92,7 +92,7 @@ class AdversarialStyle(OnePainting, AdversarialTask):
                 f"{adversarial_weight} out, or give balance=null"
             )
         judged = adversarial_weight > 0
-        is_grey = (loss.image - _grey(loss.image)).abs().mean() < NEARLY_GREY
+        is_grey = (loss.image - _Grey()(loss.image)).abs().mean() < NEARLY_GREY
         if judged and crops == "painting" and "grey" in negatives and is_grey:
             raise ValueError("the painting is grey, and grey is to be rejected: give model.negatives=[blurred]")
         super().__init__(
@@ -110,10 +110,11 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         self.weights |= loss.weights | {"equivariance_loss": equivariance_weight}
         self.register_buffer("adversarial_weight", torch.tensor(float(adversarial_weight)))
         self.balance = balance
-        self.negatives = [NEGATIVES[name] for name in negatives]
+        self.negatives = nn.ModuleList(NEGATIVES[name]() for name in negatives)
         self.seed = seed
         self.of_one_hand = judged and crops == "paintings"
         self.wants = ("image", "painting") if self.of_one_hand else ("image",)
+        self._painting = loss.image  # a buffer would go from process to process in every step
 
     def forward(self, photos: Tensor, style: str = "") -> Tensor:
         """Stylise photos of shape (N, 3, H, W) in [0, 1]; there is one style, without a name."""
@@ -171,7 +172,9 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         """Cut a crop of the photos' size out of the painting for each of them, mirrored half the time."""
         photos = batch["image"]
         h, w = photos.shape[-2:]
-        painting = self.loss.image.to(photos.device)
+        if self._painting.device != photos.device:
+            self._painting = self._painting.to(photos.device)  # once
+        painting = self._painting
         if painting.shape[-2] < h or painting.shape[-1] < w:
             painting = resize_short_side(painting, max(h, w))
         crops = []
@@ -186,17 +189,28 @@ class AdversarialStyle(OnePainting, AdversarialTask):
         return torch.cat(crops)
 
 
-def _grey(images: Tensor) -> Tensor:
-    """Take the colours away from RGB (N, 3, H, W)."""
-    return luma(images.float()).expand_as(images)
+class _Grey(nn.Module):
+    """Takes the colours away."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map RGB (N, 3, H, W) to grey of the same shape."""
+        return luma(images.float()).expand_as(images)
 
 
-def _blurred(images: Tensor) -> Tensor:
-    """Take the edges away from RGB (N, 3, H, W)."""
-    taps = binomial(BLUR).to(images.device)
-    kernel = torch.outer(taps, taps).expand(3, 1, BLUR, BLUR)
-    with torch.autocast(images.device.type, enabled=False):
-        return F.conv2d(F.pad(images.float(), (BLUR // 2,) * 4, mode="reflect"), kernel, groups=3)
+class _Blurred(nn.Module):
+    """Takes the edges away."""
+
+    taps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("taps", binomial(BLUR), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map RGB (N, 3, H, W) to images of the same shape."""
+        kernel = torch.outer(self.taps, self.taps).expand(3, 1, BLUR, BLUR)
+        with torch.autocast(images.device.type, enabled=False):
+            return F.conv2d(F.pad(images.float(), (BLUR // 2,) * 4, mode="reflect"), kernel, groups=3)
 
 
-NEGATIVES: dict[str, Callable[[Tensor], Tensor]] = {"grey": _grey, "blurred": _blurred}
+NEGATIVES: dict[str, Callable[[], nn.Module]] = {"grey": _Grey, "blurred": _Blurred}

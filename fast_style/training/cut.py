@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.data.photos import generator
+from fast_style.devices import sent
 from fast_style.layers import ResidualBlock, apply
 from fast_style.losses import patch_nce_loss, summarize
 from fast_style.networks import ChainNetwork
@@ -137,11 +138,11 @@ class CUT(AdversarialTask):
         found, x = self._encode(inputs)
         pictures = self._paint(x, inputs)
         seen, _ = self._encode(pictures)
-        samples = batch.get("index", torch.arange(count))
-        losses = {"nce_loss": self._nce([x[:count] for x in seen], [x[:count] for x in found], samples)}
+        places = self._draw(found, batch.get("index", torch.arange(count)))
+        losses = {"nce_loss": self._nce([x[:count] for x in seen], [x[:count] for x in found], places)}
         if self.with_identity:
             rest = [x[count:] for x in seen], [x[count:] for x in found]
-            losses["identity_nce_loss"] = self._nce(*rest, samples)
+            losses["identity_nce_loss"] = self._nce(*rest, places)
         losses |= self.play("B", self.laid_out(real_b), pictures[:count], batch)
         return self.log_step(losses, summarize(losses, self.weights_of(losses)))
 
@@ -156,7 +157,7 @@ class CUT(AdversarialTask):
                 compared.append(("identity_nce_loss", self(real_b), real_b))
             for name, picture, image in compared:
                 seen, found = (self._encode(each, self.use())[0] for each in (picture, image))
-                losses[name] = self._nce(seen, found, samples)
+                losses[name] = self._nce(seen, found, self._draw(found, samples))
             self.log_heldout({"": summarize(losses, self.weights_of(losses))}, len(real_a))
         sets = [self.distinct(batch, side, each) for side, each in ((0, real_a), (0, fake_b), (1, real_b))]
         return {"grids": {"": [real_a, fake_b, real_b]}, "sets": {"": sets}}
@@ -181,20 +182,31 @@ class CUT(AdversarialTask):
         rest = self.network.chain[max(self.places, default=-1) + 1 :]
         return self.network.to_rgb(apply(rest, x))[..., :h, :w]
 
-    def _nce(self, queries: Sequence[Tensor], keys: Sequence[Tensor], samples: Tensor) -> Tensor:
+    def _nce(self, queries: Sequence[Tensor], keys: Sequence[Tensor], places: Sequence[Tensor]) -> Tensor:
         losses = []
-        for head, query, key in zip(self.heads.values(), queries, keys, strict=True):
-            places = self._draw(query.shape[-2] * query.shape[-1], samples).to(query.device)
+        for head, query, key, where in zip(self.heads.values(), queries, keys, places, strict=True):
             with torch.no_grad():
-                target = head(_at(key, places))
-            losses.append(patch_nce_loss(head(_at(query, places)), target, self.temperature))
+                target = head(_at(key, where))
+            losses.append(patch_nce_loss(head(_at(query, where)), target, self.temperature))
         return torch.stack(losses).mean()
 
-    def _draw(self, count: int, samples: Tensor) -> Tensor:
-        """Draw places of each sample, numbers below `count`, (N, P): a function of (seed, sample) alone."""
-        kept = min(count, self.patches)
-        draws = (generator(self.seed, sample, DRAW) for sample in samples.tolist())
-        return torch.stack([torch.randperm(count, generator=each)[:kept] for each in draws])
+    def _draw(self, features: Sequence[Tensor], samples: Tensor) -> list[Tensor]:
+        """Draw places of each sample in features of each layer, a function of (seed, sample) alone.
+
+        Args:
+            features: of shape (…, H, W) each, which differs from layer to layer.
+            samples: their numbers, (N,).
+
+        Returns:
+            For each layer numbers below H·W, (N, P), on the device of the features.
+        """
+        counts = [x.shape[-2] * x.shape[-1] for x in features]
+        drawn: list[Tensor] = []
+        for sample in samples.tolist():
+            orders = (torch.randperm(count, generator=generator(self.seed, sample, DRAW)) for count in counts)
+            drawn.append(torch.cat([order[: self.patches] for order in orders]))
+        together = sent(torch.stack(drawn), features[0].device)  # (N, P + P + …)
+        return list(together.split([min(count, self.patches) for count in counts], 1))
 
 
 def _at(features: Tensor, places: Tensor) -> Tensor:

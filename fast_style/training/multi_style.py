@@ -1,7 +1,7 @@
 """Train one network for several paintings, or add one to a network that knows several."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fast_style.checkpoint import load_network
 from fast_style.compiled import Compiled
 from fast_style.data.photos import permutation
+from fast_style.devices import sent
 from fast_style.losses import PerceptualLoss, features_of_each
 from fast_style.networks.style_network import StyleNetwork, TakesImages
 from fast_style.training.network_task import NetworkTask, name_of
@@ -194,20 +195,28 @@ class MultiStyle(NetworkTask):
         photos = batch["image"]
         chosen = [self.style_of(sample) for sample in batch["index"].tolist()]
         offset = len(self.network.styles) - len(self.names)
-        rows = torch.tensor([offset + style for style in chosen], device=photos.device)
-        shares = F.one_hot(rows, len(self.network.styles)).float()
+        rows = torch.tensor([offset + style for style in chosen])
+        shares = sent(F.one_hot(rows, len(self.network.styles)).float(), photos.device)
         moved, motion = self.moved(batch)
         both = torch.cat([photos, moved]) if len(moved) else photos
-        pictures, features, targets = self._passes(both, torch.cat([shares, shares[: len(moved)]]), len(photos))
+        all_shares = torch.cat([shares, shares.index_select(0, motion.places)])
+        pictures, features, targets = self._passes(both, all_shares, len(photos))
         stylized = pictures[: len(photos)]
+        by_style = sent(torch.tensor(sorted(range(len(chosen)), key=chosen.__getitem__)), photos.device)
+        counts = {style: chosen.count(style) for style in sorted(set(chosen))}
+
+        def parted(images: Tensor) -> Sequence[Tensor]:
+            return images[by_style].split([*counts.values()])
+
+        made, seen = parted(stylized), parted(photos)
+        found, wanted = ({layer: parted(x) for layer, x in each.items()} for each in (features, targets))
         means: dict[str, Tensor] = {}
-        for style in sorted(set(chosen)):
-            places = torch.tensor([place for place, each in enumerate(chosen) if each == style], device=photos.device)
-            found, wanted = ({layer: x[places] for layer, x in each.items()} for each in (features, targets))
-            summary = self._compare(style, stylized[places], found, photos[places], wanted)
+        for turn, (style, count) in enumerate(counts.items()):
+            own, aims = ({layer: x[turn] for layer, x in each.items()} for each in (found, wanted))
+            summary = self._compare(style, made[turn], own, seen[turn], aims)
             self.log(f"train/total_loss/{self.names[style]}", summary["total_loss"].detach())
             for name, value in summary.items():
-                means[name] = means.get(name, 0) + value * (len(places) / len(chosen))
+                means[name] = means.get(name, 0) + value * (count / len(chosen))
         for name, value in self.compare_moved(stylized, pictures[len(photos) :], motion).items():
             means |= {name: value, f"weighted/{name}": self.motion_weights[name] * value}
             means["total_loss"] = means["total_loss"] + means[f"weighted/{name}"]

@@ -13,16 +13,19 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.compiled import Compiled
+from fast_style.devices import sent
 from fast_style.losses import AnyPaintingLoss, summarize
 from fast_style.losses.any_painting import Painted
 from fast_style.networks import AnyStyleNetwork
 from fast_style.networks.style_encoder import MOMENTUM, as_seen, code_of
 from fast_style.training.any_painting import AnyPainting
+from fast_style.training.motion import numbers_of, one_in
 from fast_style.training.network_task import describe, name_of
 
 log = logging.getLogger(__name__)
 
 CLOSE = 0.5  # mean product of the encoder's and the teacher's codes from which on the encoder's is used
+TAUGHT, PLAIN = 4, 8  # one of so many samples is painted by the teacher's code always, or is to stay as it is as well
 
 
 class Teacher(nn.Module):
@@ -57,7 +60,7 @@ class StylePrediction(AnyPainting):
     VGG-19, which are there anyway since the losses need them, and that of the network's small encoder, which is trained
     to equal it. Three of four samples are painted by the encoder's code once the two are close, all others by the
     teacher's. An eighth of the photos, at least one, is also painted by the row of scales and shifts `photo`, and is to
-    stay as it is.
+    stay as it is. Which samples these are depends on their numbers, see `motion.one_in`.
 
     Args:
         network: what is trained.
@@ -152,8 +155,10 @@ class StylePrediction(AnyPainting):
         if self.teacher is None:
             self.network.encoder.eval()  # what it standardises by stays as it is
         moved, motion = self.moved(batch)
-        own = torch.arange(len(photos), device=photos.device) % 4 != 0
-        losses, pictures, of_moved = self._losses(photos, batch["painting"], moved, own)
+        numbers = numbers_of(batch)
+        own = sent(torch.tensor([number % TAUGHT != 0 for number in numbers]), photos.device)
+        plain = sent(torch.tensor(one_in(PLAIN, numbers), dtype=torch.int64), photos.device)
+        losses, pictures, of_moved = self._losses(photos, batch["painting"], moved, motion.places, own, plain)
         losses |= self.compare_moved(pictures, of_moved, motion)
         return self.log_step(losses, summarize(losses, self.weights))
 
@@ -171,10 +176,18 @@ class StylePrediction(AnyPainting):
         return {"photos": photos, "stylized": pictures}
 
     def _pass(
-        self, photos: Tensor, paintings: Tensor, moved: Tensor, own: Tensor
+        self, photos: Tensor, paintings: Tensor, moved: Tensor, again: Tensor, own: Tensor, plain: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Return the losses of photos, their pictures, and those of moved photos, which may be none."""
-        count, again, plain = len(photos), len(moved), max(1, len(photos) // 8)
+        """Return the losses of photos, their pictures, and those of moved photos, which may be none.
+
+        Args:
+            photos: (N, 3, H, W) in [0, 1].
+            paintings: one for each photo, (N, 3, h, w) in [0, 1].
+            moved: some of the photos, moved, (M, 3, H, W).
+            again: their places in the batch, (M,).
+            own: which photos are painted by the encoder's code once it is close to the teacher's, bool (N,).
+            plain: places of those that are to stay as they are as well, (P,).
+        """
         painted = self.loss.look_at(paintings)
         codes = used = self.network.encoder(paintings)
         if self.teacher is not None:
@@ -182,13 +195,14 @@ class StylePrediction(AnyPainting):
             close = (taught * codes).mean(1) > CLOSE
             used = torch.where((close & own)[:, None], codes, taught)
         rows = self.network.rows(used)
-        photo = self.network.photo_rows(plain)
-        rows = {key: torch.cat([row, row[:again], photo[key]]) for key, row in rows.items()}
-        together = self.laid_out(torch.cat([photos, moved, photos[:plain]]))
+        photo = self.network.photo_rows(len(plain))
+        rows = {key: torch.cat([row, row.index_select(0, again), photo[key]]) for key, row in rows.items()}
+        same = photos.index_select(0, plain)
+        together = self.laid_out(torch.cat([photos, moved, same]))
         made = self.network.in_styles(together, rows)
-        pictures, of_moved, unchanged = made.split([count, again, plain])
+        pictures, of_moved, unchanged = made.split([len(photos), len(moved), len(plain)])
         losses = self.loss(pictures, photos, painted)
         if self.teacher is not None:
             losses["code_loss"] = F.mse_loss(codes, taught.detach())
-        losses["identity_loss"] = F.mse_loss(unchanged.float(), photos[:plain])
+        losses["identity_loss"] = F.mse_loss(unchanged.float(), same)
         return losses, pictures, of_moved

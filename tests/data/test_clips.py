@@ -1,4 +1,5 @@
 import shutil
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +10,12 @@ import torch
 av = pytest.importorskip("av", reason="films need the package av")
 pytest.importorskip("cv2", reason="flow needs the package opencv")
 
-from fast_style.data import ClipPairs, PhotoDataModule  # noqa: E402
-from fast_style.data.datamodule import _collate  # noqa: E402
+from fast_style.data import ClipPairs, PhotoDataModule, SampleIndices, collate  # noqa: E402
+from fast_style.data.clips import HalfClips, HalfClipStream  # noqa: E402
+from fast_style.data.shards import ShardStream  # noqa: E402
 from fast_style.losses import temporal_loss, warped  # noqa: E402
 from fast_style.losses.temporal import Frames  # noqa: E402
+from fast_style.training.motion import motion_weights, move  # noqa: E402
 
 MOVED = 3  # pixels a frame
 
@@ -120,17 +123,17 @@ def test_a_film_that_cannot_be_read_any_more_is_replaced_by_the_next(films, phot
     for was, now, other in zip(before, after, replaced, strict=True):
         assert torch.equal(was["image"], now["image"]) is not other
         assert not was["skipped"]
-    index = replaced.index(True)
     photos = PhotoDataModule(photo_folder, size=64, num_workers=0)
     photos.setup()
-    sample = photos.photos[0] | {"index": torch.tensor(index)}
-    assert _collate([sample], None, pairs)["skipped"] == ["b.mp4"]
+    samples = HalfClips(photos.photos, pairs)
+    index = next(index for index, other in enumerate(replaced) if other and index % 2 == 0)
+    assert collate([samples[index], samples[index + 1]])["skipped"] == ["b.mp4"]
     (films / "deep" / "a.mp4").unlink()
     with pytest.raises(RuntimeError, match="no film to learn from: none of the 2 can be read any more"):
         pairs[0]
 
 
-def test_half_of_a_batch_are_frames(films, photo_folder):
+def test_every_second_sample_is_a_frame(films, photo_folder):
     data = PhotoDataModule(photo_folder, size=64, batch_size=3, num_workers=0, clips=films)
     task = SimpleNamespace(wants=("image",), motion_weights={"temporal_loss": 0.0})
     data.trainer = SimpleNamespace(lightning_module=task)
@@ -138,9 +141,69 @@ def test_half_of_a_batch_are_frames(films, photo_folder):
         data.setup()
     task.motion_weights["temporal_loss"] = 1.0
     data.setup()
-    batch = _collate([data.photos[index] for index in (4, 5, 6)], None, data._clips)
+    samples = HalfClips(data.photos, data._clips)
+    batch = collate([samples[index] for index in (4, 5, 6)])
     assert batch["image"].shape == (3, 3, 64, 64)
     assert batch["after"].shape == (2, 3, 64, 64)
+    assert batch["index"].tolist() == [4, 5, 6]
     assert torch.equal(batch["image"][0], data._clips[4]["image"])
+    assert torch.equal(batch["image"][1], data.photos[2]["image"])  # no photo is left out
     frames = Frames(batch["after"], batch["flow"], batch["seen"], torch.zeros_like(batch["seen"]))
-    assert temporal_loss(batch["image"][:2], batch["after"], frames) < 0.01
+    assert temporal_loss(batch["image"][::2], batch["after"], frames) < 0.01
+    moved, motion = move(batch, motion_weights(0.0, 1.0), 0)
+    assert moved is batch["after"]
+    assert motion.places.tolist() == [0, 2]
+
+
+class Turns:
+    """Stands in for films and photos; notes what is read."""
+
+    def __init__(self):
+        self.read = []
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        image, seen = torch.full((3, 8, 8), float(index)), torch.ones(1, 8, 8)
+        return {"image": image, "after": image, "flow": torch.zeros(2, 8, 8), "seen": seen, "skipped": []}
+
+
+class Photos(Turns):
+    def __getitem__(self, index):
+        return {"image": super().__getitem__(index)["image"], "skipped": [], "enlarged": []}
+
+
+def test_what_a_sample_is_depends_on_its_number_alone():
+    """In batches of four or eight, and on two devices; and nothing is read in vain."""
+
+    def samples(size, devices=1):
+        photos, clips = Photos(), Turns()
+        half, found = HalfClips(photos, clips), {}
+        for rank in range(devices):
+            for numbers in islice(SampleIndices(lambda: 0, size, rank, devices), 16 // size // devices):
+                batch = collate([half[number] for number in numbers])
+                assert len(batch["after"]) == size // 2
+                found |= {number: image.mean().item() for number, image in zip(numbers, batch["image"], strict=True)}
+        assert (sorted(clips.read), sorted(photos.read)) == ([*range(0, 16, 2)], [*range(8)])
+        return found
+
+    assert samples(4) == samples(8) == samples(4, devices=2)
+    assert samples(4) == {number: number // 2 if number % 2 else number for number in range(16)}
+
+
+def test_photos_of_shards_between_frames(tmp_path, make_shard):
+    paths = [str(make_shard(tmp_path / f"{number}.tar", 6)) for number in range(2)]
+
+    def stream(start=0, rank=0, devices=1):
+        samples = HalfClipStream(ShardStream(paths, 8, rank=rank, world_size=devices), Turns())
+        samples.start = start
+        return islice(samples, 12 - start)
+
+    whole = list(stream())
+    assert [int(sample["index"]) for sample in whole] == [*range(12)]
+    assert ["after" in sample for sample in whole] == [True, False] * 6
+    photos = list(islice(ShardStream(paths, 8), 6))
+    assert all(torch.equal(a["image"], b["image"]) for a, b in zip(whole[1::2], photos, strict=True))
+    for start in (3, 6):  # resumed
+        assert all(torch.equal(a["image"], b["image"]) for a, b in zip(stream(start), whole[start:], strict=True))
+    for rank in range(2):
+        assert sum("after" in sample for sample in stream(0, rank, 2)) == 6

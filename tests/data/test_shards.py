@@ -106,8 +106,11 @@ def test_samples_are_numbered_across_processes_and_resumes(shards):
     for rank in range(3):
         first, resumed = (ShardStream(shards, 8, start=start, rank=rank, world_size=3) for start in (0, 2))
         numbers += [int(sample["index"]) for sample in itertools.islice(first, 2)]
-        numbers += [int(sample["index"]) for sample in itertools.islice(resumed, 2)]
-    assert sorted(numbers) == list(range(12))
+        numbers += [int(sample["index"]) for sample in itertools.islice(resumed, 6)]
+    assert sorted(numbers) == list(range(24))
+    alone = ShardStream(shards, 8, start=7)
+    assert [int(sample["index"]) for sample in itertools.islice(alone, 3)] == [7, 8, 9]
+    assert [ShardStream(shards, 8, rank=1, world_size=3).number(place) for place in (0, 7, 8)] == [8, 15, 32]
 
 
 def test_broken_images_are_replaced_and_named(tmp_path):

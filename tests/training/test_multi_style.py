@@ -168,9 +168,9 @@ def test_equivariance_is_added_once(build):
     task.log = lambda name, value, **_: values.update({name: float(value)})
     batch = {"image": torch.rand(3, 3, 64, 64), "index": torch.arange(3)}
     total = task.training_step(batch, 0).item()
-    moved, (down, right) = task.moved(batch)
+    moved, motion = task.moved(batch)
     name = task.names[task.style_of(0)]
-    expected = equivariance_loss(task(batch["image"][:1], name), task(moved, name), down, right).item()
+    expected = equivariance_loss(task(batch["image"][:1], name), task(moved[:1], name), *motion.ways[0]).item()
     assert values["train/equivariance_loss"] == pytest.approx(expected, rel=1e-4)
     task.motion_weights["equivariance_loss"] = 0.0
     assert total == pytest.approx(task.training_step(batch, 0).item() + 10 * expected, rel=1e-4)

@@ -41,9 +41,9 @@ def batches(count, size=64):
 
 def losses_of(task, batch):
     task.train()
-    own = torch.arange(4) % 4 != 0
+    own, none, plain = torch.arange(4) % 4 != 0, torch.arange(0), torch.arange(1)
     with torch.no_grad():
-        losses = task._losses(batch["image"], batch["painting"], batch["image"][:0], own)[0]
+        losses = task._losses(batch["image"], batch["painting"], batch["image"][:0], none, own, plain)[0]
     return {name: value.item() for name, value in losses.items()}
 
 
@@ -54,6 +54,22 @@ def test_it_learns(build, fit):
     after = losses_of(task, data[0])
     for name in ("style_loss/relu1_1", "identity_loss", "code_loss"):
         assert after[name] < 0.7 * before[name], name
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_which_code_paints_a_sample_depends_on_its_number_alone(build, size):
+    task, seen = build(), []
+    task.log = lambda *_, **__: None
+    losses = task._losses
+    task._losses = lambda *inputs: seen.append(inputs[4:]) or losses(*inputs)
+    images = torch.rand(16, 3, 64, 64)
+    for numbers in torch.arange(18, 34).split(size):
+        batch = {"image": images[:size], "painting": images[size:][:size], "index": numbers}
+        task.training_step(batch, 0)
+    by_teacher = torch.cat([~own for own, _ in seen]).nonzero().flatten() + 18
+    assert by_teacher.tolist() == [20, 24, 28, 32]
+    plain = [18 + turn * size + int(place) for turn, (_, places) in enumerate(seen) for place in places]
+    assert plain == ([24, 32] if size == 8 else [20, 24, 28, 32])
 
 
 def test_codes_of_styles_differ_from_the_first_step(build):

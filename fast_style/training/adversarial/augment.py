@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fast_style.data.photos import generator
+from fast_style.devices import sent
 
 POLICIES = ("colour", "translation", "cutout")
 DRAW = 3  # lest crops and augmentations are drawn alike
@@ -53,7 +54,7 @@ class DiffAugment:
         Args:
             images: in [0, 1], of shape (N, 3, H, W), or (N, 3·K, H, W) for K images a sample, one after the other,
                 which are changed alike.
-            draws: what `draw` returned, on any device.
+            draws: what `draw` returned.
 
         Returns:
             Images of the same shape, in [0, 1]-space: values may lie outside.
@@ -61,7 +62,7 @@ class DiffAugment:
         if not self.policies:
             return images
         if "colour" in self.policies:
-            images = _coloured(images, draws.to(images)[:, :3])
+            images = _coloured(images, sent(draws[:, :3].to(images.dtype), images.device))
         if "translation" in self.policies:
             images = _translated(images, draws[:, 3:5])
         if "cutout" in self.policies:
@@ -93,12 +94,12 @@ def _translated(images: Tensor, draws: Tensor) -> Tensor:
 
 def _cut(images: Tensor, draws: Tensor) -> Tensor:
     h, w = images.shape[-2:]
-    hole = torch.zeros(len(images), 1, h, w, dtype=torch.bool)
+    hole = torch.zeros(len(images), 1, h, w, dtype=torch.bool, device=images.device)
     for mask, draw in zip(hole, draws.tolist(), strict=True):
         spans = []
         for value, side in zip(draw, (h, w), strict=True):
             length = int(side * HOLE + 0.5)
             start = int(value * (side + 1)) - length // 2
             spans.append(slice(max(0, start), max(0, start + length)))
-        mask[:, spans[0], spans[1]] = True
-    return images.masked_fill(hole.to(images.device), GREY)
+        mask[:, spans[0], spans[1]].fill_(True)
+    return images.masked_fill(hole, GREY)

@@ -70,12 +70,12 @@ def test_a_small_painting_is_enlarged(make, loss):
 
 def test_negatives_have_no_colours_and_no_edges():
     images = torch.rand(2, 3, 16, 16)
-    grey, blurred = (NEGATIVES[name](images) for name in ("grey", "blurred"))
+    grey, blurred = (NEGATIVES[name]()(images) for name in ("grey", "blurred"))
     assert grey.shape == blurred.shape == images.shape
     assert (grey[:, 0] == grey[:, 1]).all()
     assert blurred.diff(dim=-1).abs().mean() < 0.3 * images.diff(dim=-1).abs().mean()
     flat = torch.full((1, 3, 12, 12), 0.3)
-    torch.testing.assert_close(NEGATIVES["blurred"](flat), flat)
+    torch.testing.assert_close(NEGATIVES["blurred"]()(flat), flat)
 
 
 def test_paintings_of_a_folder(make, loss, painting, batch, logged):
@@ -84,7 +84,7 @@ def test_paintings_of_a_folder(make, loss, painting, batch, logged):
     paintings = torch.rand(2, 3, 32, 32)
     found = logged(task, batch | {"painting": paintings})
     judge, pictures = task.adversaries["B"].discriminator, task.network(batch["image"])
-    rejected = [pictures, *(NEGATIVES[name](paintings) for name in ("grey", "blurred"))]
+    rejected = [pictures, *(NEGATIVES[name]()(paintings) for name in ("grey", "blurred"))]
     against = [ADVERSARIAL_LOSSES["lsgan"].discriminator(judge(paintings), judge(images)) for images in rejected]
     assert found["discriminator_loss"] == pytest.approx(torch.stack(against).mean().item(), rel=1e-4)
 

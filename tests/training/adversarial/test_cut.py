@@ -36,9 +36,9 @@ def test_the_losses_by_hand(make, batch, logged):
     for name, image in (("nce_loss", a), ("identity_nce_loss", b)):
         features = [task._encode(x)[0] for x in (task.network(image), image)]
         expected = []
-        for head, query, key in zip(task.heads.values(), *features, strict=True):
+        drawn = task._draw(features[0], batch["index"])
+        for head, query, key, places in zip(task.heads.values(), *features, drawn, strict=True):
             side = query.shape[-1]
-            places = task._draw(side * side, batch["index"])
             rows, columns = places // side, places % side
             cut = [torch.stack([x[n, :, rows[n], columns[n]].T for n in range(2)]) for x in (query, key)]
             expected.append(patch_nce_loss(head(cut[0]), head(cut[1])))
@@ -49,11 +49,12 @@ def test_the_losses_by_hand(make, batch, logged):
 
 def test_places_depend_on_seed_and_sample_alone(make):
     task, other = (make(CUT, seed=seed, **SMALL) for seed in (0, 1))
-    drawn = task._draw(100, torch.tensor([3, 8]))
-    assert drawn.shape == (2, 16)
-    assert torch.equal(drawn[1:], task._draw(100, torch.tensor([8])))
-    assert not torch.equal(drawn, other._draw(100, torch.tensor([3, 8])))
-    assert task._draw(9, torch.tensor([0])).sort().values.tolist() == [list(range(9))]
+    layers = [torch.zeros(1, 3, 10, 10), torch.zeros(1, 8, 3, 3)]
+    drawn, small = task._draw(layers, torch.tensor([3, 8]))
+    assert (drawn.shape, small.shape) == ((2, 16), (2, 9))
+    assert torch.equal(drawn[1:], task._draw(layers, torch.tensor([8]))[0])
+    assert not torch.equal(drawn, other._draw(layers, torch.tensor([3, 8]))[0])
+    assert small.sort().values.tolist() == [list(range(9))] * 2
 
 
 def test_everything_that_is_trained_gets_a_gradient(make, batch):
