@@ -166,11 +166,11 @@ def test_equivariance_is_added_once(build):
     task = build(equivariance_weight=10.0)
     values = {}
     task.log = lambda name, value, **_: values.update({name: float(value)})
-    batch = {"image": torch.rand(3, 3, 64, 64), "index": torch.arange(3)}
+    batch = {"image": torch.rand(4, 3, 64, 64), "index": torch.arange(4)}
     total = task.training_step(batch, 0).item()
     moved, motion = task.moved(batch)
     name = task.names[task.style_of(0)]
-    expected = equivariance_loss(task(batch["image"][:1], name), task(moved[:1], name), *motion.ways[0]).item()
+    expected = equivariance_loss(task(batch["image"][:1], name), task(moved, name), *motion.ways[0]).item()
     assert values["train/equivariance_loss"] == pytest.approx(expected, rel=1e-4)
     task.motion_weights["equivariance_loss"] = 0.0
     assert total == pytest.approx(task.training_step(batch, 0).item() + 10 * expected, rel=1e-4)
