@@ -240,7 +240,7 @@ class NetworkTask(Task):
         return checkpoint(self.network, *inputs, use_reentrant=False) if self.again else self.network(*inputs)
 
     def moved(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Motion]:
-        """Move the first photos of a batch by the weights and the seed of the task, see `motion.move`."""
+        """Move some photos of a batch by the weights and the seed of the task, see `motion.move`."""
         return move(batch, self.motion_weights, self.seed)
 
     def compare_moved(self, pictures: Tensor, moved: Tensor, motion: Motion) -> dict[str, Tensor]:
