@@ -80,8 +80,10 @@ def _recipe(
     options: argparse.Namespace,
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
+    first, frames = (film.first, film.chosen) if isinstance(film, video.FrameFolder) else (job.source, [])
     return {
-        "input": [str(job.source.absolute()), *map(_stamp, video.frame_files(job.source))],
+        "input": [str(job.source.absolute()), _stamp(first)],
+        video.READ: [_stamp(path) for path in frames],
         "network, style image, mask or map": [_stamp(path) for path in _made_with(options, networks)],
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),

@@ -1,6 +1,7 @@
 """The folder beside a film in which what is done waits, and what it was made from."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from fast_style.files import replacing
 
 MANIFEST = "manifest.json"
+READ = "frames that were read"  # of a recipe: a list in their order, of which only what is made already depends on them
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Begun:
         self.folder = folder_of(self.output)
         self.manifest = self.folder / MANIFEST
         self.begun = self.folder.is_dir() and any(self.folder.iterdir())
-        if self.begun and (changed := difference(self.manifest, self.recipe)):
+        if self.begun and (changed := difference(self.manifest, self.recipe, self.reached)):
             if not self.overwrite:
                 raise ValueError(
                     f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
@@ -51,9 +53,15 @@ class Begun:
                 )
             self.begun = False
 
+    @property
+    def reached(self) -> int:
+        """How many frames there may be at most."""
+        return max((int(path.stem) + 1 for path in self.folder.glob("[0-9]*.json")), default=0)
+
     def begin(self) -> None:
         """Make the folder, unless it is there from a command like this one; OSError if it cannot be written."""
         if self.begun:
+            renew_recipe(self.manifest, self.recipe)
             return
         self.remove()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,12 +93,29 @@ def note_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
     write_json(manifest, {"recipe": recipe})
 
 
-def difference(manifest: Path, recipe: Mapping[str, Any]) -> str | None:
-    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing."""
+def renew_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
+    """Note frames that have changed since they were noted, which are not read yet; when it was begun stays."""
+    about, status = read_json(manifest) or {}, manifest.stat()
+    if about.get("recipe") != json.loads(json.dumps(recipe)):
+        write_json(manifest, about | {"recipe": recipe})
+        os.utime(manifest, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def difference(manifest: Path, recipe: Mapping[str, Any], reached: int) -> str | None:
+    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing.
+
+    Args:
+        manifest: where it was noted how they were made.
+        recipe: everything on which they depend.
+        reached: how many there are at most. Of the frames that are read, `READ`, those after as many may have changed.
+    """
     known = (read_json(manifest) or {}).get("recipe")
     if not isinstance(known, dict):
         return "its manifest is missing or damaged"
     wanted = json.loads(json.dumps(recipe))
+    for frames in (known, wanted):
+        if isinstance(frames.get(READ), list):
+            frames[READ] = frames[READ][:reached]
     return next((key for key in {**wanted, **known} if known.get(key) != wanted.get(key)), None)
 
 
