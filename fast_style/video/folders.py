@@ -16,7 +16,7 @@ from fast_style.video.begun import difference, note_recipe, renew_recipe
 from fast_style.video.clock import common_base
 from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
-from fast_style.video.formats import PATTERN, is_pattern
+from fast_style.video.formats import PATTERN, is_film, is_pattern
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark
 
@@ -50,7 +50,8 @@ class FrameFolder:
     def __post_init__(self) -> None:
         self.paths = _listed(self.path) if self.path.is_dir() else _numbered(self.path)
         if not self.paths:
-            raise ValueError(f"no frame is there: {self.path}")
+            films = films_in(self.path)
+            raise ValueError(f"no frame is there: {self.path}{films and f'; {films}'}")
         self.rate = self.wanted.fps or RATE
         self.time_base, self.aspect = common_base(1 / self.rate), Fraction(1)
         self.colours = Colours(RGB, FULL, BT709, BT709)
@@ -227,6 +228,12 @@ def frame_files(path: Path) -> list[Path]:
 def stands_for_frames(path: Path) -> bool:
     """Tell whether a path is a folder or a pattern, not a file, though it may be called like a pattern."""
     return path.is_dir() or (is_pattern(path) and not path.is_file())
+
+
+def films_in(folder: Path) -> str:
+    """Tell how the films in a folder are stylized; empty if there is none."""
+    films = sorted(path.suffix for path in folder.iterdir() if is_film(path)) if folder.is_dir() else []
+    return f"films ({len(films)}) are stylized if they are named: --input {folder}/*{films[0]}" if films else ""
 
 
 def _numbered(pattern: Path) -> list[Path]:
