@@ -103,3 +103,52 @@ def _images(path):
     for file in sorted(path.parent.glob("*.png")):
         with PIL.Image.open(file) as image:
             yield image
+
+
+def test_films_in_a_folder_are_told_of(stylize, clip, make, tmp_path, is_misuse):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    clip(frames=1).rename(folder / "a.mp4")
+    hint = f"films (1) are stylized if they are named: --input {folder}/*.mp4"
+    assert is_misuse(stylize("--input", folder, "--output", tmp_path / "out"), hint)
+    assert is_misuse(stylize("--input", folder, "--output", tmp_path / "o.mp4"), f"no frame is there: {folder}; {hint}")
+    make(folder / "b.png")
+    assert stylize("--input", folder, "--output", tmp_path / "out").err == f"{folder}: {hint}\n"
+
+
+def test_frames_have_no_sound(stylize, frames, tmp_path, is_misuse):
+    result = stylize("--input", frames, "--output", tmp_path / "o.mp4", "--audio", "copy")
+    assert is_misuse(result, f"--audio copy is of films, and {frames} holds frames, without sound: leave it out")
+
+
+def _animation(path):
+    """Write three frames, black but for the last one."""
+    pictures = [PIL.Image.new("RGB", (64, 48), (light, light, light)) for light in (0, 1, 255)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40, lossless=True)
+    return path
+
+
+@pytest.mark.parametrize("name", ["mask.gif", "mask.png", "mask.webp"])
+def test_a_mask_that_is_an_animation(stylize, clip, tmp_path, name):
+    source = clip(frames=3)
+    mask = _animation(tmp_path / name)
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--mask", mask)
+    assert result.code == 0, result.err
+    changed = np.abs(pictures_of(tmp_path / "o.mp4").astype(int) - pictures_of(source)).mean((1, 2, 3))
+    assert (changed > 8).tolist() == [False, False, name != "mask.webp"]
+    assert ("of which the first frame is used" in result.err) == (name == "mask.webp")
+
+
+def test_an_animated_webp_is_no_film(stylize, tmp_path, is_misuse):
+    source = _animation(tmp_path / "a.webp")
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4")
+    assert is_misuse(result, "an animated WebP is no film; to stylize it give a .webp as --output")
+
+
+def test_a_mask_that_ends_early_is_told(stylize, clip, tmp_path):
+    source = clip(frames=9)
+    mask = clip("mask.mkv", frames=4)
+    mask.write_bytes(mask.read_bytes().replace(b"DURATION", b"OTHERTAG"))
+    result = stylize("--input", source, "--output", tmp_path / "o.mp4", "--mask", mask)
+    assert result.code == 0, result.err
+    assert f"mask {mask} ends after 0.160 s: its last picture stays\n" in result.err
