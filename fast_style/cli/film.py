@@ -15,7 +15,7 @@ from fast_style.cli.arguments import check_spared
 from fast_style.cli.encoding import encoding_of
 from fast_style.cli.film_checks import THREADS, check_options, look_of, opened
 from fast_style.cli.film_making import Maker, maker_of
-from fast_style.cli.film_masks import Masks, masks_of
+from fast_style.cli.film_masks import Masks, masks_of, notes_of_masks
 from fast_style.cli.film_networks import Networks
 from fast_style.cli.film_plan import is_asked_for, plan_films
 from fast_style.errors import one_line
@@ -58,7 +58,9 @@ def run(options: argparse.Namespace, first: Callable[[], None] = lambda: None) -
     with maker_of(options, networks, control, films) as maker:
         recipes = [_recipe(*each, wanted, networks, maker, control, options) for each in zip(jobs, films, strict=True)]
         targets = [_target(*each, encoding, options) for each in zip(jobs, films, recipes, strict=True)]
-        for note in dict.fromkeys([*maker.notes, *(note for film in films for note in film.notes)]):
+        for note in dict.fromkeys(
+            [*maker.notes, *notes_of_masks(placed), *(note for film in films for note in film.notes)]
+        ):
             print(note, file=sys.stderr)
         first()
         with stop.listening():
@@ -80,8 +82,10 @@ def _recipe(
     options: argparse.Namespace,
 ) -> Mapping[str, Any]:
     """List everything on which the frames depend, so that a film goes on only as it was begun."""
+    first, frames = (film.first, film.chosen) if isinstance(film, video.FrameFolder) else (job.source, [])
     return {
-        "input": [str(job.source.absolute()), *map(_stamp, video.frame_files(job.source))],
+        "input": [str(job.source.absolute()), _stamp(first)],
+        video.READ: [_stamp(path) for path in frames],
         "network, style image, mask or map": [_stamp(path) for path in _made_with(options, networks)],
         "style": [*options.style, options.style_over_time, *options.style_map],
         "control": repr(control),
@@ -141,13 +145,14 @@ def _make(
     told, already, began = len(film.notes), target.done, time.monotonic()
     try:
         with progress_bar("stylizing", "frames") as progress:
-            count, complete, resized = maker.make(film, masks, target, progress, stop)
+            count, complete, resized, notes = maker.make(film, masks, target, progress, stop)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         further = f"; what is done is kept: {_further(target, target.done)}" if target.kept else ""
         print(f"error: {one_line(error)}{further}", file=sys.stderr)
         target.give_up()
         return False
-    for note in film.notes[told:]:
+    begun = film.notes[:told]
+    for note in dict.fromkeys(note for note in [*film.notes[told:], *notes] if note not in begun):
         print(note, file=sys.stderr)
     if resized:
         print(RESIZED, file=sys.stderr)

@@ -78,6 +78,8 @@ def opened(
             height, width = look.size
             kind = f"{look.codec.name} in {job.target.suffix}"
             film.notes.append(f"{_oblong(film)}, of which {kind} cannot tell: its pictures become {width}×{height}")
+        if options.audio == "copy" and isinstance(film, video.FrameFolder):
+            raise ValueError(f"--audio copy is of films, and {job.source} holds frames, without sound: leave it out")
         if isinstance(film, video.Film):
             film.notes.extend(video.check_streams(job.target, film, options.audio != "none"))
         return film

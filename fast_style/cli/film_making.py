@@ -91,7 +91,7 @@ class _Here:
                 return composition(photos, seconds) if smoother is None else smoother(photos, seconds)
 
         count, complete = video.run(film, stylize, target, progress, lambda: stop.asked, smoother)
-        return Made(count, complete, composition.resized)
+        return Made(count, complete, composition.resized, composition.notes)
 
 
 class _There:

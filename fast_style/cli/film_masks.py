@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fast_style import video
+from fast_style import images, video
 from fast_style.inference.composition import read_masks
 from fast_style.inference.moving import Mask
 
@@ -35,4 +35,13 @@ def masks_of(paths: Sequence[Path], count: int, films: Sequence[video.Film | vid
     free: Masks = [None] * (count - len(paths))
     return [
         [*free, *(still[path] if path in still else video.MovingMask(path, film) for path in paths)] for film in films
+    ]
+
+
+def notes_of_masks(paths: Sequence[Path]) -> list[str]:
+    """Tell which masks stand still though they are animations: those that cannot be read as films."""
+    still = [path for path in paths if path.suffix.lower() == ".webp" and images.open_picture(path).animated]
+    return [
+        f"mask {path} is an animated WebP, of which the first frame is used: give a GIF to let it move"
+        for path in still
     ]

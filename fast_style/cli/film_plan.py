@@ -12,10 +12,13 @@ from fast_style.video import CONTAINERS, frame_files, is_camera, is_film, is_par
 
 ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview", "work_size")
 NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
+MOSTLY_MOVING = (".gif", ".webp", ".apng")  # which frames in a folder become
 
 
 def is_asked_for(options: argparse.Namespace) -> bool:
     """Tell whether a film is read or written: by a suffix, or by a pattern such as `frames/%05d.png`.
+
+    A folder is read as frames where a film, or an animation called `.gif`, `.webp` or `.apng`, is written.
 
     Raises:
         ValueError: if options of films are given without one, or a film lies behind an address.
@@ -33,6 +36,10 @@ def is_asked_for(options: argparse.Namespace) -> bool:
         return True
     if any(_stands_for_film(text) for text in options.input):
         return True
+    if isinstance(output, Path) and output.suffix.lower() in MOSTLY_MOVING and not output.is_dir():
+        folders = [text for text in options.input if not is_address(text) and as_path(text, "an --input").is_dir()]
+        if folders:
+            return True
     given = [name for name in ONLY_OF_FILMS if getattr(options, name) is not None]
     if given:
         option = "--" + given[0].replace("_", "-")

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from fast_style import images
 from fast_style.files import Place, as_path
 from fast_style.remote import Folder, RemoteFile, RemoteFolder, is_address
+from fast_style.video import films_in
 
 Input = Place | RemoteFolder
 P = TypeVar("P", bound=Place)
@@ -203,10 +204,13 @@ def _plan_of(place: Input, output: Input | None, style: str, alone: bool) -> Pla
 
 def _plan_of_names(place: Path | RemoteFolder, listing: images.Listing, folder: Input, outside: str = "") -> Plan:
     """Pair the images of a folder with their outputs in another."""
+    films = films_in(place) if isinstance(place, Path) else ""
     if not listing.names:
         note = f"; {listing}" if listing.left_out else ""
-        raise ValueError(f"input folder {place} holds no image ({', '.join(images.SUFFIXES)}){outside}{note}")
-    left_out = [f"{place}: {listing}"] if listing.left_out else []
+        raise ValueError(
+            f"input folder {place} holds no image ({', '.join(images.SUFFIXES)}){outside}{note}{films and f'; {films}'}"
+        )
+    left_out = [f"{place}: {told}" for told in (str(listing), films) if told]
     # In a store a name may begin with a slash, which on a disk would lead elsewhere.
     return Plan([Job(place / name, folder / name.lstrip("/")) for name in listing.names], left_out)
 

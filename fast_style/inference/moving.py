@@ -18,10 +18,17 @@ from fast_style.inference.control import Control, Stylize
 
 STEPS = 16  # mixtures from one style to the next
 NEXT_TIME = re.compile(r",(?=\s*[-+\d.]+\s*:)")  # the comma before it
+CLOCK = re.compile(r"((?:\d+:)?\d+:[0-5]\d(?:\.\d+)?)\s*:(?=\s*[^\s\d.])(.*)", re.DOTALL)  # [HH:]MM:SS, and a style
 
 
 class Mask(Protocol):
-    """A mask that moves."""
+    """A mask that moves.
+
+    Attributes:
+        notes: what was wrong with it, each a sentence; grows while it is read.
+    """
+
+    notes: list[str]
 
     def at(self, time: Fraction) -> Tensor:
         """Return the mask (1, 1, h, w) in [0, 1] at a time in seconds."""
@@ -65,6 +72,11 @@ class MovingComposition:
         self.resized |= composition.resized
         return picture
 
+    @property
+    def notes(self) -> list[str]:
+        """What was wrong with the masks so far, each a sentence."""
+        return [note for mask in self.masks if mask is not None and not isinstance(mask, Tensor) for note in mask.notes]
+
 
 @dataclass(frozen=True)
 class StyleOverTime:
@@ -106,8 +118,8 @@ def parse_times(text: str, known: Callable[[str], bool] = lambda _: False) -> li
     """Read which style there is at which time.
 
     Args:
-        text: such as `0:mosaic, 4.5:great_wave`: seconds, a colon and a style; of a mixture the parts are joined by
-            `+`, as in `2:mosaic:0.5+cubist:0.5`.
+        text: such as `0:mosaic, 4.5:great_wave`: seconds, or `1:02.5`, a colon and a style; of a mixture the parts are
+            joined by `+`, as in `2:mosaic:0.5+cubist:0.5`. What begins with a digit after that is no time but a style.
         known: tells whether a text is the name of a style, which may hold `+` or a comma itself.
 
     Returns:
@@ -118,9 +130,10 @@ def parse_times(text: str, known: Callable[[str], bool] = lambda _: False) -> li
     """
     keys = []
     for part in NEXT_TIME.split(text):
-        time, colon, style = part.strip().partition(":")
+        clock = CLOCK.fullmatch(part.strip())
+        time, colon, style = (clock[1], ":", clock[2].strip()) if clock else part.strip().partition(":")
         try:
-            seconds = float(time)
+            seconds = sum(float(each) * 60**place for place, each in enumerate(reversed(time.split(":"))))
         except ValueError:
             seconds = float("nan")
         weights = _mixture(style, known) if style else {}

@@ -212,7 +212,7 @@ class Stylizer:
         if not str(tile).isdecimal():
             raise ValueError(f"tile must be auto, off or a number of pixels, got {tile!r}")
         if self._tiled is None:
-            raise ValueError("this network cannot run in tiles: leave out tile, or take the checkpoint it comes from")
+            raise ValueError("this network cannot run in tiles: leave out tile; if it is exported, its checkpoint may")
         if int(tile) < (least := self._tiled.smallest_tile):
             raise ValueError(f"tile must be at least {least} pixels, what this network sees around one; got {tile}")
         return int(tile)

@@ -66,10 +66,12 @@ class AnimationTarget:
                 self.begun.remove()
             else:
                 self.begun.note_partial(self.done)
+        self.begun.release()
 
     def give_up(self) -> None:
         """What is written stays."""
         self.begun.drop()
+        self.begun.release()
 
     def waiting(self) -> Iterator[images.Frame]:
         """Read the frames with the milliseconds for which they are shown."""

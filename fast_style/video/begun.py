@@ -1,15 +1,22 @@
 """The folder beside a film in which what is done waits, and what it was made from."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing tells that another command is at it
+    fcntl = None  # type: ignore[assignment]
+
 from fast_style.files import replacing
 
-MANIFEST = "manifest.json"
+MANIFEST, LOCK = "manifest.json", "lock"
+READ = "frames that were read"  # of a recipe: a list in their order, of which only what is made already depends on them
 
 
 @dataclass
@@ -42,8 +49,10 @@ class Begun:
     def __post_init__(self) -> None:
         self.folder = folder_of(self.output)
         self.manifest = self.folder / MANIFEST
-        self.begun = self.folder.is_dir() and any(self.folder.iterdir())
-        if self.begun and (changed := difference(self.manifest, self.recipe)):
+        self._lock: int | None = None  # an open file, while this command works
+        self._of_another = False  # whether another command works there
+        self.begun = self.folder.is_dir() and any(path.name != LOCK for path in self.folder.iterdir())
+        if self.begun and (changed := difference(self.manifest, self.recipe, self.reached)):
             if not self.overwrite:
                 raise ValueError(
                     f"{self.folder} holds the beginning of a film that was made otherwise ({changed}): "
@@ -51,12 +60,27 @@ class Begun:
                 )
             self.begun = False
 
+    @property
+    def reached(self) -> int:
+        """How many frames there may be at most."""
+        return max((int(path.stem) + 1 for path in self.folder.glob("[0-9]*.json")), default=0)
+
     def begin(self) -> None:
-        """Make the folder, unless it is there from a command like this one; OSError if it cannot be written."""
-        if self.begun:
-            return
-        self.remove()
+        """Make the folder, unless it is there from a command like this one, and keep others from it until `release`.
+
+        Raises:
+            OSError: if it cannot be written, or another command is at work there.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._hold()
+        for path in self.folder.glob(".*.tmp"):  # of a command that was killed
+            path.unlink(missing_ok=True)
+        if self.begun:
+            renew_recipe(self.manifest, self.recipe)
+            return
+        for path in self.folder.iterdir():
+            if path.name != LOCK:
+                path.unlink()
         self.begun = True
         note_recipe(self.manifest, self.recipe)
 
@@ -69,8 +93,30 @@ class Begun:
         about = read_json(self.manifest) or {}
         write_json(self.manifest, about | {"partial": _stamp(self.output), "frames": frames})
 
+    def release(self) -> None:
+        """Let other commands work there, as the end of the process does."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _hold(self) -> None:
+        if fcntl is None or self._lock is not None:
+            return
+        self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            self._of_another = True
+            raise BlockingIOError(f"{self.output} is being made by another command: wait until it has ended") from None
+        except OSError:  # a file system without locks
+            self.release()
+
     def remove(self) -> None:
-        """Throw all away."""
+        """Throw all away, unless another command works there."""
+        if self._of_another:
+            return
+        self.release()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.begun = False
 
@@ -85,12 +131,29 @@ def note_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
     write_json(manifest, {"recipe": recipe})
 
 
-def difference(manifest: Path, recipe: Mapping[str, Any]) -> str | None:
-    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing."""
+def renew_recipe(manifest: Path, recipe: Mapping[str, Any]) -> None:
+    """Note frames that have changed since they were noted, which are not read yet; when it was begun stays."""
+    about, status = read_json(manifest) or {}, manifest.stat()
+    if about.get("recipe") != json.loads(json.dumps(recipe)):
+        write_json(manifest, about | {"recipe": recipe})
+        os.utime(manifest, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def difference(manifest: Path, recipe: Mapping[str, Any], reached: int) -> str | None:
+    """Name something in which frames that were begun were made otherwise than by a recipe; None if there is nothing.
+
+    Args:
+        manifest: where it was noted how they were made.
+        recipe: everything on which they depend.
+        reached: how many there are at most. Of the frames that are read, `READ`, those after as many may have changed.
+    """
     known = (read_json(manifest) or {}).get("recipe")
     if not isinstance(known, dict):
         return "its manifest is missing or damaged"
     wanted = json.loads(json.dumps(recipe))
+    for frames in (known, wanted):
+        if isinstance(frames.get(READ), list):
+            frames[READ] = frames[READ][:reached]
     return next((key for key in {**wanted, **known} if known.get(key) != wanted.get(key)), None)
 
 

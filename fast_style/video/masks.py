@@ -29,8 +29,14 @@ def open_frames(path: Path, wanted: Wanted) -> Film | FrameFolder:
 
 
 def moves(path: Path) -> bool:
-    """Tell whether a mask is a film or a folder of frames."""
-    return is_film(path) or stands_for_frames(path)
+    """Tell whether a mask is a film, a folder of frames or an animation that is read as a film: GIF or PNG.
+
+    Raises:
+        OSError, ValueError: if what is called like an animation cannot be read.
+    """
+    if is_film(path) or stands_for_frames(path):
+        return True
+    return path.suffix.lower() in (".gif", ".png", ".apng") and path.is_file() and images.open_picture(path).animated
 
 
 class MovingMask:
@@ -40,16 +46,20 @@ class MovingMask:
         path: a film, a folder of frames or a pattern, white where it applies.
         film: the film it is for, of the same length.
 
+    Attributes:
+        notes: what was wrong with it, each a sentence; grows while it is read.
+
     Raises:
         ValueError: if it is of another length, as far as both files tell that of their pictures, or cannot be read.
         OSError: if it cannot be read.
     """
 
     def __init__(self, path: Path, film: Film | FrameFolder) -> None:
-        rate = film.rate if moves(path) and not is_film(path) else None
+        rate = film.rate if stands_for_frames(path) else None
         wanted = Wanted(film.wanted.start, film.wanted.end, rate)
         self.path, self._usual = path, 1 / film.rate
         self._mask = open_frames(path, wanted)
+        self.notes = self._mask.notes
         known = self._mask.sure and film.sure and self._mask.count and film.count
         if known and abs(self._mask.length - film.length) > 1.5 / film.rate:
             lengths = f"{float(self._mask.length):.3f} s, {film.path} {float(film.length):.3f} s"
@@ -58,6 +68,7 @@ class MovingMask:
         self._shown: Frame | None = None
         self._next: Frame | None = None
         self._last: Tensor | None = None
+        self._ended = False
 
     def at(self, time: Fraction) -> Tensor:
         """Return the mask that is shown at a time: (1, 1, H, W) in [0, 1]. Times must not go back.
@@ -71,6 +82,10 @@ class MovingMask:
             self._shown, self._next, self._last = self._next, next(self._frames, None), None
         if self._shown is None:
             raise ValueError(f"mask {self.path} has no picture")
+        end = self._shown.time + self._shown.duration
+        if self._next is None and not self._ended and time > end + self._usual:
+            self._ended = True
+            self.notes.append(f"mask {self.path} ends after {float(end):.3f} s: its last picture stays")
         if self._last is None:
             light = luma(images.to_float(self._shown.pixels)[None])
             alpha = self._shown.alpha

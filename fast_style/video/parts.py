@@ -39,6 +39,13 @@ class Parts(Begun):
         while self.begun and (about := self._about(self.done)) is not None and about["complete"]:
             self._count(self.done, len(about["times"]))
 
+    @property
+    def reached(self) -> int:
+        """How many frames there may be at most; a part that was closed early is made anew."""
+        files = self.folder.glob("[0-9]*.json")
+        whole = (int(path.stem) + 1 for path in files if (read_json(path) or {}).get("complete"))
+        return FRAMES * max(whole, default=0)
+
     def path(self, number: int, suffix: str = ".mkv") -> Path:
         """Name a file of a part."""
         return self.folder / f"{number:05d}{suffix}"

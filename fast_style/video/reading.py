@@ -53,6 +53,10 @@ class Film:
             refuse_encrypted(self.path)
         with self._opened() as (container, stream):
             first = next(decoded(container, stream, None), None)
+            if first is None and stream.codec_context.name == "webp":
+                raise ValueError(
+                    f"cannot read film {self.path}: an animated WebP is no film; to stylize it give a .webp as --output"
+                )
             if first is None:
                 raise ValueError(f"cannot read film {self.path}: no picture in it can be decoded")
             self._check_matrix(first)
@@ -199,7 +203,7 @@ class Film:
                 told = self.clock.time(raw, base)
                 time = end if told is None else told
                 if held is not None and time <= held[1]:  # too late to be shown
-                    late += held[1] - time > usual
+                    late += 1
                     continue
                 if held is not None and time >= wanted.start + (BRIEF if held[1] < wanted.start else 0):
                     yield self._cut(*held, time)

@@ -82,14 +82,17 @@ class FilmTarget:
             self._close(complete or len(self._part.timings) == closed.FRAMES)
         if not self.parts.done:
             self.parts.drop()
+            self.parts.release()
             return
         if not complete and self.parts.frames <= partial_frames(self.parts.output):
+            self.parts.release()
             return
         mux(self.parts, self.film, self.look, self.time_base, self.audio, not complete, self.metadata)
         if complete:
             self.parts.remove()
         else:
             self.parts.note_partial(self.parts.frames)
+            self.parts.release()
 
     def give_up(self) -> None:
         """Drop the part at hand, and the folder if it is of no use."""
@@ -97,6 +100,7 @@ class FilmTarget:
             self._part.give_up()
             self._part = None
         self.parts.drop()
+        self.parts.release()
 
     def _close(self, complete: bool) -> None:
         part, self._part = self._part, None

@@ -67,3 +67,12 @@ def test_names_of_styles_hold_what_parts_them_else():
 def test_mixtures_that_are_none(text):
     with pytest.raises(ValueError, match=r"over time|must not be negative"):
         parse_times(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "time", "style"),
+    [("1:00:mosaic", 60, "mosaic"), ("1:02:03.5:a", 3723.5, "a"), ("0:10", 0, "10"), ("0:10:0.5", 0, "10")],
+)
+def test_times_of_a_clock(text, time, style):
+    ((found, weights),) = parse_times(text)
+    assert (found, list(weights)) == (time, [style])

@@ -103,11 +103,12 @@ class FilmWorker:
         self.of, self.until = Path(), Fraction(0)  # of the composition: which film's, and to which time it has come
         return [str(each.backend) for each in used], [note for each in used for note in each.backend.notes]
 
-    def work(self, reel: Reel, piece: Piece) -> tuple[list[int], bool]:
+    def work(self, reel: Reel, piece: Piece) -> tuple[list[int], bool, list[str]]:
         """Make a part of a film, once it is ready.
 
         Returns:
-            The order of the part's packets, and whether masks were resized.
+            The order of the part's packets, whether masks were resized, and what was wrong with masks and with
+            frames in a folder; what is wrong with a film, who marks it finds.
 
         Raises:
             FileNotFoundError: if this machine does not see the folder of the parts.
@@ -122,7 +123,8 @@ class FilmWorker:
         except BaseException:
             target.give_up()
             raise
-        return target.order, composition.resized
+        told = reel.film.notes if isinstance(reel.film, video.FrameFolder) else []
+        return target.order, composition.resized, [*told, *composition.notes]
 
     def _composition(self, reel: Reel, marks: Sequence[video.Mark]) -> MovingComposition:
         """Return what stylizes a film from a time on; masks that move are read on from part to part, not anew."""

@@ -21,11 +21,13 @@ class Made(NamedTuple):
         frames: how many there are in it.
         complete: whether these are all.
         resized: whether masks of another size were resized to its frames.
+        notes: what was wrong with masks, and with frames that only workers read, each a sentence.
     """
 
     frames: int
     complete: bool
     resized: bool
+    notes: Sequence[str] = ()
 
 
 class FilmCrew:
@@ -95,7 +97,7 @@ class FilmCrew:
                     complete = making.run(pieces, progress, stop)
             finally:
                 self._crew.drop()
-        return Made(making.count, complete, making.resized)
+        return Made(making.count, complete, making.resized, list(making.notes))
 
 
 @dataclass
@@ -111,6 +113,7 @@ class _Making:
     deaths: Counter[int] = field(default_factory=Counter)  # of workers with a part, by its number
     lengths: dict[int, int] = field(default_factory=dict)  # of the parts that are there, by number
     resized: bool = False
+    notes: dict[str, None] = field(default_factory=dict)  # each once
 
     @property
     def count(self) -> int:
@@ -160,10 +163,11 @@ class _Making:
             self.reel = self.crew.ray.put(Reel(self.film, self.masks, self.target.look, manifest))
         self.crew.send(piece, self.reel, piece)
 
-    def _take(self, piece: Piece, answer: tuple[list[int], bool] | None) -> None:
+    def _take(self, piece: Piece, answer: tuple[list[int], bool, list[str]] | None) -> None:
         """Count a part that is made; one whose worker has died is made again."""
         if answer is not None:
-            order, resized = answer
+            order, resized, notes = answer
+            self.notes |= dict.fromkeys(notes)
             self.target.take(piece.number, order, _timings(piece))
             self.lengths[piece.number] = len(piece.marks)
             self.resized |= resized
