@@ -127,7 +127,7 @@ class PairDataModule(TranslationDataModule):
         elif (part := heldout_part(root)) is not None:
             self._heldout = PairSource(root, direction, part)
         for name, source in (("data.root", self._source), ("data.heldout", self._heldout)):
-            for told in filter(None, (source and source.left_out, source and source.converted)):
+            for told in filter(None, (source.left_out, source.narrow, source.converted) if source else ()):
                 log.warning(f"{name}: {told}")
 
     def split(self) -> tuple[Dataset[Sample], HeldOut]:
