@@ -164,8 +164,8 @@ class PairSource:
             narrow += b is None and headers[0].size[1] < NARROW * headers[0].size[0]
         if 2 * narrow > len(self._files):
             self.narrow = (
-                f"{narrow} of {len(self._files)} images are less than {NARROW} times as wide as high, and each is taken "
-                "for a pair, A its left half and B its right one: where they are not, give a folder with A and B"
+                f"{narrow} of {len(self._files)} images are less than {NARROW} times as wide as high, and each is "
+                "taken for a pair, A its left half and B its right one: where they are not, give a folder with A and B"
             )
         return converted(found)
 
@@ -201,8 +201,8 @@ def _check_halves(folder: Path, names: Sequence[str]) -> None:
     (one, in_one), (other, in_other) = inside.items()
     if {path.relative_to(one) for path in in_one} == {path.relative_to(other) for path in in_other}:
         raise ValueError(
-            f"{folder} holds {one} and {other} with images of the same names: for pairs name the two folders A and B, or "
-            "give a .csv; if each image holds both sides, name them differently"
+            f"{folder} holds {one} and {other} with images of the same names: for pairs name the two folders A and B, "
+            "or give a .csv; if each image holds both sides, name them differently"
         )
 
 
