@@ -136,6 +136,10 @@ def test_a_start_of_the_other_direction(make, tmp_path):
         make(CycleGAN).begin(str(tmp_path / "x_BtoA.safetensors"), None)
     with pytest.raises(ValueError, match=r"model.init_back=.*x.safetensors was learned from A to B: give it as init"):
         make(CycleGAN, init_back=str(tmp_path / "x.safetensors")).begin("scratch", None)
+    config = {"data": {"direction": "AtoB"}}  # as CUT writes it
+    save_network(tmp_path / "cut.safetensors", TransformerNetwork(4, 1), {"config": config})
+    with pytest.raises(ValueError, match=r"model.init_back=.*cut.safetensors was learned from A to B: give it as init"):
+        make(CycleGAN, init_back=str(tmp_path / "cut.safetensors")).begin("scratch", None)
 
 
 def test_the_way_back_has_a_start_of_its_own(make, tmp_path):
