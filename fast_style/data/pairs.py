@@ -1,6 +1,7 @@
 """Pairs of images, and what they should become."""
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -259,7 +260,11 @@ def _stems(folder: Path, names: list[str]) -> dict[str, str]:
 def _of_table(path: Path) -> dict[str, tuple[Path, Path | None]]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no table of pairs at {path}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be a table in UTF-8, as spreadsheets write it on request: {error}") from error
+    with io.StringIO(text, newline="") as file:
         rows = csv.DictReader(file)
         names = rows.fieldnames or ()
         if not {"a", "b"} <= set(names):

@@ -50,8 +50,8 @@ class CycleGAN(AdversarialTask):
         on_nonfinite: see `NetworkTask`.
 
     Raises:
-        ValueError: if the export is none of these, terms and weights do not have the same names, or a number is outside
-            its range.
+        ValueError: if the export is none of these, terms and weights do not have the same names, all weights are 0, or
+            a number is outside its range.
     """
 
     wants = ("unpaired",)
@@ -94,6 +94,8 @@ class CycleGAN(AdversarialTask):
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.frozen.to(memory_format=torch.channels_last)
         self.weights |= dict(term_weights or {})
+        if not (cycle_weight or identity_weight or adversarial_weight or self.terms):
+            raise ValueError("there is nothing to learn: give cycle_weight or adversarial_weight a value above 0")
         self.export = export
         self.input_side = "B" if export == "BtoA" else "A"
         self.init_back = init_back

@@ -282,6 +282,15 @@ def test_bad_tables(two_folders, text, error, message):
         PairSource(two_folders / "pairs.csv")
 
 
+def test_a_table_in_another_encoding(two_folders):
+    path = two_folders / "pairs.csv"
+    path.write_text("a,b\nA/train/a.png,B/train/a.png", "utf-16")
+    with pytest.raises(ValueError, match=r"pairs.csv must be a table in UTF-8, .* can't decode byte"):
+        PairSource(path)
+    path.write_text("a,b\nA/train/a.png,B/train/a.png", "utf-8-sig")
+    assert len(PairSource(path)) == 1
+
+
 def test_a_table_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no table of pairs at"):
         PairSource(tmp_path / "pairs.csv")

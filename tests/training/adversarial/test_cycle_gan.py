@@ -128,6 +128,13 @@ def test_held_out_images_that_come_again_are_not_compared(make, batch):
     assert [len(each) for each in sets["BtoA"]] == [2, 2, 1]
 
 
+def test_nothing_to_learn(make):
+    weights = {"cycle_weight": 0.0, "identity_weight": 0.0, "adversarial_weight": 0.0}
+    with pytest.raises(ValueError, match="there is nothing to learn: give cycle_weight or adversarial_weight a value"):
+        make(CycleGAN, **weights)
+    make(CycleGAN, **weights, terms={"tone_loss": tone_loss}, term_weights={"tone_loss": 3.0})
+
+
 def test_a_start_of_the_other_direction(make, tmp_path):
     make(CycleGAN, export="both").save(tmp_path / "x.safetensors", {})
     task = make(CycleGAN, init_back=str(tmp_path / "x_BtoA.safetensors"))
