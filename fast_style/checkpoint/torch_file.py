@@ -46,6 +46,9 @@ def read_torch_file(path: Path, zipped: bool) -> tuple[dict[str, Any], dict[str,
             used = entries.get("used")  # of a training with an average, or of two networks, another than the first
             prefix = used if isinstance(used, str) else "network."
             metadata = {"format": LIGHTNING, "network": target, "arguments": arguments, "used": prefix}
+            match entries:
+                case {"identity": {"direction": str(direction)}}:  # of a translation, from A to B or back
+                    metadata["direction"] = direction
             return metadata, {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
     if "conv1.conv2d.weight" in state:
         return _from_examples(state)

@@ -61,6 +61,8 @@ def check_settings(config: DictConfig, overrides: Sequence[str] | None = None) -
     Raises:
         ValueError: naming the setting, its value, and what it must be or where it belongs.
     """
+    if "init" in config and config.init is None:  # a configuration takes no value back that another one gave
+        raise ValueError("init is not set: give init=FILE, a network to start from")
     _check(config, "", typing.get_type_hints(Run))
     _check_ranges(config)
     if overrides is None:

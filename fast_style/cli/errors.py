@@ -98,5 +98,8 @@ def _nearest(name: str, known: Iterable[Any]) -> str:
     part, dot, last = name.rpartition(".")
     if part == "style" and {*known} == {"name"}:
         return ", since style=none has no painting: leave it out, or give style=NAME"
-    near = nearest(last, map(str, known))
-    return f": did you mean {part}{dot}{near}?" if near else f"; there are {', '.join(map(str, known))}"
+    names = list(map(str, known))
+    if not names:
+        return f", since {part} has none yet: put + before it to add it"
+    near = nearest(last, names)
+    return f": did you mean {part}{dot}{near}?" if near else f"; there are {', '.join(names)}"

@@ -1,6 +1,7 @@
 """Pairs of images, and what they should become."""
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from fast_style.images import list_images, read, read_header
 DIRECTIONS = ("AtoB", "BtoA")
 LISTED = 5  # names in a sentence
 HELDOUT = ("test", "val")
+NARROW = 1.6  # widths of two halves side by side are mostly twice the height; those of photos are less than this
 
 
 class PairSource:
@@ -41,11 +43,14 @@ class PairSource:
         left_out: one line that tells what was left out and why; empty if nothing was.
         converted: one line that tells which images are grey or have 16 bits, which are read as RGB of 8 bits; empty if
             there are none.
+        narrow: one line that tells how many images side by side are so narrow that they are hardly two halves, if most
+            are; else empty.
 
     Raises:
-        FileNotFoundError: if there is no such folder or file, or a side is empty.
+        FileNotFoundError: if there is no such folder or file, or a side is missing or empty.
         ValueError: if the direction is neither, names are unmatched or come twice, A and B are the same, the sizes of a
-            pair differ, or the folder holds `trainA` and `trainB`, which are no pairs.
+            pair differ, the table is not UTF-8, the folder holds `trainA` and `trainB`, which are no pairs, or two
+            folders of other names that look like A and B.
     """
 
     def __init__(self, root: str | Path, direction: str = "AtoB", part: str = "train") -> None:
@@ -55,6 +60,7 @@ class PairSource:
         self.left_out = ""
         self.layout, self._files = self._find(part)
         self.names = list(self._files)
+        self.narrow = ""
         self.converted = self._look()
 
     def __len__(self) -> int:
@@ -111,9 +117,10 @@ class PairSource:
             return "a table", dict(sorted(_of_table(root).items()))
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder or .csv file of pairs at {root}")
-        if (root / "A").is_dir() and (root / "B").is_dir():
+        _check_sides(root)
+        if (root / "A").is_dir():
             sides = [root / "A", root / "B"]
-            if all((side / part).is_dir() for side in sides):
+            if (sides[0] / part).is_dir():
                 sides = [side / part for side in sides]
             sources = [ImageSource(side) for side in sides]
             self.left_out = "; ".join(source.left_out for source in sources if source.left_out)
@@ -136,11 +143,13 @@ class PairSource:
             raise FileNotFoundError(
                 f"{folder} holds no pairs: looked for the folders A and B, and for images that hold both side by side"
             )
+        _check_halves(folder, names)
         return "side by side", {name: (folder / name, None) for name in names}
 
     def _look(self) -> str:
         """Check the sizes of all pairs by the headers of their files, and tell what will be converted."""
         found: Counter[str] = Counter()
+        narrow = 0
         for a, b in self._files.values():
             try:
                 headers = [read_header(path) for path in (a, b) if path is not None]
@@ -153,6 +162,12 @@ class PairSource:
                 raise ValueError(f"{a} has {sizes[0]} pixels and {b} has {sizes[1]}: a pair must be of one size")
             if b is None and headers[0].size[1] % 2:
                 raise ValueError(f"{a} is {headers[0].size[1]} pixels wide: two halves side by side need an even width")
+            narrow += b is None and headers[0].size[1] < NARROW * headers[0].size[0]
+        if 2 * narrow > len(self._files):
+            self.narrow = (
+                f"{narrow} of {len(self._files)} images are less than {NARROW} times as wide as high, and each is "
+                "taken for a pair, A its left half and B its right one: where they are not, give a folder with A and B"
+            )
         return converted(found)
 
 
@@ -165,6 +180,31 @@ def heldout_part(root: str | Path) -> str | None:
         if (folder / part).is_dir() and not (folder / "A").is_dir():
             return part
     return None
+
+
+def _check_sides(root: Path) -> None:
+    """Refuse a folder in which A has no B or B no A, also where this is so of one of their splits."""
+    for part in ("", "train", *HELDOUT):
+        sides = [root / side / part for side in "AB"]
+        there = [side for side in sides if side.is_dir()]
+        if len(there) == 1:
+            missing = next(side for side in sides if side not in there)
+            raise FileNotFoundError(f"there is {there[0]} and no {missing}: pairs need both, files of the same name")
+
+
+def _check_halves(folder: Path, names: Sequence[str]) -> None:
+    """Refuse images that lie in two folders under the same names: these are the sides of pairs."""
+    inside: dict[str, set[PurePosixPath]] = {}
+    for path in map(PurePosixPath, names):
+        inside.setdefault(path.parts[0] if len(path.parts) > 1 else "", set()).add(path.with_suffix(""))
+    if len(inside) != 2 or "" in inside:
+        return
+    (one, in_one), (other, in_other) = inside.items()
+    if {path.relative_to(one) for path in in_one} == {path.relative_to(other) for path in in_other}:
+        raise ValueError(
+            f"{folder} holds {one} and {other} with images of the same names: for pairs name the two folders A and B, "
+            "or give a .csv; if each image holds both sides, name them differently"
+        )
 
 
 def _resolved(files: tuple[Path, Path | None]) -> tuple[Path | None, ...]:
@@ -220,7 +260,11 @@ def _stems(folder: Path, names: list[str]) -> dict[str, str]:
 def _of_table(path: Path) -> dict[str, tuple[Path, Path | None]]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no table of pairs at {path}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be a table in UTF-8, as spreadsheets write it on request: {error}") from error
+    with io.StringIO(text, newline="") as file:
         rows = csv.DictReader(file)
         names = rows.fieldnames or ()
         if not {"a", "b"} <= set(names):

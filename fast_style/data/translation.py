@@ -127,7 +127,7 @@ class PairDataModule(TranslationDataModule):
         elif (part := heldout_part(root)) is not None:
             self._heldout = PairSource(root, direction, part)
         for name, source in (("data.root", self._source), ("data.heldout", self._heldout)):
-            for told in filter(None, (source and source.left_out, source and source.converted)):
+            for told in filter(None, (source.left_out, source.narrow, source.converted) if source else ()):
                 log.warning(f"{name}: {told}")
 
     def split(self) -> tuple[Dataset[Sample], HeldOut]:
@@ -219,6 +219,14 @@ class UnpairedDataModule(TranslationDataModule):
             if each is not None and (told := _converted(each)):
                 log.warning(f"{side}: {told}")
 
+    @property
+    def first_heldout(self) -> Path | None:
+        """The file of the first held-out image of the side of which the task makes pictures, see `Task.input_side`."""
+        task = self.trainer and self.trainer.lightning_module
+        source = self.heldout_photos.sources[getattr(task, "input_side", "A") == "B"]
+        path: Path | None = source.path(0)
+        return path
+
     def split(self) -> tuple[Dataset[Sample], "_HeldOutSides"]:
         """Return the training crops and the held-out ones."""
         sources, heldout = list(self._sources), list(self._heldout)
@@ -251,7 +259,7 @@ class _HeldOutSides(Dataset[Sample]):
 
     def __init__(self, a: HeldOut, b: HeldOut) -> None:
         self.a, self.b = a, b
-        self.source = a.source
+        self.sources = a.source, b.source
         self.names = a.names
         self.skipped = [*a.skipped, *b.skipped]
 

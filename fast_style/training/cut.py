@@ -69,7 +69,8 @@ class CUT(AdversarialTask):
         on_nonfinite: see `NetworkTask`.
 
     Raises:
-        ValueError: if the network is no chain, a layer is not in it or comes twice, or a number is outside its range.
+        ValueError: if the network is no chain, a layer is not in it or comes twice, all weights are 0, or a number is
+            outside its range.
     """
 
     wants = ("unpaired",)
@@ -98,6 +99,8 @@ class CUT(AdversarialTask):
             message = "the network must be a chain of layers: network=johnson, slim or resnet, got"
             raise ValueError(f"{message} {describe(network)}")  # noqa: TRY004 - it is the setting that is wrong
         weights = {"adversarial_loss": adversarial_weight, "discriminator_loss": discriminator_weight}
+        if not (adversarial_weight or nce_weight):
+            raise ValueError("there is nothing to learn: give adversarial_weight or nce_weight a value above 0")
         if patches < 2:
             raise ValueError(f"patches must be at least 2, got {patches}")
         super().__init__(

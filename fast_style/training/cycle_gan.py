@@ -11,10 +11,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fast_style.checkpoint import find_network, load_network, read_metadata
+from fast_style.checkpoint import load_network
 from fast_style.losses import chosen_terms, summarize
 from fast_style.losses.perceptual import Term
 from fast_style.training.adversarial import AdversarialTask, Adversary
+from fast_style.training.adversarial.direction import learned_direction
 from fast_style.training.network_task import take_over, write_network
 
 EXPORTS = ("AtoB", "BtoA", "both")
@@ -49,8 +50,8 @@ class CycleGAN(AdversarialTask):
         on_nonfinite: see `NetworkTask`.
 
     Raises:
-        ValueError: if the export is none of these, terms and weights do not have the same names, or a number is outside
-            its range.
+        ValueError: if the export is none of these, terms and weights do not have the same names, all weights are 0, or
+            a number is outside its range.
     """
 
     wants = ("unpaired",)
@@ -93,7 +94,10 @@ class CycleGAN(AdversarialTask):
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.frozen.to(memory_format=torch.channels_last)
         self.weights |= dict(term_weights or {})
+        if not (cycle_weight or identity_weight or adversarial_weight or self.terms):
+            raise ValueError("there is nothing to learn: give cycle_weight or adversarial_weight a value above 0")
         self.export = export
+        self.input_side = "B" if export == "BtoA" else "A"
         self.init_back = init_back
 
     def setup(self, stage: str) -> None:
@@ -110,7 +114,7 @@ class CycleGAN(AdversarialTask):
         """Start as `NetworkTask.begin`, the way back from `init_back`.
 
         Raises:
-            ValueError: if either network has another architecture, or was learned by CycleGAN the other way round.
+            ValueError: if either network has another architecture, or was learned the other way round.
         """
         if resume is None:
             _check_direction("init", init, "AtoB")
@@ -190,12 +194,9 @@ class CycleGAN(AdversarialTask):
 
 
 def _check_direction(setting: str, start: str | Path | None, direction: str) -> None:
-    """Refuse a network that CycleGAN has written for the other direction."""
-    if start is None or start in ("scratch", "base"):
-        return
-    metadata = read_metadata(find_network(start))
-    found = metadata.get("direction", "BtoA" if "back." in metadata.get("used", "") else None)
-    if found in ("AtoB", "BtoA") and found != direction:
+    """Refuse a network that was learned in the other direction."""
+    found = learned_direction(start)
+    if found not in (None, direction):
         other = "model.init_back" if direction == "AtoB" else "init"
         raise ValueError(f"{setting}={start} was learned from {found[0]} to {found[-1]}: give it as {other}")
 

@@ -45,6 +45,8 @@ class Task(L.LightningModule):
         wants: what a batch must hold beside its samples' `index`: `image`, (N, 3, H, W) in [0, 1]; `painting`, the
             same of style images; `pair` or `unpaired`, `real_a` and `real_b`, of such shapes, which belong together or
             do not.
+        input_side: of `unpaired` images, the side of the batch of which the network that `save` writes first makes
+            pictures: `A` or `B`.
         heldout_before: held-out losses before the first step, by name.
         measured_at: `global_step` of the last measurement on held-out photos.
 
@@ -56,6 +58,7 @@ class Task(L.LightningModule):
     """
 
     wants: tuple[str, ...] = ("image",)
+    input_side: str = "A"
 
     def __init__(self, on_nonfinite: str = "stop") -> None:
         super().__init__()

@@ -83,6 +83,11 @@ def sentences(capsys) -> list[str]:
         ("pix2pix", {"data.root": "{unpaired}"}, "holds trainA and trainB, two collections without pairs"),
         ("pix2pix", {"data": "procedural"}, "Pix2Pix learns from pairs of images: give data=pairs data.root=FOLDER"),
         ("pix2pix", {"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
+        (
+            "cycle_gan",
+            {"model.terms.tone_loss": "1"},
+            "no setting model.terms.tone_loss, since model.terms has none yet",
+        ),
         ("pix2pix", {"data.direction": "A2B"}, "data.direction must be AtoB or BtoA, got 'A2B'"),
         ("cut", {"network": "unet"}, "the network must be a chain of layers: network=johnson, slim or resnet"),
         ("cut", {"model.adversary.loss": "wgan"}, "loss must be one of lsgan, vanilla, hinge, relativistic"),

@@ -509,6 +509,7 @@ def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
         ({"model.on_nonfinite": "ignore"}, "on_nonfinite must be stop or skip, got ignore"),
         ({"output": "out.png"}, "output=out.png is the file of a network: give out.safetensors"),
         ({"data.root": "???"}, "data.root is not set: give data.root=VALUE"),
+        ({"init": "null"}, "init is not set: give init=FILE, a network to start from"),
         ({"license_note": "a=b"}, """needs quotes: 'data.root="a=b"'"""),
     ],
 )
@@ -520,6 +521,14 @@ def test_misuse_is_one_sentence_and_exit_code_2(tiny, train, capsys, overrides, 
     assert message in lines[0]
     assert "Traceback" not in error
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_an_experiment_that_needs_a_network_to_start_from(tiny, train, capsys):
+    """Though the experiment that it is made of starts from scratch."""
+    changes = {"experiment": "video", "model": None, "budget": None, "init": None, "trainer.max_steps": "1"}
+    run = {key: value for key, value in (tiny | changes).items() if value is not None}
+    assert train(run) == 2
+    assert "error: init is not set: give init=FILE, a network to start from\n" in capsys.readouterr().err
 
 
 def test_style_image_that_is_no_image(tiny, train, capsys, tmp_path):

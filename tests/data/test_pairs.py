@@ -99,6 +99,20 @@ def test_side_by_side(tmp_path, folder):
     assert source.path(0) is None
 
 
+def test_what_is_hardly_two_halves_is_told(tmp_path):
+    for number, width in enumerate([60, 44, 80]):
+        draw(tmp_path / "photos" / f"{number}.png", number, (width, 40))
+    assert re.match("2 of 3 images are less than 1.6 times as wide as high", PairSource(tmp_path / "photos").narrow)
+    draw(tmp_path / "photos" / "more.png", 3, (80, 40))
+    assert not PairSource(tmp_path / "photos").narrow
+
+
+def test_two_folders_of_pairs_side_by_side(tmp_path):
+    for number, name in enumerate(["cats/0.png", "cats/1.png", "dogs/0.png"]):
+        draw(tmp_path / "pairs" / name, number, (80, 40))
+    assert PairSource(tmp_path / "pairs").layout == "side by side"
+
+
 def test_a_table(two_folders, tmp_path):
     rows = ["pairs/A/train/b.png,pairs/B/train/b.webp", "pairs/A/train/a.png,pairs/B/train/a.png"]
     (tmp_path / "pairs.csv").write_text("\n".join(["a,b", *rows]))
@@ -187,6 +201,29 @@ def unpaired(folder):
         shutil.rmtree(folder / side)
 
 
+def without_b(folder):
+    shutil.rmtree(folder / "B")
+
+
+def without_a(folder):
+    shutil.rmtree(folder / "A")
+
+
+def one_side_to_measure_on(folder):
+    draw(folder / "A" / "test" / "z.png", 0)
+
+
+def one_side_to_learn_from(folder):
+    for path in (folder / "B" / "train").iterdir():
+        path.rename(folder / "B" / path.name)
+    (folder / "B" / "train").rmdir()
+
+
+def other_names(folder):
+    (folder / "A").rename(folder / "input")
+    (folder / "B").rename(folder / "target")
+
+
 def odd(folder):
     for side in "AB":
         shutil.rmtree(folder / side)
@@ -212,6 +249,11 @@ def empty(folder):
         (empty_side, FileNotFoundError, "B/train holds no photo"),
         (same, ValueError, "A/train and .*/B/train are the same folder: A and B must be two"),
         (unpaired, ValueError, "holds trainA and trainB, two collections without pairs: give data=unpaired "),
+        (without_b, FileNotFoundError, "there is .*/pairs/A and no .*/pairs/B: pairs need both, files of the same"),
+        (without_a, FileNotFoundError, "there is .*/pairs/B and no .*/pairs/A: pairs need both"),
+        (one_side_to_measure_on, FileNotFoundError, "there is .*/A/test and no .*/B/test: pairs need both"),
+        (one_side_to_learn_from, FileNotFoundError, "there is .*/A/train and no .*/B/train: pairs need both"),
+        (other_names, ValueError, "pairs holds input and target with images of the same names: for pairs name the two"),
         (odd, ValueError, "a.png is 41 pixels wide: two halves side by side need an even width"),
         (nothing, FileNotFoundError, "there is no folder or .csv file of pairs at"),
         (empty, FileNotFoundError, "holds no pairs: looked for the folders A and B, and for images that hold both"),
@@ -238,6 +280,15 @@ def test_bad_tables(two_folders, text, error, message):
     (two_folders / "pairs.csv").write_text(text)
     with pytest.raises(error, match=re.escape(message)):
         PairSource(two_folders / "pairs.csv")
+
+
+def test_a_table_in_another_encoding(two_folders):
+    path = two_folders / "pairs.csv"
+    path.write_text("a,b\nA/train/a.png,B/train/a.png", "utf-16")
+    with pytest.raises(ValueError, match=r"pairs.csv must be a table in UTF-8, .* can't decode byte"):
+        PairSource(path)
+    path.write_text("a,b\nA/train/a.png,B/train/a.png", "utf-8-sig")
+    assert len(PairSource(path)) == 1
 
 
 def test_a_table_that_is_not_there(tmp_path):

@@ -122,6 +122,8 @@ def test_two_sides_have_orders_and_crops_of_their_own(sides, tmp_path):
         assert torch.equal(real_a, a[index]["image"])
         assert torch.equal(real_b, b[index]["image"])
     assert data.first_heldout == sides / "testA" / "0.png"
+    recorder.input_side = "B"
+    assert data.first_heldout == sides / "testB" / "0.png"
 
 
 def test_both_sides_are_enlarged(sides):

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.training.adversarial.adversary import Adversary
 from fast_style.training.adversarial.average import Averaged
+from fast_style.training.adversarial.direction import learned_direction
 from fast_style.training.network_task import NetworkTask, describe, write_network
 
 
@@ -78,6 +79,7 @@ class AdversarialTask(NetworkTask):
             self.averages.update({name: Averaged(each, average) for name, each in self.generators.items()})
         self.discriminator_lr = discriminator_lr
         self.direction = "AtoB"
+        self._start: tuple[str, str | None] = "scratch", None  # and the direction in which it was learned
         for adversary in playing.values():
             self.weights |= adversary.r1_weights
 
@@ -101,13 +103,26 @@ class AdversarialTask(NetworkTask):
         """How the names begin of what a checkpoint holds of the network that `save` writes."""
         return self.name_used()
 
+    def begin(self, init: str, resume: Path | None) -> str:
+        """Start as `NetworkTask.begin`, and keep in which direction the network was learned."""
+        if resume is None:
+            self._start = init, learned_direction(init)
+        return super().begin(init, resume)
+
     def setup(self, stage: str) -> None:
         """Learn which side of the data is the input, and refuse batches of one image for batch norms.
 
         Raises:
-            ValueError: if there is a batch norm and batches hold one image.
+            ValueError: if there is a batch norm and batches hold one image, or the network to start from was learned in
+                the other direction than that of the data.
         """
         data = getattr(self.trainer, "datamodule", None)
+        start, learned = self._start
+        if learned not in (None, getattr(data, "direction", learned)):
+            raise ValueError(
+                f"init={start} was learned from {learned[0]} to {learned[-1]}: give data.direction={learned}, or "
+                "another network"
+            )
         self.direction = getattr(data, "direction", self.direction)
         if getattr(data, "batch_size", 2) < 2 and any(isinstance(layer, _BatchNorm) for layer in self.modules()):
             raise ValueError(

@@ -113,3 +113,8 @@ def test_held_out_images_are_shown(make, batch):
 def test_bad_arguments(make, arguments, message):
     with pytest.raises(ValueError, match=message):
         make(CUT, **arguments)
+
+
+def test_nothing_to_learn(make):
+    with pytest.raises(ValueError, match="there is nothing to learn: give adversarial_weight or nce_weight a value"):
+        make(CUT, adversarial_weight=0.0, nce_weight=0.0)

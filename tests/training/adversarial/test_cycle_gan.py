@@ -128,6 +128,13 @@ def test_held_out_images_that_come_again_are_not_compared(make, batch):
     assert [len(each) for each in sets["BtoA"]] == [2, 2, 1]
 
 
+def test_nothing_to_learn(make):
+    weights = {"cycle_weight": 0.0, "identity_weight": 0.0, "adversarial_weight": 0.0}
+    with pytest.raises(ValueError, match="there is nothing to learn: give cycle_weight or adversarial_weight a value"):
+        make(CycleGAN, **weights)
+    make(CycleGAN, **weights, terms={"tone_loss": tone_loss}, term_weights={"tone_loss": 3.0})
+
+
 def test_a_start_of_the_other_direction(make, tmp_path):
     make(CycleGAN, export="both").save(tmp_path / "x.safetensors", {})
     task = make(CycleGAN, init_back=str(tmp_path / "x_BtoA.safetensors"))
@@ -136,6 +143,10 @@ def test_a_start_of_the_other_direction(make, tmp_path):
         make(CycleGAN).begin(str(tmp_path / "x_BtoA.safetensors"), None)
     with pytest.raises(ValueError, match=r"model.init_back=.*x.safetensors was learned from A to B: give it as init"):
         make(CycleGAN, init_back=str(tmp_path / "x.safetensors")).begin("scratch", None)
+    config = {"data": {"direction": "AtoB"}}  # as CUT writes it
+    save_network(tmp_path / "cut.safetensors", TransformerNetwork(4, 1), {"config": config})
+    with pytest.raises(ValueError, match=r"model.init_back=.*cut.safetensors was learned from A to B: give it as init"):
+        make(CycleGAN, init_back=str(tmp_path / "cut.safetensors")).begin("scratch", None)
 
 
 def test_the_way_back_has_a_start_of_its_own(make, tmp_path):

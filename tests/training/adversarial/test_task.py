@@ -2,16 +2,19 @@
 
 import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from fast_style.checkpoint import save_network
 from fast_style.losses import summarize
 from fast_style.networks import PatchDiscriminator, TransformerNetwork
 from fast_style.training import NonFiniteLossError, Trainer, warmup_constant
 from fast_style.training.adversarial import AdversarialTask, Adversary
+from fast_style.training.adversarial.direction import learned_direction
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # there is nothing to validate
 
@@ -24,6 +27,32 @@ class Toy(AdversarialTask):
         losses = {"l1_loss": F.l1_loss(fake, batch["real_b"])}
         losses |= self.play("B", batch["real_b"], fake, batch)
         return self.log_step(losses, summarize(losses, self.weights_of(losses)))
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"config": {"data": {"direction": "BtoA"}}}, {"config": {"data": {}}, "direction": "BtoA"}]
+)
+def test_a_start_of_the_other_direction(tmp_path, metadata):
+    """As data say it, or CycleGAN, which learns both."""
+    path = tmp_path / "x.safetensors"
+    save_network(path, TransformerNetwork(2, 0), metadata)
+    task = toy()
+    task.begin(str(path), None)
+    for data in (SimpleNamespace(direction="BtoA"), None):  # None: data without two sides
+        task.trainer = SimpleNamespace(datamodule=data)
+        task.setup("fit")
+    task.trainer = SimpleNamespace(datamodule=SimpleNamespace(direction="AtoB"))
+    with pytest.raises(ValueError, match=r"init=.*x.safetensors was learned from B to A: give data.direction=BtoA, or"):
+        task.setup("fit")
+
+
+def test_a_checkpoint_tells_its_direction(tmp_path):
+    task, kept = toy(), {}
+    task.direction = "BtoA"
+    kept["state_dict"] = task.state_dict()
+    task.on_save_checkpoint(kept)
+    torch.save(kept, tmp_path / "x.ckpt")
+    assert learned_direction(tmp_path / "x.ckpt") == "BtoA"
 
 
 BATCHES = [
