@@ -16,7 +16,22 @@ COPIES = {"copy_", "__getitem__", "__setitem__", "index_put_"}  # what they are 
 FREE = COPIES | {"__set__", "backward"}
 
 
-GENERATOR = torch.Generator
+GENERATOR, STREAM = torch.Generator, torch.cuda.current_stream
+
+
+class Done:
+    """A stream, and an event of it, on which nothing is left to do."""
+
+    def record_event(self) -> Self:
+        """Mark what was asked for so far."""
+        return self
+
+    def query(self) -> bool:
+        """Tell whether it is done."""
+        return True
+
+    def synchronize(self) -> None:
+        """Wait until it is."""
 
 
 class OnGpu(torch.Tensor):
@@ -34,7 +49,7 @@ class Gpu(TorchFunctionMode):
 
     Attributes:
         copies: tensors that went from one device to the other, by way.
-        waits: for what the GPU does, by reason; a copy out of pinned memory is none.
+        waits: for what the GPU does, by reason; a copy out of pinned memory is none, nor one down that may come later.
     """
 
     def __init__(self) -> None:
@@ -44,10 +59,11 @@ class Gpu(TorchFunctionMode):
 
     def __enter__(self) -> Self:
         torch.Generator = lambda device="cpu": (GpuGenerator if torch.device(device).type == "cuda" else GENERATOR)()
+        torch.cuda.current_stream = lambda device=None: Done()
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
-        torch.Generator = GENERATOR
+        torch.Generator, torch.cuda.current_stream = GENERATOR, STREAM
         super().__exit__(*error)
 
     def put(self, thing: Any) -> Any:
@@ -122,8 +138,8 @@ class Gpu(TorchFunctionMode):
         result = source.clone() if function.__name__ == "cuda" else function(source, *rest, **kwargs)
         if will == was:
             return _as(OnGpu, result) if will else result
-        pinned = getattr(source, "pinned", False) and kwargs.get("non_blocking", False)
-        self._copy("up" if will else "down", waits=not pinned)
+        late = kwargs.get("non_blocking", False) and (getattr(source, "pinned", False) or not will)
+        self._copy("up" if will else "down", waits=not late)
         return _as(OnGpu if will else torch.Tensor, result.clone())
 
 

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("av", reason="films need the package av")
 
+from fast_style import images
 from fast_style.cli import preview as module
 from fast_style.inference.stylizer import Stylizer
 from fast_style.video import Latest
@@ -123,12 +124,20 @@ def test_a_network_that_fails(preview, clip, monkeypatch, kind):
     assert (result.code, told(result), result.out) == (1, ["error: no kernel"], "")
 
 
-def test_a_film_that_cannot_be_read_any_more(preview, tmp_path, make):
-    for number, size in enumerate([(20, 12), (20, 12), (24, 16)]):
-        make(tmp_path / "frames" / f"{number}.png", size)
+def test_a_film_that_cannot_be_read_any_more(preview, tmp_path, make, monkeypatch):
+    for number in range(3):
+        make(tmp_path / "frames" / f"{number}.png", (20, 12))
+    real, lost = images.open_picture, tmp_path / "frames" / "2.png"
+
+    def open_picture(path):
+        if path == lost:
+            raise OSError(f"cannot read {path}: the disk is gone")
+        return real(path)
+
+    monkeypatch.setattr(images, "open_picture", open_picture)
     result = preview("--input", tmp_path / "frames", "--fps", "50")
     assert result.code == 1
-    assert told(result) == [f"error: {tmp_path / 'frames' / '2.png'} is 24×16, the first frame 20×12"]
+    assert told(result) == [f"error: cannot read {lost}: the disk is gone"]
 
 
 def test_ctrl_c(preview, clip, monkeypatch):

@@ -147,7 +147,11 @@ def make(source, tmp_path, monkeypatch):
         assert (crew.backend, crew.notes) == ("torch fp32 on cpu", [])
         target = target_of(film, tmp_path / "o.mkv")
         given = {"progress": lambda done, total: None, "stop": lambda: False, **options}
-        made = crew.make(film, [None], target, **given)
+        try:
+            made = crew.make(film, [None], target, **given)
+        except (RuntimeError, ValueError, OSError):
+            target.give_up()
+            raise
         target.finish(made.complete)
         return made
 
@@ -156,7 +160,7 @@ def make(source, tmp_path, monkeypatch):
 
 def test_the_film_is_as_one_process_makes_it(make, whole, tmp_path):
     ray, told = Ray(), []
-    assert make(ray, progress=lambda *step: told.append(step)) == (COUNT, True, False)
+    assert make(ray, progress=lambda *step: told.append(step)) == (COUNT, True, False, [])
     assert (tmp_path / "o.mkv").read_bytes() == whole
     assert ray.made == Counter(range(7))
     assert told == sorted(told)
@@ -219,7 +223,7 @@ def test_the_second_ctrl_c_gives_up_what_is_at_hand(make, tmp_path):
 
     ray = Ray()
     made = make(ray, workers=1, progress=pressed)
-    assert made == (10, False, False)
+    assert made == (10, False, False, [])
     assert len(times_of(tmp_path / "o.mkv")) == 10
 
 
@@ -279,7 +283,7 @@ def test_masks_that_move_are_read_on_and_anew(source, tmp_path, monkeypatch):
         # As it comes out of the cluster's store: a copy each time.
         mask = video.MovingMask(source, film)
         reel = Reel(film, [mask], target_of(film, tmp_path / "o.mkv").look, tmp_path / "manifest.json")
-        order, _ = worker.work(reel, Piece(number, tmp_path / f"{number}.mkv", marks[5 * number : 5 * number + 5]))
+        order, *_ = worker.work(reel, Piece(number, tmp_path / f"{number}.mkv", marks[5 * number : 5 * number + 5]))
         assert sorted(order) == list(range(5))
     first, second, third = (begun[place][0] for place in (0, 5, 10))
     assert first is second is not third
