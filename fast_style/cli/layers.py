@@ -75,8 +75,8 @@ def layers_of(options: argparse.Namespace) -> list[Layer]:
 
 def _mapped(models: Sequence[Path], styles: Sequence[Mapping[str, float]], style_map: Sequence[str]) -> Layer:
     """Lay out styles of one network side by side."""
-    if not styles:
-        raise ValueError("--style-map lays out styles of one network: give --style NAME NAME")
+    if len(styles) < 2:
+        raise ValueError("--style-map lays out styles of one network: give --style NAME NAME, with a blank between")
     if len(models) > 1:
         raise ValueError(f"--style-map lays out styles of one network, got {len(models)} networks")
     return Layer(models[0], "-".join(map(name_of, styles)), styles, read_style_map(style_map, len(styles)))

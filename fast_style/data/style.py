@@ -13,6 +13,7 @@ from fast_style.errors import did_you_mean
 from fast_style.files import as_path, cache_dir, is_file
 
 SHIPPED = assets.STYLES
+UNNAMED = "custom"  # the name of style=custom, until it is given another
 MAX_BYTES = 50_000_000  # of an image from the web
 SPARE = 4  # a JPEG is decoded reduced as long as it stays this many times larger than wanted
 
@@ -210,6 +211,12 @@ def _found(name: str, folder: str | Path) -> Path | None:
 def _unknown(name: str, folder: str | Path, advice: str) -> FileNotFoundError:
     """Tell that there is no image of a name, and what to do."""
     shipped = shipped_styles()
+    if name == UNNAMED:
+        return FileNotFoundError(
+            f"no painting is named: give style=NAME, one of {', '.join(shipped)}, or style.image=FILE_OR_URL"
+        )
+    if "," in name:
+        advice = f"to train one network for each of several styles put -m before them: -m style={name}"
     return FileNotFoundError(
         f"no image for style {name!r}: looked for {as_path(folder) / name} with {', '.join(images.SUFFIXES)}; shipped "
         f"are {', '.join(shipped)}{did_you_mean(name, shipped)}; {advice}"

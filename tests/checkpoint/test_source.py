@@ -72,6 +72,11 @@ def test_what_is_there_goes_before_what_ships(make):
     assert find_network("starry_night").name == "mine.safetensors"
 
 
+def test_what_ships_goes_before_its_export(make):
+    make("the_scream.onnx")
+    assert find_network("the_scream").parent == assets.NETWORKS
+
+
 def test_home(make, monkeypatch, tmp_path):
     make("a.safetensors")
     monkeypatch.setenv("HOME", str(tmp_path))

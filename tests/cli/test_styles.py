@@ -149,6 +149,7 @@ def test_styles_laid_over_one_another_by_masks(stylize, tmp_path):
         (("--style", "waves,waves"), "with each name once"),
         (("--style", ",waves"), "must be NAME or NAME:WEIGHT"),
         (("--style-map", "horizontal"), "--style-map lays out styles of one network: give --style NAME NAME"),
+        (("--style", "waves,cubist", "--style-map", "horizontal"), "give --style NAME NAME, with a blank between"),
         (("--style", "waves", "cubist", "--style-map", "diagonal"), "horizontal or vertical, or a mask for each of 2"),
         (("--style", "waves", "cubist", "--style-map", "vertical", "--backend", "openvino"), "take backend torch"),
     ],

@@ -70,6 +70,13 @@ def test_unknown_style(shipped, style_folder):
         load_style("qqqq", dir=style_folder)
 
 
+def test_no_painting_or_several(shipped, style_folder):
+    with pytest.raises(FileNotFoundError, match=r"^no painting is named: give style=NAME, one of dots, lines, or"):
+        load_style("custom", dir=style_folder)
+    with pytest.raises(FileNotFoundError, match=r"put -m before them: -m style=dots,lines$"):
+        load_style("dots,lines", dir=style_folder)
+
+
 def test_an_unknown_name_of_an_image(shipped, style_folder):
     """As commands give it, which have no settings of styles."""
     sentence = r"^no image for style 'Line': .*did you mean lines\?\); give the file of an image, or its URL$"
