@@ -185,7 +185,7 @@ def _report(files: dict[str, Path], metadata: dict[str, Any], photos: str | None
     print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {written}")
 
 
-def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, folder: str | None) -> None:
+def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: Path, folder: str | None) -> None:
     """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
     usable, file = bool(task.shown), sheet_of(output)
     try:
@@ -202,13 +202,15 @@ def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: str, fo
     script = _relative(PACKAGE.parent / "stylize.py")
     command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style stylize"
     arguments = ["--model", str(output), *task.stylize_arguments(None if folder is None else Path(folder))]
-    print(f"next: {command} {shlex.join(arguments)} --input {sample}")
+    made = output.with_name(f"{output.stem}-{sample.stem}.jpg")  # not among the photos, where it would be learned from
+    arguments += ["--input", str(sample), "--output", str(made)]
+    print(f"next: {command} {shlex.join(arguments)}")
 
 
-def _sample(first_heldout: Path | None) -> str:
+def _sample(first_heldout: Path | None) -> Path:
     """Name a picture that is there: the first held-out photo, else the scene of the documentation."""
     pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg"), *([first_heldout] if first_heldout else [])]
-    return next((shlex.quote(str(picture)) for picture in reversed(pictures) if picture.is_file()), "PHOTO.jpg")
+    return next((picture for picture in reversed(pictures) if picture.is_file()), Path("PHOTO.jpg"))
 
 
 def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
