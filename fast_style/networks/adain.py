@@ -257,7 +257,9 @@ def _decoder(widths: Sequence[int], wider: int) -> nn.Sequential:
     for name, above, width in zip(reversed(CONVS), sides[-2::-1], sides[::-1], strict=False):
         layers += [(UpsampleConv if name in DOUBLED else ConvLayer)(width, above, 3), nn.LeakyReLU(SLOPE)]
     for conv in layers[:-2:2]:  # without norms, PyTorch's weights would leave next to nothing of what varies
-        nn.init.kaiming_normal_(conv.get_parameter("weight"), a=SLOPE)
+        weight = conv.get_parameter("weight")
+        if not weight.is_meta:  # as a file is loaded, see `StyleEncoder`
+            nn.init.kaiming_normal_(weight, a=SLOPE)
     return nn.Sequential(*layers[:-1])
 
 

@@ -64,10 +64,11 @@ class AnyStyleNetwork(Generator):
         self.encoder = StyleEncoder(encoder_width, code, encoder_slope)
         self.sizes = {key: self.transformer.get_parameter(key).shape[1] for key in self.transformer.style_parameters}
         self.head = nn.Linear(code, sum(self.sizes.values()))
-        with torch.no_grad():
-            self.head.weight.mul_(0.5)
-            begins = [torch.full((size,), float(key.endswith("weight"))) for key, size in self.sizes.items()]
-            self.head.bias.copy_(torch.cat(begins))
+        if not self.head.weight.is_meta:  # as a file is loaded, see `StyleEncoder`
+            with torch.no_grad():
+                self.head.weight.mul_(0.5)
+                begins = [torch.full((size,), float(key.endswith("weight"))) for key, size in self.sizes.items()]
+                self.head.bias.copy_(torch.cat(begins))
 
     @property
     def takes_images(self) -> bool:

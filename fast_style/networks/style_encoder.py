@@ -46,7 +46,8 @@ class StyleEncoder(nn.Module):
                 nn.Sequential(ConvLayer(above, below, 3, stride=2), bend, ConvLayer(below, below, 3), bend)
             )
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
+            # Without values, as a file is loaded, PyTorch would import its compiler for this: seconds.
+            if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:
                 nn.init.kaiming_normal_(layer.weight, slope, nonlinearity="leaky_relu")
         self.to_code = code_of(2 * sum(widths), code)
 
