@@ -50,7 +50,8 @@ def test_a_network_is_trained_and_used(
     assert [event.step for event in shown.Scalars("train/total_loss")] == [0, 1, 2]
     assert to_float(read(tmp_path / "out.png")).shape[0] == 3
 
-    (photo,) = (word for word in printed.out.split() if word.endswith((".png", ".jpg")) and "out.png" not in word)
+    words = printed.out.split()
+    photo = words[words.index("--input") + 1]
     result = command("stylize", "--model", output, "--input", photo, "--output", tmp_path / "picture.png")
     assert result.code == 0, result.err
     network = load_network(output)
