@@ -36,10 +36,9 @@ def is_asked_for(options: argparse.Namespace) -> bool:
         return True
     if any(_stands_for_film(text) for text in options.input):
         return True
-    if isinstance(output, Path) and output.suffix.lower() in MOSTLY_MOVING and not output.is_dir():
-        folders = [text for text in options.input if not is_address(text) and as_path(text, "an --input").is_dir()]
-        if folders:
-            return True
+    moving = isinstance(output, Path) and output.suffix.lower() in MOSTLY_MOVING and not output.is_dir()
+    if moving and any(not is_address(text) and as_path(text, "an --input").is_dir() for text in options.input):
+        return True
     given = [name for name in ONLY_OF_FILMS if getattr(options, name) is not None]
     if given:
         option = "--" + given[0].replace("_", "-")

@@ -26,16 +26,6 @@ from fast_style.video.virtual_camera import virtual_camera
 __all__ = ["CONTAINERS", "FILMS", "READ", "Ahead", "AnimationTarget", "Begun", "Film", "FilmTarget", "FolderTarget"]
 __all__ += ["Frame", "FrameFolder", "Look", "Mark", "MovingMask", "PartTarget", "Parts", "Smoother", "Target", "Timing"]
 __all__ += ["Camera", "Jpegs", "Latest", "Wanted", "is_camera", "playing"]
-__all__ += [
-    "check_look",
-    "check_streams",
-    "codec_of",
-    "films_in",
-    "frame_files",
-    "is_film",
-    "is_partial",
-    "is_pattern",
-    "moves",
-]
-__all__ += ["keeps_alpha", "keeps_aspect", "nominal_rate", "open_frames", "partial_frames", "run", "squared"]
+__all__ += ["check_look", "check_streams", "codec_of", "films_in", "frame_files", "is_film", "is_partial", "is_pattern"]
+__all__ += ["keeps_alpha", "keeps_aspect", "moves", "nominal_rate", "open_frames", "partial_frames", "run", "squared"]
 __all__ += ["stands_for_frames", "virtual_camera"]
