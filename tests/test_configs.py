@@ -161,4 +161,5 @@ def test_no_style_is_one_sentence(capsys, monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert "give the file with style.image=FILE" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "no painting is named: give style=NAME" in message and "or style.image=FILE_OR_URL" in message
