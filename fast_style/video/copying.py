@@ -64,7 +64,10 @@ class Beside:
         return chapters
 
     def _shifted(self, copies: Mapping[int, Any], end: Fraction | None) -> Iterator[tuple[Fraction, Any]]:
-        """Yield packets between the start and the end with the times of the new film, which never go back."""
+        """Yield packets between the start and the end with the times of the new film, which never go back.
+
+        Text that is shown at the start comes first, though it has begun before, and is shown until the end at most.
+        """
         start = self._origin + self.lead
         timed = [stream for stream in self._streams if stream.type != "attachment"]
         last: dict[int, tuple[int, int]] = {}  # of each stream, the latest time in the source, and as it is written
@@ -74,10 +77,15 @@ class Beside:
             base = packet.time_base
             pts = packet.dts if packet.pts is None else packet.pts
             dts = packet.pts if packet.dts is None else packet.dts
-            if (self._film.wanted.start and pts * base < start) or (end is not None and pts * base >= start + end):
+            shown = pts + (packet.duration or 0) if _is_text(packet.stream) else pts
+            early = bool(self._film.wanted.start) and pts * base < start
+            if (early and shown * base <= start) or (end is not None and pts * base >= start + end):
                 continue
             shift = round(self._origin / base)
-            packet.pts, packet.dts = pts - shift, dts - shift
+            packet.pts, packet.dts = (0, 0) if early else (pts - shift, dts - shift)
+            if shown > pts:
+                last_moment = shown - shift if end is None else min(shown - shift, round((self.lead + end) / base))
+                packet.duration = max(1, last_moment - packet.pts)
             told, written = last.get(packet.stream.index, (packet.dts, packet.dts - 1))
             texts = packet.stream.type == "subtitle"  # of which several may come at one time
             if (told - packet.dts) * base > JITTER and not texts:
@@ -89,6 +97,11 @@ class Beside:
             last[packet.stream.index] = told, packet.dts
             packet.stream = copies[packet.stream.index]
             yield packet.dts * base, packet
+
+
+def _is_text(stream: Any) -> bool:
+    """Tell whether a stream is of subtitles whose packets are text, each complete, and may be moved."""
+    return stream.type == "subtitle" and stream.codec_context is not None and stream.codec_context.codec.text_sub
 
 
 def _only(metadata: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:

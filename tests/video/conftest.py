@@ -27,15 +27,21 @@ def picture(number: int, height: int, width: int, channels: int = 3) -> np.ndarr
     return image.round().astype(np.uint8)
 
 
-def _subtitles(folder: Path) -> Path:
+WORDS = "1\n00:00:00,100 --> 00:00:00,300\nHello\n\n2\n00:00:00,400 --> 00:00:00,600\nthere\n"
+
+
+def _subtitles(folder: Path, words: str) -> Path:
     path = folder / "words.srt"
-    path.write_text("1\n00:00:00,100 --> 00:00:00,300\nHello\n\n2\n00:00:00,400 --> 00:00:00,600\nthere\n")
+    path.write_text(words)
     return path
 
 
 @pytest.fixture
 def clip(tmp_path) -> Callable[..., Path]:
-    """Make a clip; times are in thousandths of a second, `rotation` and `mirrored` are what a phone writes."""
+    """Make a clip; times are in thousandths of a second, `rotation` and `mirrored` are what a phone writes.
+
+    `words` adds subtitles: True, or the text of an SRT file.
+    """
 
     def make(
         name="clip.mp4",
@@ -78,7 +84,7 @@ def clip(tmp_path) -> Callable[..., Path]:
             if sound:
                 audio = out.add_stream(sound, rate=48_000)
                 audio.layout = "stereo"
-            text = av.open(str(_subtitles(tmp_path))) if words else None
+            text = av.open(str(_subtitles(tmp_path, WORDS if words is True else words))) if words else None
             copied = out.add_stream_from_template(text.streams[0]) if text else None
             for number in range(frames):
                 frame = av.VideoFrame.from_ndarray(

@@ -395,6 +395,19 @@ def test_subtitles_of_one_time_stay(clip, remake, tmp_path):
     assert packets_of(remake(source, "o.mkv"), "subtitle") == packets_of(source, "subtitle")
 
 
+def test_subtitles_that_are_shown_at_the_start(clip, remake):
+    """They are shown from there on, and no longer than the pictures."""
+    lines = ("0,100 --> 00:00:00,300", "0,200 --> 00:00:00,500", "0,600 --> 00:00:05,000")
+    words = "\n".join(f"{number}\n00:00:0{line}\nHello {number}\n" for number, line in enumerate(lines, start=1))
+    source = clip("a.mkv", frames=25, words=words, sound="aac")
+    output = remake(source, "o.mkv", wanted=video.Wanted(Fraction(2, 5), Fraction(4, 5)))
+    with av.open(str(output)) as film:
+        packets = [packet for packet in film.demux(subtitles=0) if packet.size]
+        shown = [(packet.pts * packet.time_base, packet.duration * packet.time_base) for packet in packets]
+        assert shown == [(0, Fraction(1, 10)), (Fraction(1, 5), Fraction(1, 5))]
+        assert film.duration / 1e6 < 0.45
+
+
 @pytest.mark.parametrize("start", ["1", "1.01", "1.02", "1.03", "1.1111111"])
 @pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv"])
 def test_a_start_between_two_frames(clip, remake, start, name):
