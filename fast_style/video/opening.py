@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fast_style.video.av_library import address, in_sentences, pyav
+from fast_style.video.endings import is_cut_off
 
 THREADS = min(4, os.cpu_count() or 1)
 
@@ -26,7 +27,7 @@ def opened(path: Path, url: str, driver: str | None) -> Iterator[tuple[Any, Any]
     """
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"cannot read film {path}: it is empty")
-    with in_sentences("read film", path), pyav().open(url, format=driver) as container:
+    with _saying_what_is_missing(path), in_sentences("read film", path), pyav().open(url, format=driver) as container:
         stream = pictures_in(container)
         if stream is None:
             raise ValueError(f"cannot read film {path}: there are no pictures in it")
@@ -35,6 +36,17 @@ def opened(path: Path, url: str, driver: str | None) -> Iterator[tuple[Any, Any]
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = THREADS
         yield container, stream
+
+
+@contextmanager
+def _saying_what_is_missing(path: Path) -> Iterator[None]:
+    """Add to what is said of a file that cannot be read, as of MP4 without its end, that it is cut off."""
+    try:
+        yield
+    except ValueError as error:
+        if is_cut_off(path):
+            raise ValueError(f"{error}; its end is missing") from error
+        raise
 
 
 def pictures_in(container: Any) -> Any | None:

@@ -16,6 +16,7 @@ from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import KNOWN, NO_YCBCR, colours_of, to_sdr
 from fast_style.video.decoding import aspect_of, decoded, length_of, measured, scaled, to_rgb, turns_of
+from fast_style.video.endings import is_cut_off
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
 from fast_style.video.opening import opened, refuse_encrypted
@@ -255,10 +256,15 @@ class Film:
         if damaged:
             where = "its end" if damaged[0] is None else f"{float(damaged[0] - self.clock.origin):.3f} s"
             self.notes.append(f"{self.path} is damaged at {where}: what can be read is stylized")
-        if self.wanted.end is None and self.sure and self.length - end > 2 / self.rate:
-            self.notes.append(
-                f"{self.path} ends after {float(end):.3f} s of {float(self.length):.3f} s: it is incomplete"
-            )
+        if self.wanted.end is not None and end >= self.wanted.end:
+            return
+        if self.sure and self.length - end > 2 / self.rate:
+            expected = f" of {float(self.length):.3f} s"
+        elif is_cut_off(self.path):
+            expected = ", without the end that its format has"
+        else:
+            return
+        self.notes.append(f"{self.path} ends after {float(end):.3f} s{expected}: it is incomplete")
 
     def _note_size(self, raw: Any, time: Fraction) -> None:
         """Note once that a frame is of another size than the first."""
