@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows, where nothing tells that another command is at it
-    fcntl = None  # type: ignore[assignment]
-
 from fast_style.files import replacing
+from fast_style.video.lock import Lock
 
 MANIFEST, LOCK = "manifest.json", "lock"
 READ = "frames that were read"  # of a recipe: a list in their order, of which only what is made already depends on them
@@ -49,8 +45,7 @@ class Begun:
     def __post_init__(self) -> None:
         self.folder = folder_of(self.output)
         self.manifest = self.folder / MANIFEST
-        self._lock: int | None = None  # an open file, while this command works
-        self._of_another = False  # whether another command works there
+        self._lock = Lock(self.folder / LOCK, self.output)
         self.begun = self.folder.is_dir() and any(path.name != LOCK for path in self.folder.iterdir())
         if self.begun and (changed := difference(self.manifest, self.recipe, self.reached)):
             if not self.overwrite:
@@ -72,7 +67,7 @@ class Begun:
             OSError: if it cannot be written, or another command is at work there.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._hold()
+        self._lock.hold()
         for path in self.folder.glob(".*.tmp"):  # of a command that was killed
             path.unlink(missing_ok=True)
         if self.begun:
@@ -95,26 +90,11 @@ class Begun:
 
     def release(self) -> None:
         """Let other commands work there, as the end of the process does."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _hold(self) -> None:
-        if fcntl is None or self._lock is not None:
-            return
-        self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            self._of_another = True
-            raise BlockingIOError(f"{self.output} is being made by another command: wait until it has ended") from None
-        except OSError:  # a file system without locks
-            self.release()
+        self._lock.release()
 
     def remove(self) -> None:
         """Throw all away, unless another command works there."""
-        if self._of_another:
+        if self._lock.of_another:
             return
         self.release()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -18,6 +18,7 @@ from fast_style.video.colour import BT709, FULL, RGB, Colours
 from fast_style.video.decoding import scaled
 from fast_style.video.formats import PATTERN, is_film, is_pattern
 from fast_style.video.frame import Frame, Wanted
+from fast_style.video.lock import Lock
 from fast_style.video.marks import Mark
 
 RATE = Fraction(25)  # frames a second, if none is asked for
@@ -138,7 +139,8 @@ class FrameFolder:
 class FolderTarget:
     """Writes frames as pictures. Those that the same command has left unfinished are left as they are.
 
-    While they are not all there, a hidden file beside them tells what they were made from and how.
+    While they are not all there, a hidden file beside them tells what they were made from and how; another keeps other
+    commands from them meanwhile.
 
     Attributes:
         path: a folder, for `00000.png`, `00001.png`, …, or a pattern of printf.
@@ -167,6 +169,7 @@ class FolderTarget:
     def __post_init__(self) -> None:
         self.pattern = self.path if is_pattern(self.path) else self.path / "%05d.png"
         self.manifest = self.pattern.with_name(f".{self.pattern.name}.json")
+        self._lock = Lock(self.pattern.with_name(f".{self.pattern.name}.lock"), self.pattern)
         self._written = False  # whether this command has written a frame
         self.done = self._made()
         same = self.manifest.is_file() and difference(self.manifest, self.recipe, self.done) is None
@@ -197,9 +200,10 @@ class FolderTarget:
         return there and path.stat().st_mtime_ns >= self.manifest.stat().st_mtime_ns
 
     def write(self, number: int, frame: Frame) -> None:
-        """Write a frame."""
+        """Write a frame; OSError if another command is writing such frames."""
+        self.manifest.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.hold()
         if number == 0 or not self.manifest.is_file():
-            self.manifest.parent.mkdir(parents=True, exist_ok=True)
             note_recipe(self.manifest, self.recipe)
         elif not self._written:
             renew_recipe(self.manifest, self.recipe)
@@ -213,9 +217,11 @@ class FolderTarget:
         """Remove what tells how to go on, once all frames are there."""
         if complete:
             self.manifest.unlink(missing_ok=True)
+        self._lock.remove()
 
     def give_up(self) -> None:
         """What is written stays."""
+        self._lock.remove()
 
 
 def frame_files(path: Path) -> list[Path]:

@@ -360,7 +360,8 @@ def test_times_that_go_back(clip, remake, tmp_path):
     two.write_bytes(2 * one.read_bytes())
     output = remake(two)
     assert len(times_of(output)) == 30
-    assert any("has times that go back: " in note and note.endswith("are left out") for note in remake.notes)
+    late = "has times that go back: 30 frames, which come too late to be shown, are left out"
+    assert [note for note in remake.notes if late in note] == [f"{two} {late}"]
 
 
 def test_a_dropped_frame_in_the_middle(clip, remake):
