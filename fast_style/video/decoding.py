@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fast_style.video.av_library import pyav
+from fast_style.video.clock import Clock
 from fast_style.video.colour import KNOWN, RGB, Colours
 
 DEPTHS = {1: "rgb24", 2: "rgb48le"}
@@ -116,11 +117,11 @@ def squared(size: tuple[int, int], aspect: Fraction, side: int | None) -> tuple[
     return height, width
 
 
-def measured(container: Any, stream: Any, begin: Fraction) -> Fraction:
-    """Read through a film, decoding nothing, for how many seconds after its beginning its last frame comes."""
-    stamps = (packet.dts if packet.pts is None else packet.pts for packet in container.demux(stream))
-    last = max((stamp for stamp in stamps if stamp is not None), default=0)
-    return max(Fraction(0), last * Fraction(stream.time_base) - begin)
+def times_of(container: Any, stream: Any, clock: Clock) -> list[Fraction]:
+    """Read through a film, decoding nothing, for when its frames are shown, in seconds after the first."""
+    packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+    times = (clock.time(packet, Fraction(stream.time_base)) for packet in packets)
+    return sorted({time for time in times if time is not None and time >= 0})
 
 
 def length_of(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction, bool]:

@@ -15,7 +15,7 @@ from fast_style.images.transparency import fill_hidden
 from fast_style.video.av_library import address, in_sentences, pyav
 from fast_style.video.clock import clock_of, common_base
 from fast_style.video.colour import KNOWN, NO_YCBCR, colours_of, to_sdr
-from fast_style.video.decoding import aspect_of, decoded, length_of, measured, scaled, to_rgb, turns_of
+from fast_style.video.decoding import aspect_of, decoded, length_of, scaled, times_of, to_rgb, turns_of
 from fast_style.video.endings import is_cut_off
 from fast_style.video.frame import Frame, Wanted
 from fast_style.video.marks import Mark, Search, checksum_of
@@ -109,8 +109,12 @@ class Film:
             OSError, ValueError: if it cannot be read.
         """
         if not self.length:
-            with self._opened() as (container, stream):
-                self.length = measured(container, stream, self.clock.begin)
+            self.length = max(self.times(), default=Fraction(0))
+
+    def times(self) -> list[Fraction]:
+        """Read through the file for when its frames are shown, in seconds after the first; errors as `measure`."""
+        with self._opened() as (container, stream):
+            return times_of(container, stream, self.clock)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Read the frames in their order, in constant memory.
