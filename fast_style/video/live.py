@@ -45,6 +45,10 @@ class Camera(Film):
             reason = (error.strerror or str(error)).lower()
             raise OSError(f"there is no {name} that can be opened ({self._address()[0]}: {reason})") from error
 
+    def times(self) -> list[Fraction]:
+        """Tell nothing of frames that are still to come."""
+        return []
+
     def _address(self) -> tuple[str, str | None]:
         driver, address = DRIVERS.get(sys.platform, ("v4l2", "/dev/video{}"))
         return address.format(self.number), driver

@@ -66,6 +66,7 @@ def test_no_frame_of_a_camera_waits_for_the_next(clip, monkeypatch):
     for number, frame in enumerate(Camera("camera", Wanted()).frames(), start=1):
         assert (len(decoded), frame.time) == (number, Fraction(number - 1, 25))
     assert len(decoded) == 4
+    assert Camera("camera", Wanted()).times() == []  # it is not read through, which would never end
 
 
 def test_frames_come_when_they_are_due():
