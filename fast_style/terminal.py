@@ -127,7 +127,7 @@ class Stop:
         del number, frame
         if not self.asked:
             self.asked = True
-            print("stopping after the images at hand; Ctrl-C again gives them up", file=sys.stderr)
+            print("stopping after what is at hand; Ctrl-C again gives it up", file=sys.stderr)
         elif self._interruptible:
             raise KeyboardInterrupt
 

@@ -130,7 +130,7 @@ def test_ctrl_c_once_and_twice(capsys):
         with pytest.raises(KeyboardInterrupt, match=r"^$"), stop.interruptible():
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
-    assert capsys.readouterr().err == "stopping after the images at hand; Ctrl-C again gives them up\n"
+    assert capsys.readouterr().err == "stopping after what is at hand; Ctrl-C again gives it up\n"
 
 
 def test_in_a_thread_ctrl_c_stays_as_it_is():

@@ -181,7 +181,8 @@ def _interrupted(job: Job[Path], target: video.Target, count: int, already: int)
     elif not count:
         told = f"before the first frame of {job.source}: nothing of it is written"
     else:
-        told = f"after {count} frames: {job.target} holds them{further}"
+        anew = ", and the same command begins anew"
+        told = f"after {count} frames: {job.target} holds them{further or anew}"
     print(f"interrupted {told}", file=sys.stderr)
     sys.exit(130)
 

@@ -683,7 +683,8 @@ def test_what_cannot_be_joined_is_joined_later(stylize, clip, tmp_path, monkeypa
 @pytest.mark.usefixtures("short_parts")
 def test_a_beginning_is_not_replaced_by_a_shorter_one(stylize, clip, tmp_path, monkeypatch):
     source, output = clip(frames=12), tmp_path / "o.mp4"
-    for frames, told in ((4, f"after 4 frames: {output} holds them\n"), (2, f"after 2 frames: {output} holds 4 and")):
+    begun = f"after 4 frames: {output} holds them, and the same command begins anew\n"
+    for frames, told in ((4, begun), (2, f"after 2 frames: {output} holds 4 and")):
         with monkeypatch.context() as patch:
             interrupting(patch, frames)
             result = stylize("--input", source, "--output", output)
