@@ -51,6 +51,8 @@ def check_options(options: argparse.Namespace) -> None:
         check_networks(options.model)
     if options.preview is None:
         return
+    if not 0 <= options.preview <= 65_535:
+        raise ValueError(f"the port of --preview must be 0 (any that is free) to 65535, got {options.preview}")
     for name in NOT_OF_PREVIEWS:
         if getattr(options, name) is not None:
             raise ValueError(f"--preview writes no film: leave out {_option(name)}")

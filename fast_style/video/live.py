@@ -42,7 +42,7 @@ class Camera(Film):
         try:
             super().__init__(Path(name), wanted)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = reason_of(error.__cause__ if isinstance(error.__cause__, Exception) else error)
             raise OSError(f"there is no {name} that can be opened ({self._address()[0]}: {reason})") from error
 
     def times(self) -> list[Fraction]:

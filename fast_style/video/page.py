@@ -52,8 +52,9 @@ def serving(pictures: Latest[bytes], port: int = 0) -> Iterator[Page]:
     """
     try:
         page = Page(pictures, port)
-    except (OSError, OverflowError) as error:
-        raise OSError(f"cannot show a page on port {port}: {error}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OSError(f"cannot show a page on port {port} ({reason}): give another, or --preview alone") from error
     thread = threading.Thread(target=page.server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

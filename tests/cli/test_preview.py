@@ -173,6 +173,12 @@ def test_options_of_files(stylize, clip, is_misuse, arguments, text):
     assert is_misuse(stylize("--input", clip(frames=2), "--preview", *arguments), text)
 
 
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_ports_that_there_are_not(stylize, clip, is_misuse, port):
+    told = f"the port of --preview must be 0 (any that is free) to 65535, got {port}"
+    assert is_misuse(stylize("--input", clip(frames=2), f"--preview={port}"), told)
+
+
 def test_cameras_have_no_beginning(stylize, is_misuse):
     result = stylize("--input", "camera", "--preview", "--start", "2")
     assert is_misuse(result, "--start and --end are of films, and a camera has neither: leave them out")

@@ -69,6 +69,14 @@ def test_no_frame_of_a_camera_waits_for_the_next(clip, monkeypatch):
     assert Camera("camera", Wanted()).times() == []  # it is not read through, which would never end
 
 
+def test_a_camera_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(Camera, "_address", lambda _: (str(tmp_path / "gone"), None))
+    with pytest.raises(
+        OSError, match=r"^there is no camera that can be opened \(/\S+/gone: no such file or directory\)$"
+    ):
+        Camera("camera", Wanted())
+
+
 def test_frames_come_when_they_are_due():
     latest, began = Latest[Frame](), time.monotonic()
     playing(Frames(), latest, threading.Event())
@@ -95,7 +103,8 @@ def test_the_page_is_for_this_machine_alone():
 
 
 def test_a_port_that_is_taken():
-    with serving(Latest[bytes]()) as page, pytest.raises(OSError, match="cannot show a page on port"):
+    told = r"cannot show a page on port \d+ \(address already in use\): give another, or --preview alone"
+    with serving(Latest[bytes]()) as page, pytest.raises(OSError, match=told):
         serving(Latest[bytes](), page.server.server_port).__enter__()
 
 
