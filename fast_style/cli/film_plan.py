@@ -22,6 +22,7 @@ def is_asked_for(options: argparse.Namespace) -> bool:
 
     Raises:
         ValueError: if options of films are given without one, or a film lies behind an address.
+        FileNotFoundError: if options of films are given, and an input does not exist.
     """
     output = options.output
     for place in (*options.input, output):
@@ -41,6 +42,9 @@ def is_asked_for(options: argparse.Namespace) -> bool:
         return True
     given = [name for name in ONLY_OF_FILMS if getattr(options, name) is not None]
     if given:
+        for text in options.input:
+            if not is_address(text):
+                expanded(text)  # tells what does not exist
         option = "--" + given[0].replace("_", "-")
         raise ValueError(f"{option} is of films, and none is among the inputs or the output: leave it out")
     return False
@@ -61,7 +65,7 @@ def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job[Path]]
         FileExistsError: if the only output exists.
         ValueError: if inputs and outputs do not go together.
     """
-    paths = [path for text in options.input for path in _expand(text)]
+    paths = [path for text in options.input for path in expanded(text)]
     alone = len(options.input) == 1 and len(paths) == 1
     if alone:
         jobs = [Job(paths[0], _target(paths[0], options.output, style))]
@@ -90,7 +94,8 @@ def _stands_for_film(text: str) -> bool:
     return is_film(text) or (is_pattern(text) and not as_path(text).exists())
 
 
-def _expand(text: str) -> list[Path]:
+def expanded(text: str) -> list[Path]:
+    """List the files, folders and patterns of frames that an input names; FileNotFoundError if there is none."""
     path = as_path(text, "an --input")
     if path.exists() or is_pattern(path):
         return [path]

@@ -14,8 +14,8 @@ from torch import Tensor
 from fast_style import video
 from fast_style.cli.film_masks import masks_of
 from fast_style.cli.film_networks import Networks
+from fast_style.cli.film_plan import expanded
 from fast_style.errors import one_line
-from fast_style.files import as_path
 from fast_style.inference.control import Control
 from fast_style.inference.moving import MovingComposition
 from fast_style.video import Frame, Jpegs, Latest
@@ -53,7 +53,10 @@ def run(options: argparse.Namespace, control: Control, wanted: video.Wanted, net
 
 def _opened(source: str, wanted: video.Wanted) -> video.Film | video.FrameFolder:
     if not video.is_camera(source):
-        return video.open_frames(as_path(source, "an --input"), wanted)
+        paths = expanded(source)
+        if len(paths) > 1:
+            raise ValueError(f"--preview shows one film or camera, got {len(paths)}")
+        return video.open_frames(paths[0], wanted)
     if wanted.start or wanted.end is not None:
         raise ValueError("--start and --end are of films, and a camera has neither: leave them out")
     return video.Camera(source, wanted)

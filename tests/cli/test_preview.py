@@ -179,6 +179,20 @@ def test_ports_that_there_are_not(stylize, clip, is_misuse, port):
     assert is_misuse(stylize("--input", clip(frames=2), f"--preview={port}"), told)
 
 
+def test_films_by_a_glob(preview, stylize, clip, tmp_path, is_misuse):
+    clip("a.mkv", frames=3)
+    assert "of 3 frames" in preview("--input", tmp_path / "*.mkv").out
+    clip("b.mkv", frames=3)
+    assert is_misuse(stylize("--input", tmp_path / "*.mkv", "--preview"), "--preview shows one film or camera, got 2")
+
+
+@pytest.mark.parametrize("name", ["gone", "gone.png", "*.mkv"])
+def test_what_is_not_there(stylize, tmp_path, is_misuse, name):
+    told = "matches no file" if "*" in name else "does not exist"
+    for option in (("--preview",), ("--start", "1", "--output", tmp_path / "out")):
+        assert is_misuse(stylize("--input", tmp_path / name, *option), f"error: input '{tmp_path / name}' {told}")
+
+
 def test_cameras_have_no_beginning(stylize, is_misuse):
     result = stylize("--input", "camera", "--preview", "--start", "2")
     assert is_misuse(result, "--start and --end are of films, and a camera has neither: leave them out")
