@@ -2,6 +2,7 @@
 
 import argparse
 import glob
+from collections.abc import Collection
 from pathlib import Path
 
 from fast_style import images
@@ -12,13 +13,15 @@ from fast_style.video import CONTAINERS, frame_files, is_camera, is_film, is_par
 
 ONLY_OF_FILMS = ("codec", "crf", "audio", "start", "end", "fps", "style_over_time", "smooth", "preview", "work_size")
 NO_PLAYER = (".gif", ".webp", ".png", ".apng")  # of animations
+READ_AS_FILMS = (".gif", ".png", ".apng")  # if they are animated
 MOSTLY_MOVING = (".gif", ".webp", ".apng")  # which frames in a folder become
 
 
 def is_asked_for(options: argparse.Namespace) -> bool:
     """Tell whether a film is read or written: by a suffix, or by a pattern such as `frames/%05d.png`.
 
-    A folder is read as frames where a film, or an animation called `.gif`, `.webp` or `.apng`, is written.
+    A folder is read as frames where a film, or an animation called `.gif`, `.webp` or `.apng`, is written. An animation
+    is a film where an option of films is given.
 
     Raises:
         ValueError: if options of films are given without one, or a film lies behind an address.
@@ -42,9 +45,9 @@ def is_asked_for(options: argparse.Namespace) -> bool:
         return True
     given = [name for name in ONLY_OF_FILMS if getattr(options, name) is not None]
     if given:
-        for text in options.input:
-            if not is_address(text):
-                expanded(text)  # tells what does not exist
+        paths = [path for text in options.input if not is_address(text) for path in expanded(text)]
+        if any(map(_is_animation, paths)):
+            return True
         option = "--" + given[0].replace("_", "-")
         raise ValueError(f"{option} is of films, and none is among the inputs or the output: leave it out")
     return False
@@ -70,7 +73,7 @@ def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job[Path]]
     if alone:
         jobs = [Job(paths[0], _target(paths[0], options.output, style))]
     else:
-        jobs = [Job(path, _among_several(path, options.output, style)) for path in paths]
+        jobs = [Job(path, _in_a_folder(path, options.output, style, CONTAINERS)) for path in paths]
     for job in jobs:
         written = frame_files(job.target) if is_pattern(job.target) else [job.target]
         read = [job.source, *frame_files(job.source)]
@@ -88,6 +91,11 @@ def _is_there(text: str) -> bool:
     """Tell whether an input is an animation or a folder of frames, which may be shown as a film."""
     path = as_path(text, "an --input")
     return path.is_dir() or path.suffix.lower() in NO_PLAYER
+
+
+def _is_animation(path: Path) -> bool:
+    """Tell whether a file is an animation that can be read as a film."""
+    return path.suffix.lower() in READ_AS_FILMS and path.is_file() and images.open_picture(path).animated
 
 
 def _stands_for_film(text: str) -> bool:
@@ -108,7 +116,7 @@ def expanded(text: str) -> list[Path]:
 def _target(path: Path, output: Path | None, style: str) -> Path:
     """Name the output of a single input."""
     if output is None or output.is_dir() or not (output.suffix or is_pattern(output)):
-        return _among_several(path, output, style)
+        return _in_a_folder(path, output, style, (*CONTAINERS, *READ_AS_FILMS))
     if is_pattern(output):
         if output.suffix.lower() not in images.SUFFIXES:
             raise ValueError(f"cannot write {output}: the suffix of frames must be one of {', '.join(images.SUFFIXES)}")
@@ -116,14 +124,16 @@ def _target(path: Path, output: Path | None, style: str) -> Path:
     if output.suffix.lower() not in (*CONTAINERS, *NO_PLAYER):
         known = ", ".join((*CONTAINERS, *NO_PLAYER))
         read = f" ({output.suffix} is read, not written)" if is_film(output) else ""
-        raise ValueError(f"cannot write {output}: the suffix of a film must be one of {known}{read}")
+        frames = f"; frames have a pattern, such as 'frames/%05d{output.suffix}'"
+        more = frames if output.suffix.lower() in images.SUFFIXES else read
+        raise ValueError(f"cannot write {output}: the suffix of a film must be one of {known}{more}")
     return output
 
 
-def _among_several(path: Path, output: Path | None, style: str) -> Path:
-    """Name an output beside its input, or in a folder."""
+def _in_a_folder(path: Path, output: Path | None, style: str, kept: Collection[str]) -> Path:
+    """Name an output beside its input, or in a folder; it is of the same kind if its suffix is one that is kept."""
     _check_film(path)
-    suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mp4"
+    suffix = path.suffix if path.suffix.lower() in kept else ".mp4"
     if output is None:
         return path.with_name(f"{path.stem}-{style}{suffix}")
     if (output.suffix and not output.is_dir()) or is_pattern(output):

@@ -259,6 +259,7 @@ def test_a_style_that_changes_over_time(stylize, clip, tmp_path, several):
         (("--still",), "--still is of animations"),
         (("--style-over-time", "0:a"), "--style-over-time is of one network that has several styles"),
         (("--output", "o.avi"), "o.avi: the suffix of a film must be one of .mp4"),
+        (("--output", "o.jpg"), ".png, .apng; frames have a pattern, such as 'frames/%05d.jpg'"),
         (("--output", "o_%d.xyz"), "the suffix of frames must be one of .jpg"),
     ],
 )

@@ -31,6 +31,18 @@ def test_an_animation_among_films(stylize, clip, tmp_path, tree):
     assert tree(tmp_path / "out") == ["a.mp4", "b.mp4"]
 
 
+@pytest.mark.parametrize(("name", "made"), [(None, "a-mosaic.gif"), ("o.gif", "o.gif"), ("out", "out/a.gif")])
+def test_an_animation_with_an_option_of_films(stylize, tmp_path, name, made):
+    """It is read as a film, and stays an animation."""
+    pictures = [PIL.Image.effect_noise((32, 24), 90).convert("RGB") for _ in range(5)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
+    output = () if name is None else ("--output", tmp_path / name)
+    result = stylize("--input", tmp_path / "a.gif", "--end", "0.3", *output)
+    assert result.code == 0, result.err
+    with PIL.Image.open(tmp_path / made) as image:
+        assert image.n_frames == 3
+
+
 @pytest.mark.parametrize("output", [(), ("--output", "out")])
 @pytest.mark.parametrize("more", [(), ("a.mp4",)])
 def test_frames_without_a_film_to_write(stylize, clip, make, tmp_path, is_misuse, tree, monkeypatch, output, more):
