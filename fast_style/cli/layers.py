@@ -14,7 +14,7 @@ from fast_style.checkpoint import describe, find_network
 from fast_style.data import StyleSource, find_style, parse_styles
 from fast_style.inference.composition import read_style_map
 from fast_style.inference.stylizer import Stylizer
-from fast_style.networks.any_style import PHOTO
+from fast_style.networks.style_network import PHOTO
 
 
 @dataclass(frozen=True)

@@ -65,17 +65,17 @@ def _keeping(options: argparse.Namespace) -> Callable[[], None]:
         raise ValueError(
             "--save-style keeps the styles of one network for any style: give one --model, and --style IMAGE"
         )
-    check_new(options.save_style, options.overwrite)
+    check_new(options.save_style, overwrite=True)  # to what is there, styles are added
     check_spared([options.save_style], [find_network(options.model[0])], "--save-style")
     styles = list(dict.fromkeys(name for text in options.style for name in parse_styles(text)))
-    return partial(_keep_styles, options.model[0], styles, options.save_style)
+    return partial(_keep_styles, options.model[0], styles, options.save_style, options.overwrite)
 
 
-def _keep_styles(model: Path, styles: Sequence[str], target: Path) -> None:
+def _keep_styles(model: Path, styles: Sequence[str], target: Path, replace: bool) -> None:
     """Write styles to a file, each once, whatever their weights."""
     for note in notes_of([Layer(model, "", dict.fromkeys(styles, 1.0))]):
         print(note, file=sys.stderr)
-    names = keep_styles(model, styles, target)
+    names = keep_styles(model, styles, target, replace)
     print(f"wrote {target} with the styles {', '.join(names)}")
 
 

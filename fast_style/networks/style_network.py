@@ -12,6 +12,7 @@ from fast_style.layers import ConditionalInstanceNorm, StyleMap
 from fast_style.networks.generator import Generator
 
 MAX_STYLES = 4096
+PHOTO = "photo"  # the style that leaves photos as they are
 RESERVED = set("/\\:,")  # have a meaning in paths, or where styles are mixed
 
 
@@ -129,6 +130,8 @@ class StyleNetwork(Generator):
     def with_styles(self, styles: Sequence[str]) -> Self:
         """Make a network of styles: those that this one has stay as they are, others begin with the mean of all it has.
 
+        `photo`, which paints nothing, is left out of that mean, unless it is the only one.
+
         Args:
             styles: names of all styles of the new network, in the order of the rows of its norms.
 
@@ -142,9 +145,10 @@ class StyleNetwork(Generator):
         known, state, changed = self.styles, self.state_dict(), {}
         with torch.device("meta"):
             names = type(self)(**self.arguments | arguments).style_parameters
+        painted = [row for row, style in enumerate(known) if style != PHOTO] or slice(None)
         for key in names:
             rows = state[key].reshape(-1, state[key].shape[-1])
-            mean = rows.mean(0)
+            mean = rows[painted].mean(0)
             changed[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
         return self.rebuilt(arguments, changed)
 

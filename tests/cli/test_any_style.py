@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fast_style import images
-from fast_style.checkpoint import load_network, load_styled, save_network
+from fast_style.checkpoint import load_network, load_styled, read_metadata, save_network
 from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN, AnyStyleNetwork
 
@@ -210,7 +210,37 @@ def test_styles_are_kept(predicting, command, tmp_path, style_folder):
     difference = pixels(tmp_path / "mine.png") - pixels(tmp_path / "predicting.png")
     assert difference.abs().max() < 0.02  # kept in half precision
     again = command(*keep)
-    assert (again.code, again.err) == (2, f"error: output {kept} exists: choose another, or give --overwrite\n")
+    advice = "rename the file of the style image, or give --overwrite to begin the file anew"
+    assert (again.code, again.err) == (2, f"error: {kept} has a style waves already: {advice}\n")
+
+
+def test_styles_are_added_to_those_that_are_kept(predicting, command, tmp_path, style_folder):
+    kept = tmp_path / "mine.safetensors"
+
+    def keep(style, *more):
+        return command("stylize", "--model", predicting, "--style", style, "--save-style", kept, *more)
+
+    assert keep("cubist").code == 0
+    before = load_network(kept)
+    assert keep(style_folder / "waves.png").out == f"wrote {kept} with the styles cubist, photo, waves\n"
+    after, other = load_network(kept), load_styled(predicting, {str(style_folder / "waves.png"): 1.0}).state_dict()
+    assert after.styles == ["cubist", "photo", "waves"]
+    for key in after.style_parameters:
+        assert torch.equal(after.get_parameter(key)[:2], before.get_parameter(key))
+        assert torch.equal(after.get_parameter(key)[2], other[key].half().float())
+    assert read_metadata(kept)["style"] == "cubist+waves"
+    assert keep("mosaic", "--overwrite").out == f"wrote {kept} with the styles mosaic, photo\n"
+
+
+def test_styles_are_not_added_to_those_of_another_network(predicting, command, tmp_path):
+    other = tmp_path / "other.safetensors"
+    network = AnyStyleNetwork("slim", {"width": 8, "blocks": 1, "antialias": True}, encoder_width=4, code=8)
+    save_network(other, network.of_images({"a": torch.rand(1, 3, 40, 40)}), {})
+    before = other.read_bytes()
+    code, _, err = command("stylize", "--model", predicting, "--style", "cubist", "--save-style", other)
+    assert (code, other.read_bytes()) == (2, before)
+    advice = "choose another file, or give --overwrite to begin it anew"
+    assert err == f"error: {other} does not hold styles of {predicting}, to which others can be added: {advice}\n"
 
 
 @pytest.mark.parametrize(
