@@ -15,6 +15,7 @@ from fast_style.files import as_path, cache_dir, is_file
 SHIPPED = assets.STYLES
 UNNAMED = "custom"  # the name of style=custom, until it is given another
 MAX_BYTES = 50_000_000  # of an image from the web
+NETWORKS = (".safetensors", ".onnx", ".pth", ".ckpt")  # how files end that are taken for paintings by mistake
 SPARE = 4  # a JPEG is decoded reduced as long as it stays this many times larger than wanted
 
 
@@ -72,12 +73,15 @@ class StyleSource:
         Raises:
             FileNotFoundError: if there is no such file, or no style of this name.
             IsADirectoryError: if it is a folder.
-            ValueError: if the URL is neither http nor https, or leads to more than 50 MB or to no image.
+            ValueError: if the URL is neither http nor https, or leads to more than 50 MB or to no image, or the file is
+                of a network.
             RuntimeError: if the download fails; nothing of it is kept.
         """
         if self.is_url:
             return _fetch(self.text)
         path = as_path(self.text, "the style")
+        if path.suffix.lower() in NETWORKS:
+            raise ValueError(f"style image {path} is the file of a network: give the picture of a painting")
         if self.is_name and (found := _found(self.text, folder)):
             return found
         if path.is_dir():

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Protocol, Self, runtime_checkable
 
 import torch
@@ -70,7 +71,9 @@ class StyleNetwork(Generator):
             if name not in names:
                 near = did_you_mean(name, names)
                 raise ValueError(f"there is no style {name!r} in the network{near}: it has {', '.join(names)}")
-            if not 0 <= weight < float("inf"):
+            if not isfinite(weight):
+                raise ValueError(f"the weight of style {name} must be a finite number, got {weight}")
+            if weight < 0:
                 raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
         highest = max(weights.values(), default=0)
         if not highest > 0:

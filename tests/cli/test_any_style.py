@@ -87,7 +87,11 @@ def test_bad_styles(stylize, tmp_path):
 
 @pytest.mark.parametrize(
     ("style", "sentence"),
-    [("mosaik", "did you mean mosaic?); give the file of an image, or its URL"), ("paintings", "is a folder: give an")],
+    [
+        ("mosaik", "did you mean mosaic?); give the file of an image, or its URL"),
+        ("paintings", "is a folder: give an"),
+        ("adain.safetensors", "adain.safetensors is the file of a network: give the picture of a painting"),
+    ],
 )
 def test_what_is_no_style_image(stylize, tmp_path, monkeypatch, style, sentence):
     monkeypatch.chdir(tmp_path)

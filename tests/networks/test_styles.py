@@ -158,7 +158,7 @@ def test_a_network_of_one_style_becomes_one_of_several(kind):
     [
         ({"wave": 1}, r"no style 'wave' in the network \(did you mean waves\?\): it has cubist, waves, night"),
         ({"waves": -1}, "weight of style waves must not be negative, got -1"),
-        ({"waves": float("nan")}, "must not be negative, got nan"),
+        ({"waves": float("nan")}, "must be a finite number, got nan"),
         ({"waves": 0}, "must not all be 0"),
         ({}, "must not all be 0"),
     ],
