@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from fast_style import images
+from fast_style.data import transparency_note
 from fast_style.inference.composition import Composition
 from fast_style.inference.control import STROKES, Control
 from fast_style.inference.jobs import Job
@@ -154,7 +155,7 @@ class Studio:
         if images.read_header(path).frames > 1:
             notes.append(f"{style.name} is an animation: its first picture is the style")
         if images.is_transparent(path):
-            notes.append(f"{style.name} has transparency: as a style it lies on white")
+            notes.append(transparency_note(style.name))
         return notes
 
     def _composition(self, wish: Wish, control: Control) -> Composition:
