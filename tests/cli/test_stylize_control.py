@@ -58,7 +58,7 @@ def test_several_networks(stylize, model, photos, tmp_path, tally, is_misuse):
     source = photos / "b.PNG"
     assert stylize("--input", source).code == 0
     result = stylize("--input", source, "--model", model, other, "--mask", tmp_path / "none.png")
-    assert result == (0, tally(1, 0, 0), "")
+    assert result == (0, tally(1, 0, 0, photos / "b-mosaic+other.PNG"), "")
     assert torch.equal(images.read(photos / "b-mosaic+other.PNG"), images.read(photos / "b-mosaic.PNG"))
     assert is_misuse(
         stylize("--input", source, "--model", model, other, "--overwrite", "--mask", *["none.png"] * 3),

@@ -35,6 +35,8 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     _add_encoding(parser.add_argument_group("the files that are written"))
     _add_film(parser.add_argument_group("films"))
     options = parser.parse_args(arguments)
+    if not (options.model or options.list_styles):
+        parser.error("the following arguments are required: --model")
     if not (options.input or options.list_styles or options.save_style):
         parser.error("the following arguments are required: --input")
     if options.list_styles and options.save_style:
@@ -50,7 +52,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 def _add_style(parser: argparse.ArgumentParser) -> None:
     model = "network that training exported, or its address (https://…, hf://USER/REPO/FILE, s3://…); several are "
     model += "laid over one another, see --mask; of a folder of networks --style chooses one"
-    parser.add_argument("--model", type=place, nargs="+", required=True, metavar="CKPT", help=model)
+    parser.add_argument("--model", type=place, nargs="+", default=[], metavar="CKPT", help=model)
     style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
     style += "image files or URLs in place of names, or names of shipped styles; several are laid over one "
     style += "another, see --mask, or side by side, see --style-map"
@@ -64,7 +66,8 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
     kept += "and for training to start from; to styles that the file has of the same network they are added; without "
     kept += "--input nothing else is done"
     parser.add_argument("--save-style", type=path, metavar="FILE", help=kept)
-    parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
+    listed = "print the names of the network's styles, without --model those of all networks that ship, and stop"
+    parser.add_argument("--list-styles", action="store_true", help=listed)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
