@@ -221,6 +221,27 @@ def test_a_glob_repeated_takes_no_outputs(stylize, photos, tmp_path, tree, tally
     assert len(tree(photos)) == 5
 
 
+@pytest.mark.parametrize("output", [[], ["--output", "out"]])
+@pytest.mark.parametrize("names", ["*.jpg", ".", "all"])
+def test_results_of_other_styles_are_left_out(stylize, tmp_path, monkeypatch, make, names, output):
+    made = ["a-cubist.jpg", "a-cubist60+gilded40.jpg", "a-the_scream-gilded.jpg", "a-mosaic+the_scream.jpg"]
+    photos = ["a.jpg", "a-b.jpg", "a-2.jpg", "b-cubist.jpg", "cubist.jpg", "-cubist.jpg"]
+    for name in (*photos, *made):
+        make(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path / "in")
+    inputs = [f"./{name}" for name in sorted(photos + made)] if names == "all" else [names]
+    result = stylize("--input", *inputs, *output)
+    assert result.code == 0
+    assert result.out.startswith("stylized 6, skipped 0, failed 0")
+    assert result.err == f"4 left out that were made of photos beside them, such as {sorted(made)[0]}\n"
+
+
+def test_a_result_is_stylized_where_it_is_named_alone(stylize, tmp_path, make, tally):
+    for name in ("a.jpg", "a-cubist.jpg"):
+        make(tmp_path / name)
+    assert stylize("--input", tmp_path / "a-cubist.jpg").out == tally(1, 0, 0, tmp_path / "a-cubist-mosaic.jpg")
+
+
 def test_output_inside_the_input(stylize, photos, tree):
     out = photos / "sub" / "out"
     for _ in range(2):
