@@ -66,6 +66,16 @@ def test_several_networks(stylize, model, photos, tmp_path, tally, is_misuse):
     )
 
 
+def test_automatic_strokes(stylize, tmp_path, make, is_misuse):
+    photo = make(tmp_path / "wide.png", (1920, 8))
+    for number, size in enumerate(("auto", "1.5", "1")):
+        assert stylize("--input", photo, "--stroke-size", size, "--output", tmp_path / f"{number}.png").code == 0
+    first, second, third = (images.read(tmp_path / f"{number}.png") for number in range(3))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+    assert is_misuse(stylize("--input", photo, "--stroke-size", "automatic"), "it must be auto or a number from 0.125")
+
+
 def test_mask_and_size_of_an_animation(stylize, tmp_path, tally):
     first, second = (PIL.Image.effect_noise((20, 10), 90) for _ in range(2))
     first.save(tmp_path / "film.png", save_all=True, append_images=[second], duration=50)

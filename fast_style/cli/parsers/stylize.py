@@ -86,8 +86,9 @@ def _add_control(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--strength", type=float, default=1.0, metavar="S", help=strength)
     colours = "keep the photo's colours: its own everywhere (luminance), or as a whole (histogram)"
     group.add_argument("--preserve-color", choices=("luminance", "histogram"), help=colours)
-    strokes = "make strokes X times as large, 0.125 to 8; by default they have as many pixels as in training"
-    group.add_argument("--stroke-size", type=float, default=1.0, metavar="X", help=strokes)
+    strokes = "make strokes X times as large, 0.125 to 8; by default they have as many pixels as in training; auto: to "
+    strokes += "look the same whatever the resolution, larger in pictures of more than 1280 pixels on the long side"
+    group.add_argument("--stroke-size", type=_strokes, default=1.0, metavar="X|auto", help=strokes)
     mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
     mask += "mask each, or for each but the first"
     group.add_argument("--mask", type=path, nargs="+", default=[], metavar="FILE", help=mask)
@@ -138,6 +139,14 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--smooth", type=float, metavar="A", help=smooth)
     over_time = "styles of one network and when they are reached: '0:mosaic, 4.5:great_wave'; of mixtures, with + for ,"
     group.add_argument("--style-over-time", type=filled, metavar="TIMES", help=over_time)
+
+
+def _strokes(text: str) -> float | None:
+    """Read how large strokes become; None for `auto`."""
+    try:
+        return None if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be auto or a number from 0.125 to 8, got {text!r}") from None
 
 
 def _seconds(text: str) -> Fraction:
