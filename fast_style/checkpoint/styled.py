@@ -10,6 +10,7 @@ from fast_style.checkpoint.content import read
 from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.source import find_network
 from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
+from fast_style.networks.style_encoder import as_seen
 
 # Pixels on the short side of style images as they are read, for an `AdaIN` as in its training; an `AnyStyleNetwork`, as
 # the one that ships, looks at them at 384 pixels, see `style_encoder.as_seen`.
@@ -44,9 +45,7 @@ def load_styled(
     network = load_network(path)
     if isinstance(network, TakesImages) and network.takes_images:
         if not style:
-            from fast_style.data import shipped_styles
-
-            raise ValueError(f"{path} takes any style: choose an image, or one of {', '.join(shipped_styles())}")
+            raise _without_style(path)
         network, style = _of_images(network, style)
     if not isinstance(network, StyleNetwork) or not network.styles:
         if style is not None or style_map is not None:
@@ -63,6 +62,42 @@ def load_styled(
         return network.of_style(style)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def load_style_image(
+    path: Path,
+    style: Mapping[str, float] | Sequence[Mapping[str, float]] | None,
+    style_map: Tensor | None = None,
+) -> Tensor:
+    """Read the style image for an ONNX file that takes one, see `takes_style_image`.
+
+    Args:
+        path: the file.
+        style: a single one: a file, a URL or the name of a shipped style.
+        style_map: None.
+
+    Returns:
+        RGB of shape (1, 3, h, w) in [0, 1], as the encoder sees it.
+
+    Raises:
+        FileNotFoundError: if there is no such style image.
+        ValueError: if there is no style, or there are several, or the image cannot be read.
+        RuntimeError: if it cannot be downloaded.
+    """
+    from fast_style.data import find_style, load_style
+
+    if not style:
+        raise _without_style(path)
+    if style_map is not None or not isinstance(style, Mapping) or len(style) > 1:
+        raise ValueError(f"{path} takes a single style image: mixtures and maps need the network it was made of")
+    (name,) = style
+    return as_seen(load_style(Path(name).stem, find_style(name), size=STYLE_SIZE))
+
+
+def _without_style(path: Path) -> ValueError:
+    from fast_style.data import shipped_styles
+
+    return ValueError(f"{path} takes any style: choose an image, or one of {', '.join(shipped_styles())}")
 
 
 def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path, replace: bool = False) -> list[str]:
@@ -92,6 +127,8 @@ def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path, r
     if output.suffix.lower() != ".safetensors":
         raise ValueError(f"cannot write {output}: its suffix must be .safetensors")
     path = find_network(source)
+    if path.suffix.lower() == ".onnx":
+        raise ValueError(f"{path} is an exported file, of which no styles are kept: give the network it was made of")
     network = load_network(path)
     if not (isinstance(network, TakesImages) and network.takes_images):
         raise ValueError(f"{path} has its styles: styles are kept of a network for any style, such as any")

@@ -53,7 +53,9 @@ class Control:
             raise ValueError(f"strength must be 0 (the photo) to 1 (the stylized picture), got {self.strength}")
         if self.preserve_color not in (None, *COLOURS):
             raise ValueError(f"the colour to preserve must be one of {', '.join(COLOURS)}, got {self.preserve_color!r}")
-        if self.stroke_size is not None and not (isfinite(self.stroke_size) and STROKES[0] <= self.stroke_size <= STROKES[1]):
+        if self.stroke_size is not None and not (
+            isfinite(self.stroke_size) and STROKES[0] <= self.stroke_size <= STROKES[1]
+        ):
             raise ValueError(f"stroke size must be {STROKES[0]} to {STROKES[1]} times, got {self.stroke_size}")
         if self.quality not in QUALITIES:
             raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, got {self.quality!r}")
