@@ -91,7 +91,7 @@ def size() -> Callable[[Path], tuple[int, int]]:
 
 @pytest.fixture
 def tally() -> Callable[..., str]:
-    """Say what the command says at its end, of how many images were stylized, skipped and failed, and where they are."""
+    """Say what the command says at its end: how many images were stylized, skipped and failed, and where they are."""
 
     def tally(stylized: int, skipped: int, failed: int, where: str = "") -> str:
         there = f": {where}" if where else ""
