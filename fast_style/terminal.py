@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # else where it is used: help and misuse need no rich
 
 EVERY = 30.0  # seconds between two lines of progress in a log
 FIRST = 3.0  # seconds until the first of them
-WIDTH = 160  # columns of a table where there is no terminal
+WIDTH = 160  # letters of a line, at least, where there is no terminal: titles are broken there
 PLAIN = {"→": "->", "…": "...", "×": "x", "−": "-", "–": "-", "√": "sqrt ", "·": "*", "•": "*", "█": "#", "━": "-"}
 
 
@@ -65,9 +65,36 @@ def console(to_errors: bool = True, width: int | None = None) -> "Console":
 
 
 def show(table: "Table") -> None:
-    """Print a table on stdout, its cells as they stand; in a log it is 160 columns wide."""
+    """Print a table on stdout, its cells whole and as they stand.
+
+    A log has room for any table; on a terminal one that is too wide is turned, its columns as rows.
+    """
     accept_any_text()
-    console(to_errors=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
+    if sys.stdout.isatty():
+        room = console(to_errors=False).width
+        table = table if _width(table) <= room else _turned(table)
+    else:
+        room = WIDTH
+    console(to_errors=False, width=max(room, _width(table))).print(table)
+
+
+def _width(table: "Table") -> int:
+    """Count the letters that a line of a table takes where no cell is broken."""
+    return console(width=10_000).measure(table).maximum
+
+
+def _turned(table: "Table") -> "Table":
+    """Write the columns of a table as rows."""
+    from rich.table import Table
+
+    turned = Table(title=table.title, caption=table.caption)
+    first, *others = table.columns
+    turned.add_column(first.header)
+    for name in first.cells:
+        turned.add_column(name, justify="right")
+    for column in others:
+        turned.add_row(column.header, *column.cells)
+    return turned
 
 
 @contextmanager

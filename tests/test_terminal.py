@@ -67,6 +67,26 @@ def test_a_table_in_a_log_is_wide(monkeypatch):
     assert "a" * 140 in content.getvalue().decode()
 
 
+@pytest.mark.parametrize("columns", [None, 40])
+def test_no_column_of_a_table_is_lost(monkeypatch, columns):
+    """In a log all stand beside one another, on a narrow terminal one below the other."""
+    content = written(monkeypatch, "utf-8")
+    if columns is not None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+        monkeypatch.setenv("COLUMNS", str(columns))
+    table = Table("", *(f"a distance {number}" for number in range(20)), title="distances")
+    for name in ("network", "identity"):
+        table.add_row(name, *(f"{name[0]}{number}.000" for number in range(20)))
+    show(table)
+    text = content.getvalue().decode()
+    assert "…" not in text
+    for number in range(20):
+        (line,) = (line for line in text.splitlines() if f"n{number}.000" in line)
+        assert (f"i{number}.000" in line) == (columns is not None)
+        assert f"a distance {number} " in (text if columns is None else line)
+        assert len(line) <= (columns or len(line))
+
+
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fast_style.checkpoint.content import build, read
-from fast_style.checkpoint.onnx_metadata import read_onnx_metadata
+from fast_style.checkpoint.onnx_metadata import read_onnx_metadata, takes_style_image
 from fast_style.checkpoint.source import find_network
 from fast_style.networks import StyleNetwork, TakesImages
 
@@ -51,7 +51,7 @@ def describe(source: str | Path) -> Description:
     """
     path = find_network(source)
     if path.suffix.lower() == ".onnx":
-        return Description(path, read_onnx_metadata(path))
+        return Description(path, read_onnx_metadata(path), takes_images=takes_style_image(path))
     metadata, _ = read(path, weights=False)
     network = build(path, metadata)
     styles = network.styles if isinstance(network, StyleNetwork) else ()

@@ -8,7 +8,9 @@ from typing import Any
 
 ONNX_FORMAT = "fast_style/onnx/1"
 PRECISIONS = ("fp32", "fp16")
-METADATA_PROPS = 14  # number of ModelProto.metadata_props
+GRAPH, METADATA_PROPS = 7, 14  # numbers of ModelProto.graph and ModelProto.metadata_props
+INPUTS = 11  # number of GraphProto.input
+STYLE = "style"  # the input of an exported network for any style that takes the style image
 EXTERNAL = b"\n\x08location\x12"  # begins the entry by which a tensor names the file that it is in
 
 
@@ -45,6 +47,23 @@ def read_onnx_metadata(path: str | Path) -> dict[str, Any]:
     if EXTERNAL in content:
         raise ValueError(f"{path} names other files to read, which no exported network does: export it again")
     return metadata
+
+
+def takes_style_image(path: str | Path) -> bool:
+    """Tell whether an exported ONNX file takes a style image beside the photos.
+
+    Args:
+        path: a file that `read_onnx_metadata` reads.
+
+    Raises:
+        ValueError: if it is no complete ONNX file.
+    """
+    try:
+        graphs = [value for number, value in _fields(Path(path).read_bytes()) if number == GRAPH]
+        inputs = [dict(_fields(value)) for graph in graphs for number, value in _fields(graph) if number == INPUTS]
+    except ValueError as error:
+        raise ValueError(f"{path} is not a complete ONNX file") from error
+    return STYLE.encode() in [each.get(1) for each in inputs]
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fast_style.checkpoint.content import read
 from fast_style.checkpoint.network import load_network, save_network
 from fast_style.checkpoint.source import find_network
 from fast_style.networks import AnyStyleNetwork, StyleNetwork, TakesImages
+from fast_style.networks.style_encoder import as_seen
 
 # Pixels on the short side of style images as they are read, for an `AdaIN` as in its training; an `AnyStyleNetwork`, as
 # the one that ships, looks at them at 384 pixels, see `style_encoder.as_seen`.
@@ -43,9 +45,7 @@ def load_styled(
     network = load_network(path)
     if isinstance(network, TakesImages) and network.takes_images:
         if not style:
-            from fast_style.data import shipped_styles
-
-            raise ValueError(f"{path} takes any style: choose an image, or one of {', '.join(shipped_styles())}")
+            raise _without_style(path)
         network, style = _of_images(network, style)
     if not isinstance(network, StyleNetwork) or not network.styles:
         if style is not None or style_map is not None:
@@ -64,19 +64,58 @@ def load_styled(
         raise ValueError(f"{path}: {error}") from error
 
 
-def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path) -> list[str]:
+def load_style_image(
+    path: Path,
+    style: Mapping[str, float] | Sequence[Mapping[str, float]] | None,
+    style_map: Tensor | None = None,
+) -> Tensor:
+    """Read the style image for an ONNX file that takes one, see `takes_style_image`.
+
+    Args:
+        path: the file.
+        style: a single one: a file, a URL or the name of a shipped style.
+        style_map: None.
+
+    Returns:
+        RGB of shape (1, 3, h, w) in [0, 1], as the encoder sees it.
+
+    Raises:
+        FileNotFoundError: if there is no such style image.
+        ValueError: if there is no style, or there are several, or the image cannot be read.
+        RuntimeError: if it cannot be downloaded.
+    """
+    from fast_style.data import find_style, load_style
+
+    if not style:
+        raise _without_style(path)
+    if style_map is not None or not isinstance(style, Mapping) or len(style) > 1:
+        raise ValueError(f"{path} takes a single style image: mixtures and maps need the network it was made of")
+    (name,) = style
+    return as_seen(load_style(Path(name).stem, find_style(name), size=STYLE_SIZE))
+
+
+def _without_style(path: Path) -> ValueError:
+    from fast_style.data import shipped_styles
+
+    return ValueError(f"{path} takes any style: choose an image, or one of {', '.join(shipped_styles())}")
+
+
+def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path, replace: bool = False) -> list[str]:
     """Make a network of several styles of one for any style and some images, and write it to a file.
 
     Args:
         source: the network for any style, see `find_network`.
         styles: files, URLs or names of shipped styles, each of which becomes a style with the name of its file.
-        output: a `.safetensors` file; what is there is replaced.
+        output: a `.safetensors` file; to one that is there, of styles of the same network, these are added, and what it
+            holds stays as it is.
+        replace: whether a file that is there is replaced instead.
 
     Returns:
-        The names of the styles; of an `AnyStyleNetwork` also `photo`.
+        The names of all styles of the file; of an `AnyStyleNetwork` also `photo`.
 
     Raises:
         FileNotFoundError: if there is no such network, encoder or style image.
+        FileExistsError: if the output is there, and not of styles of this network, or has one of the names.
         ValueError: if the network has its styles already, there is no image, two have one name, the output has another
             suffix, or as `load_styled`.
         RuntimeError: if a style image or an encoder cannot be downloaded.
@@ -84,9 +123,12 @@ def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path) -
     """
     from fast_style.data import StyleSource, find_style, load_style
 
-    if Path(output).suffix.lower() != ".safetensors":
+    output = Path(output)
+    if output.suffix.lower() != ".safetensors":
         raise ValueError(f"cannot write {output}: its suffix must be .safetensors")
     path = find_network(source)
+    if path.suffix.lower() == ".onnx":
+        raise ValueError(f"{path} is an exported file, of which no styles are kept: give the network it was made of")
     network = load_network(path)
     if not (isinstance(network, TakesImages) and network.takes_images):
         raise ValueError(f"{path} has its styles: styles are kept of a network for any style, such as any")
@@ -100,8 +142,57 @@ def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path) -
             raise ValueError(f"two of the styles to keep are called {name}: rename one of the files")
     found = {name: find_style(style) for name, style in zip(names, styles, strict=True)}
     kept = network.of_images({name: load_style(name, file, size=STYLE_SIZE) for name, file in found.items()})
+    if output.is_file() and not replace:
+        return _add(output, path, kept, names)
     save_network(output, kept, {"predicted_by": path.stem, "style": "+".join(names)}, torch.float16)
     return kept.styles
+
+
+def _add(output: Path, path: Path, kept: StyleNetwork, names: Sequence[str]) -> list[str]:
+    """Add styles to those of a file, all of which stay as they are to the bit.
+
+    Args:
+        output: the file.
+        path: that of the network for any style.
+        kept: the network of the new styles, which come first in it.
+        names: of the new styles.
+
+    Returns:
+        The names of all styles.
+
+    Raises:
+        FileExistsError: if the file is not of styles of the same network, or has one of the names.
+        ValueError: if it is damaged or not of a network.
+        OSError: if it cannot be written; it stays as it is.
+    """
+    metadata, before = read(output, weights=False)[0], load_network(output)
+    if not isinstance(before, StyleNetwork) or not _differ_in_styles(before, kept):
+        advice = "choose another file, or give --overwrite to begin it anew"
+        raise FileExistsError(f"{output} does not hold styles of {path}, to which others can be added: {advice}")
+    for name in names:
+        if name in before.styles:
+            advice = "rename the file of the style image, or give --overwrite to begin the file anew"
+            raise FileExistsError(f"{output} has a style {name} already: {advice}")
+    rows = {key: kept.get_parameter(key)[: len(names)] for key in kept.style_parameters}
+    state = {key: torch.cat([before.get_parameter(key), row]) for key, row in rows.items()}
+    both = before.rebuilt({"styles": [*before.styles, *names]}, state)
+    metadata |= {"predicted_by": path.stem, "style": "+".join([metadata.get("style", output.stem), *names])}
+    save_network(output, both, metadata, torch.float16 if _is_half(before) else torch.float32)
+    return both.styles
+
+
+def _differ_in_styles(network: StyleNetwork, other: StyleNetwork) -> bool:
+    """Tell whether networks are the same, in half precision, but for their styles."""
+    if type(network) is not type(other) or network.arguments | {"styles": ()} != other.arguments | {"styles": ()}:
+        return False
+    state, others = network.state_dict(), other.state_dict()
+    shared = [key for key in state if key not in network.style_parameters]
+    return all(torch.equal(state[key].half(), others[key].half()) for key in shared)
+
+
+def _is_half(network: nn.Module) -> bool:
+    """Tell whether half precision holds the weights of a network to the bit."""
+    return all(torch.equal(tensor.half().to(tensor), tensor) for tensor in network.state_dict().values())
 
 
 def _of_images(

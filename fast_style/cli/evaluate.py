@@ -24,7 +24,7 @@ from fast_style.cli.evaluate_ways import PICTURES, Photos, stylizers_of, ways_of
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.networks import fetched
 from fast_style.cli.recipe import wherever
-from fast_style.data import HeldOut, ImageSource, load_style
+from fast_style.data import HeldOut, ImageSource, load_style, transparency_notes
 from fast_style.evaluate import Scores, evaluate
 from fast_style.files import replacing
 from fast_style.losses import PerceptualLoss
@@ -62,6 +62,8 @@ def _run(options: argparse.Namespace) -> None:
         check_new(options.json, options.overwrite)
     config = compose("losses", options.set)
     style = load_style(options.style, options.style, size=options.style_size)
+    for note in transparency_notes([options.style]):
+        print(note, file=sys.stderr)
     if options.engine == "ray":  # workers may be in other folders
         options.content = wherever(options.content)
     source = ImageSource(options.content)

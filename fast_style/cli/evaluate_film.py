@@ -18,7 +18,7 @@ from fast_style import images, video
 from fast_style.checkpoint import styles_of
 from fast_style.cli.arguments import check_new
 from fast_style.cli.config import build, compose
-from fast_style.data import find_style, load_style
+from fast_style.data import find_style, load_style, transparency_notes
 from fast_style.evaluate import FilmMeasure, FilmScores
 from fast_style.files import replacing
 from fast_style.inference.phases import mean_over_phases
@@ -84,6 +84,8 @@ def _objective(options: argparse.Namespace) -> Callable[[Tensor, Tensor], float]
         return None
     config = compose("losses", options.set)
     style = load_style(options.style, painting, size=options.style_size)
+    for note in transparency_notes([options.style]):
+        print(note, file=sys.stderr)
     network = build(config.loss_network).to(memory_format=torch.channels_last)
     loss: PerceptualLoss = build(config.loss, loss_network=network, style=style)
 

@@ -67,7 +67,7 @@ def chosen_styles(options: argparse.Namespace) -> list[tuple[str, Mapping[str, f
     found: list[tuple[str, Mapping[str, float] | None]] = []
     for model in options.model:
         chosen = None
-        if model.suffix.lower() != ".onnx" and takes_style(model):
+        if takes_style(model):
             if options.style is None:
                 raise ValueError(f"{model} has several styles: name one with --style")
             chosen = {StyleSource(options.style).name if styles_of(model) else options.style: 1.0}

@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from fast_style import images
-from fast_style.checkpoint import describe, find_network
-from fast_style.data import StyleSource, find_style, parse_styles
+from fast_style.assets import shipped_networks
+from fast_style.checkpoint import describe, find_network, networks_in
+from fast_style.data import StyleSource, find_style, parse_styles, shipped_styles, transparency_notes
 from fast_style.inference.composition import read_style_map
 from fast_style.inference.stylizer import Stylizer
-from fast_style.networks.any_style import PHOTO
+from fast_style.networks.style_network import PHOTO
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,16 @@ def style_files(layers: Sequence[Layer]) -> list[Path]:
 
 def notes_of(layers: Sequence[Layer]) -> list[str]:
     """Tell which style images have transparency, since a network for any style sees them on white."""
-    transparent = [name for name in _style_images(layers) if images.is_transparent(find_style(name))]
-    return [f"{name} has transparency: as a style it lies on white" for name in transparent]
+    return transparency_notes(_style_images(layers))
+
+
+def names_of_results(layers: Sequence[Layer]) -> set[str]:
+    """List what results may be called after: networks and styles that ship, those beside these, and their styles."""
+    names = {*shipped_networks(), *shipped_styles(), *(layer.name for layer in layers)}
+    for layer in layers:
+        path = find_network(layer.model)
+        names |= {*networks_in(path.parent), *describe(path).styles}
+    return names
 
 
 def _style_images(layers: Sequence[Layer]) -> list[str]:

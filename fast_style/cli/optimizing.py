@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from fast_style import images
 from fast_style.cli.config import build, compose
-from fast_style.data import find_style, is_style
+from fast_style.data import find_style, is_style, transparency_notes
 from fast_style.files import Place, as_path
 from fast_style.functional import luma
 from fast_style.inference.control import match_colours, with_colours_of
@@ -49,7 +50,7 @@ class Materials:
 
     @classmethod
     def read(cls, options: argparse.Namespace) -> "Materials":
-        """Read all that does not depend on what a picture shows.
+        """Read all that does not depend on what a picture shows; tell which style images have transparency.
 
         Raises:
             ValueError, OSError, RuntimeError: after misuse.
@@ -65,6 +66,8 @@ class Materials:
                 raise ValueError(f"{count} style images take {count} {what}, got {len(values)}")
         masks: list[Tensor | None] = [luma(read(path)) for path in options.mask]
         styles = [read(find_style(style), enough) for style in options.style]
+        for note in transparency_notes(options.style):
+            print(note, file=sys.stderr)
         init = None if options.init in NAMED else read(as_path(options.init))
         network = build(config.loss_network).to(memory_format=torch.channels_last)
         return cls(options, config, network, styles, masks or [None] * count, init)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fast_style.cli.arguments import check_spared, note_of
 from fast_style.cli.encoding import encoding_of
-from fast_style.cli.layers import Layer, layers_of, load, notes_of, style_files
+from fast_style.cli.layers import Layer, layers_of, load, names_of_results, notes_of, style_files
 from fast_style.cli.recipe import manifest_of
 from fast_style.inference.composition import RESIZED, Composition, read_masks
 from fast_style.inference.control import Control, Stylize
@@ -80,7 +80,8 @@ def read_job(options: argparse.Namespace, first: Callable[[], None] = lambda: No
     if are_shards(options.input):
         shards = plan_shards(options.input, options.output)
     else:
-        planned = plan(options.input, options.output, "+".join(layer.name for layer in layers), options.overwrite)
+        style = "+".join(layer.name for layer in layers)
+        planned = plan(options.input, options.output, style, options.overwrite, names_of_results(layers))
         read = [*options.mask, *options.style_map, *style_files(layers)]
         check_spared([job.target for job in planned.jobs], read)
     masks = read_masks(options.mask, len(layers))

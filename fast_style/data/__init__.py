@@ -19,6 +19,8 @@ from fast_style.data.style import (
     load_gallery,
     load_style,
     shipped_styles,
+    transparency_note,
+    transparency_notes,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ __all__ = [
     "recolor",
     "reference_scenes",
     "shipped_styles",
+    "transparency_note",
+    "transparency_notes",
     "weighed",
 ]
 

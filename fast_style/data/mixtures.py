@@ -1,6 +1,7 @@
 """How a mixture of styles is written down."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 from fast_style.data.style import shipped_styles
 from fast_style.files import is_file
@@ -39,7 +40,9 @@ def weight_of(name: str, text: str) -> float:
         ValueError: if it is negative or not finite.
     """
     weight = float(text or 1)
-    if not 0 <= weight < float("inf"):
+    if not isfinite(weight):
+        raise ValueError(f"the weight of style {name} must be a finite number, got {text}")
+    if weight < 0:
         raise ValueError(f"the weight of style {name} must not be negative, got {text}")
     return weight
 

@@ -1,7 +1,8 @@
 """Style images: the user's own, from the web, or shipped, and how all commands write down which is meant."""
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from fast_style.data.download import download
 from fast_style.errors import did_you_mean
 from fast_style.files import as_path, cache_dir, is_file
 
+log = logging.getLogger(__name__)
+
 SHIPPED = assets.STYLES
 UNNAMED = "custom"  # the name of style=custom, until it is given another
 MAX_BYTES = 50_000_000  # of an image from the web
+NETWORKS = (".safetensors", ".onnx", ".pth", ".ckpt")  # how files end that are taken for paintings by mistake
 SPARE = 4  # a JPEG is decoded reduced as long as it stays this many times larger than wanted
 
 
@@ -72,12 +76,15 @@ class StyleSource:
         Raises:
             FileNotFoundError: if there is no such file, or no style of this name.
             IsADirectoryError: if it is a folder.
-            ValueError: if the URL is neither http nor https, or leads to more than 50 MB or to no image.
+            ValueError: if the URL is neither http nor https, or leads to more than 50 MB or to no image, or the file is
+                of a network.
             RuntimeError: if the download fails; nothing of it is kept.
         """
         if self.is_url:
             return _fetch(self.text)
         path = as_path(self.text, "the style")
+        if path.suffix.lower() in NETWORKS:
+            raise ValueError(f"style image {path} is the file of a network: give the picture of a painting")
         if self.is_name and (found := _found(self.text, folder)):
             return found
         if path.is_dir():
@@ -114,6 +121,8 @@ def load_style(name: str, image: str | Path | None = None, dir: str | Path = "st
     if size < 16:
         raise ValueError(f"style.size must be at least 16 pixels, got {size}")
     path = _find(name, dir) if image is None else StyleSource(str(image)).find(dir)
+    if images.is_transparent(path):
+        log.info(transparency_note(str(image or path)))
     pixels = images.read(path, SPARE * size)
     return images.resize_short_side(images.to_float(pixels)[None], size)
 
@@ -163,6 +172,23 @@ def find_style(style: str) -> Path:
         FileNotFoundError, IsADirectoryError, ValueError, RuntimeError: as `StyleSource.find`.
     """
     return StyleSource(style).find()
+
+
+def transparency_notes(styles: Iterable[str]) -> list[str]:
+    """Tell of style images which have transparency.
+
+    Args:
+        styles: files, URLs or names, see `find_style`.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, ValueError, RuntimeError: as `StyleSource.find`.
+    """
+    return [transparency_note(style) for style in styles if images.is_transparent(find_style(style))]
+
+
+def transparency_note(style: str) -> str:
+    """Say of a style image with transparency how it is seen."""
+    return f"{style} has transparency: as a style it lies on white"
 
 
 def is_style(text: str) -> bool:

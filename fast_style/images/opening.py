@@ -15,7 +15,8 @@ from PIL.Image import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from fast_style.files import Place
-from fast_style.images.formats import FORMATS, MAX_PIXELS, NAMES
+from fast_style.images.folders import FOREIGN
+from fast_style.images.formats import FORMATS, MAX_PIXELS, NAMES, SUFFIXES
 from fast_style.images.mending import mended
 from fast_style.remote import RemoteFile
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 # What Pillow raises on damaged files, and on what it cannot write; most are no OSError.
 CODEC_ERRORS: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError)
 CODEC_ERRORS += (RuntimeError, ArithmeticError, struct.error, zlib.error)
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis")
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_REDUCED = 4 * MAX_PIXELS  # of a JPEG, which is decoded up to eight times smaller
 
@@ -94,7 +96,7 @@ def in_sentences(file: BinaryIO, name: str) -> Iterator[None]:
     try:
         yield
     except PIL.UnidentifiedImageError:
-        raise UnknownImageError(f"cannot read image {name}: {_what_it_is_not(file)}") from None
+        raise UnknownImageError(f"cannot read image {name}: {_what_it_is_not(file, name)}") from None
     except PIL.Image.DecompressionBombError:
         sentence = f"it has more than {MAX_PIXELS} pixels, make it smaller first"
         raise LargeImageError(f"cannot read image {name}: {sentence}") from None
@@ -139,10 +141,13 @@ def identified(file: BinaryIO, min_side: int | None) -> Iterator[Image]:
         yield image
 
 
-def _what_it_is_not(file: BinaryIO) -> str:
+def _what_it_is_not(file: BinaryIO, name: str) -> str:
     if not file.seek(0, os.SEEK_END):
         return "it is empty"
     file.seek(0)
-    if file.read(4) in TIFF_MAGIC:
+    beginning = file.read(12)
+    if beginning[:4] in TIFF_MAGIC:
         return "it is a TIFF file of a kind that is not read: save it as RGB of 8 or 16 bits"
-    return f"it is not a {NAMES} file"
+    suffix = "" if (ending := Path(name).suffix.lower()) in SUFFIXES else ending
+    kind = "HEIC" if beginning[8:] in HEIC_BRANDS else FOREIGN.get(suffix)
+    return f"it is not a {NAMES} file" + (f", but {kind}: convert it to JPEG or PNG first" if kind else "")

@@ -20,6 +20,7 @@ COLOURS = ("luminance", "histogram")
 QUALITIES = ("normal", "best")
 PHASES = 16  # of the best quality
 STROKES = (0.125, 8.0)  # at the least and at the most
+SIDE = 1280  # pixels on the long side up to which automatic strokes are as in training
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Control:
         preserve_color: `luminance` takes the light from the stylized picture and the colours from the photo;
             `histogram` gives the stylized picture the photo's mean and covariance of colours, as far as [0, 1] has
             room for them; None: the style's colours.
-        stroke_size: how many times as large the strokes become, 0.125 to 8: see `restroke`.
+        stroke_size: how many times as large the strokes become, 0.125 to 8: see `restroke`. None: to suit the size of
+            the photo, see `automatic_strokes`.
         quality: `best` takes the mean of 16 pictures of the photo in as many places on the network's grid, which takes
             away the weave of networks that were trained without `antialias`, in 16 times as long: see
             `mean_over_phases`.
@@ -43,7 +45,7 @@ class Control:
 
     strength: float = 1.0
     preserve_color: Literal["luminance", "histogram"] | None = None
-    stroke_size: float = 1.0
+    stroke_size: float | None = 1.0
     quality: Literal["normal", "best"] = "normal"
 
     def __post_init__(self) -> None:
@@ -51,7 +53,9 @@ class Control:
             raise ValueError(f"strength must be 0 (the photo) to 1 (the stylized picture), got {self.strength}")
         if self.preserve_color not in (None, *COLOURS):
             raise ValueError(f"the colour to preserve must be one of {', '.join(COLOURS)}, got {self.preserve_color!r}")
-        if not (isfinite(self.stroke_size) and STROKES[0] <= self.stroke_size <= STROKES[1]):
+        if self.stroke_size is not None and not (
+            isfinite(self.stroke_size) and STROKES[0] <= self.stroke_size <= STROKES[1]
+        ):
             raise ValueError(f"stroke size must be {STROKES[0]} to {STROKES[1]} times, got {self.stroke_size}")
         if self.quality not in QUALITIES:
             raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, got {self.quality!r}")
@@ -73,16 +77,26 @@ class Control:
         """
         if masks and len(masks) != len(stylizers):
             raise ValueError(f"there must be one mask for each of {len(stylizers)} networks, got {len(masks)}")
+        size = automatic_strokes(max(photos.shape[-2:])) if self.stroke_size is None else self.stroke_size
         result = photos
         for stylize, mask in zip(stylizers, masks or [None] * len(stylizers), strict=True):
             way = partial(mean_over_phases, stylize, phases=PHASES) if self.quality == "best" else stylize
-            picture = restroke(way, photos, self.stroke_size)
+            picture = restroke(way, photos, size)
             if self.preserve_color == "luminance":
                 picture = with_colours_of(photos, picture)
             elif self.preserve_color == "histogram":
                 picture = match_colours(picture, photos)
             result = picture if mask is None else torch.lerp(result, picture, resize_mask(mask, photos))
         return result if self.strength == 1 else torch.lerp(photos, result, self.strength)
+
+
+def automatic_strokes(side: int) -> float:
+    """Choose how large strokes become so that a photo looks the same whatever its resolution: 1280 pixels or more.
+
+    Args:
+        side: long side of the photo in pixels.
+    """
+    return min(max(1.0, side / SIDE), STROKES[1])
 
 
 def restroke(stylize: Stylize, photos: Tensor, factor: float) -> Tensor:

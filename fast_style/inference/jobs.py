@@ -1,7 +1,8 @@
 """What there is to stylize, and where the results go."""
 
 import glob
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -13,6 +14,7 @@ from fast_style.video import films_in
 
 Input = Place | RemoteFolder
 P = TypeVar("P", bound=Place)
+PARTS = re.compile(r"[+-]")  # between the names of networks and styles that a result is called after
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,21 @@ class Plan:
 
     Attributes:
         jobs: the images to stylize.
-        left_out: what the input folders held besides, a line for each that names the folder; see `images.list_images`.
+        left_out: what the input folders held besides, a line for each that names the folder, see `images.list_images`;
+            and a line about pictures that are results of others.
     """
 
     jobs: list[Job]
     left_out: list[str] = field(default_factory=list)
 
 
-def plan(inputs: Sequence[str], output: Path | str | None, style: str, overwrite: bool = False) -> Plan:
+def plan(
+    inputs: Sequence[str],
+    output: Path | str | None,
+    style: str,
+    overwrite: bool = False,
+    known: Collection[str] = (),
+) -> Plan:
     """Pair every image that the inputs name with its output.
 
     Args:
@@ -46,6 +55,8 @@ def plan(inputs: Sequence[str], output: Path | str | None, style: str, overwrite
             and folders by name if there are several inputs; or the address of one; None: beside each input.
         style: appended to the name of an output beside its input.
         overwrite: whether the output of a single input file may exist.
+        known: names of networks and styles. `photo-NAME.jpg` of one of them, or of several joined by + or -, is left
+            out beside `photo.jpg`: it is taken for what this program made of it.
 
     Returns:
         The images in the order of the inputs; those of a folder sorted by their names, as training takes them.
@@ -69,9 +80,14 @@ def plan(inputs: Sequence[str], output: Path | str | None, style: str, overwrite
     else:
         plans = [_plan_of(place, target, style, alone) for place in places]
     jobs = _without_clashes([job for each in plans for job in each.jobs], target is None)
+    results = _results(jobs, known)
+    jobs = [job for job in jobs if job not in results]
     if single and jobs and jobs[0].target.exists() and not overwrite:
         raise FileExistsError(f"output {jobs[0].target} exists: choose another --output, or give --overwrite")
-    return Plan(jobs, [line for each in plans for line in each.left_out])
+    left_out = [line for each in plans for line in each.left_out]
+    if results:
+        left_out.append(f"{len(results)} left out that were made of photos beside them, such as {results[0].source}")
+    return Plan(jobs, left_out)
 
 
 def undone(jobs: Sequence[Job]) -> list[Job]:
@@ -139,6 +155,24 @@ def _without_clashes(jobs: Sequence[Job], beside: bool) -> list[Job]:
     elif taken := sources & by_target.keys():
         raise ValueError(f"input {min(map(str, taken))} would be replaced by an output: choose another --output")
     return [job for job in by_target.values() if _itself(job.source) in sources]
+
+
+def _results(jobs: Sequence[Job], known: Collection[str]) -> list[Job]:
+    """Find the pictures that are called after a photo among the others, and after networks or styles."""
+    files = [job for job in jobs if isinstance(job.source, Path)]
+    photos = {job.source.with_suffix("") for job in files}
+
+    def is_result(path: Path) -> bool:
+        dashes = [place for place, letter in enumerate(path.stem) if letter == "-"]
+        return any(
+            path.with_name(path.stem[:dash]) in photos
+            # Mixtures have shares in percent: a60+b40.
+            and all(part in known or part.rstrip("0123456789") in known for part in PARTS.split(path.stem[dash + 1 :]))
+            for dash in dashes
+            if dash
+        )
+
+    return [job for job in files if is_result(job.source)]
 
 
 def _itself(place: Place) -> Path | str:

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from fast_style import images
-from fast_style.checkpoint import find_network, load_styled
+from fast_style.checkpoint import (
+    find_network,
+    load_style_image,
+    load_styled,
+    read_onnx_metadata,
+    takes_style_image,
+)
 from fast_style.inference.backends import PRECISIONS, choose
 from fast_style.inference.memory import spare_memory
 from fast_style.inference.tiling import TILE, Tileable, TiledNetwork
@@ -34,6 +40,8 @@ class Stylizer:
             than a quarter of its spare memory, or where memory runs out; `off`; or the side of the tiles in pixels. The
             result is the same, see `tiling.TiledNetwork`; PyTorch computes it.
         compile: whether to have PyTorch compile the network.
+        style: for an ONNX file that takes a style image this image, (1, 3, h, w) in [0, 1] with a short side of 384
+            pixels; ONNX Runtime computes it.
 
     Raises:
         TypeError: if the network is a name, or a file of another kind: `from_checkpoint` takes those.
@@ -56,6 +64,7 @@ class Stylizer:
         backend: str = "auto",
         tile: str | int = "auto",
         compile: bool = False,  # noqa: A002 - as PyTorch calls it
+        style: Tensor | None = None,
     ) -> None:
         if not isinstance(network, nn.Module) and Path(network).suffix.lower() != ".onnx":
             raise TypeError(
@@ -70,7 +79,7 @@ class Stylizer:
             )
         if styles := getattr(network, "styles", None):
             raise ValueError(f"the network has several styles, {', '.join(styles)}: take network.of_style({{NAME: 1}})")
-        self.backend = choose(network, device, precision, backend, compile)
+        self.backend = choose(network, device, precision, backend, compile, style)
         self.device = self.backend.device
         self.network: nn.Module | None = None
         self._tiled: TiledNetwork | None = None
@@ -104,7 +113,7 @@ class Stylizer:
             tile: `auto`, `off`, or the side of the tiles in pixels.
             compile: whether to have PyTorch compile the network.
             style: of a network of several styles the weights of one or some, by name; with a map several such. Of a
-                network for any style the names are files, URLs or names of shipped styles.
+                network for any style the names are files, URLs or names of shipped styles; of an ONNX file of it one.
             style_map: where each of K styles applies, (1, K, h, w), not negative; it lies over the whole picture.
 
         Raises:
@@ -115,6 +124,12 @@ class Stylizer:
         """
         file = find_network(source)
         if file.suffix.lower() == ".onnx":
+            read_onnx_metadata(file)
+            if takes_style_image(file):
+                if backend not in ("auto", "onnx"):
+                    raise ValueError(f"backend {backend} does not run files that take style images: take backend onnx")
+                image = load_style_image(file, style, style_map)
+                return cls(file, device, precision, "onnx", tile, compile, image)
             if style is not None or style_map is not None:
                 raise ValueError(f"{file} has a single style: leave out the choice of one")
             return cls(file, device, precision, backend, tile, compile)

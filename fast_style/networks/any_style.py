@@ -10,11 +10,10 @@ from torch.func import functional_call
 from fast_style.networks.generator import Generator
 from fast_style.networks.slim import SlimNetwork
 from fast_style.networks.style_encoder import StyleEncoder, as_seen
-from fast_style.networks.style_network import StyleNetwork
+from fast_style.networks.style_network import PHOTO, StyleNetwork
 from fast_style.networks.transformer import TransformerNetwork
 
 NETWORKS: dict[str, type[StyleNetwork]] = {"johnson": TransformerNetwork, "slim": SlimNetwork}
-PHOTO = "photo"  # the style that leaves photos as they are
 
 
 class AnyStyleNetwork(Generator):

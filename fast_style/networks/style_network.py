@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Protocol, Self, runtime_checkable
 
 import torch
@@ -12,6 +13,7 @@ from fast_style.layers import ConditionalInstanceNorm, StyleMap
 from fast_style.networks.generator import Generator
 
 MAX_STYLES = 4096
+PHOTO = "photo"  # the style that leaves photos as they are
 RESERVED = set("/\\:,")  # have a meaning in paths, or where styles are mixed
 
 
@@ -69,7 +71,9 @@ class StyleNetwork(Generator):
             if name not in names:
                 near = did_you_mean(name, names)
                 raise ValueError(f"there is no style {name!r} in the network{near}: it has {', '.join(names)}")
-            if not 0 <= weight < float("inf"):
+            if not isfinite(weight):
+                raise ValueError(f"the weight of style {name} must be a finite number, got {weight}")
+            if weight < 0:
                 raise ValueError(f"the weight of style {name} must not be negative, got {weight}")
         highest = max(weights.values(), default=0)
         if not highest > 0:
@@ -129,6 +133,8 @@ class StyleNetwork(Generator):
     def with_styles(self, styles: Sequence[str]) -> Self:
         """Make a network of styles: those that this one has stay as they are, others begin with the mean of all it has.
 
+        `photo`, which paints nothing, is left out of that mean, unless it is the only one.
+
         Args:
             styles: names of all styles of the new network, in the order of the rows of its norms.
 
@@ -142,9 +148,10 @@ class StyleNetwork(Generator):
         known, state, changed = self.styles, self.state_dict(), {}
         with torch.device("meta"):
             names = type(self)(**self.arguments | arguments).style_parameters
+        painted = [row for row, style in enumerate(known) if style != PHOTO] or slice(None)
         for key in names:
             rows = state[key].reshape(-1, state[key].shape[-1])
-            mean = rows.mean(0)
+            mean = rows[painted].mean(0)
             changed[key] = torch.stack([rows[known.index(style)] if style in known else mean for style in styles])
         return self.rebuilt(arguments, changed)
 

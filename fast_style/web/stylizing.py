@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from fast_style import images
+from fast_style.data import transparency_note
 from fast_style.inference.composition import Composition
-from fast_style.inference.control import STROKES, Control
+from fast_style.inference.control import STROKES, Control, automatic_strokes
 from fast_style.inference.jobs import Job
 from fast_style.inference.pipeline import Settings as Pipeline
 from fast_style.inference.pipeline import run
@@ -20,7 +21,6 @@ from fast_style.web.settings import Settings
 from fast_style.web.styles import Style, by_network
 from fast_style.web.uploads import Kept, Shelf, new_id
 
-SIDE = 1280  # pixels on the long side at which strokes are as in training, unless their size is given
 HELD = 24  # networks that are kept ready
 STEPS = 20  # of the share of a second style
 SMALL = 1024  # pixels on the long side of the picture that quick ones are made from
@@ -37,7 +37,7 @@ class Wish:
         styles: one or two, with their weights.
         strength: 0 (the photo) to 1.
         stroke_size: how many times as large strokes are as in training; None: so that a photo has the same strokes
-            whatever its resolution, see `SIDE`.
+            whatever its resolution, see `automatic_strokes`.
         colours: `luminance` or `histogram` keep the photo's, see `Control`; None: the style's.
     """
 
@@ -54,7 +54,7 @@ class Wish:
             shown: long side of the smaller picture that is made in its place; None: the photo itself.
             finest: of a smaller picture, how much smaller than in training strokes may become to look as they will.
         """
-        size = self.stroke_size or max(1.0, side / SIDE)
+        size = self.stroke_size or automatic_strokes(side)
         if shown is not None:
             size = max(min(finest, size), size * shown / side)
         size = min(max(size, STROKES[0]), STROKES[1])
@@ -154,7 +154,7 @@ class Studio:
         if images.read_header(path).frames > 1:
             notes.append(f"{style.name} is an animation: its first picture is the style")
         if images.is_transparent(path):
-            notes.append(f"{style.name} has transparency: as a style it lies on white")
+            notes.append(transparency_note(style.name))
         return notes
 
     def _composition(self, wish: Wish, control: Control) -> Composition:

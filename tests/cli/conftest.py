@@ -90,9 +90,14 @@ def size() -> Callable[[Path], tuple[int, int]]:
 
 
 @pytest.fixture
-def tally() -> Callable[[int, int, int], str]:
-    """Say what the command says at its end, of how many images were stylized, skipped and failed."""
-    return "stylized {}, skipped {}, failed {}, with torch fp32 on cpu\n".format
+def tally() -> Callable[..., str]:
+    """Say what the command says at its end: how many images were stylized, skipped and failed, and where they are."""
+
+    def tally(stylized: int, skipped: int, failed: int, where: str = "") -> str:
+        there = f": {where}" if where else ""
+        return f"stylized {stylized}, skipped {skipped}, failed {failed}, with torch fp32 on cpu{there}\n"
+
+    return tally
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """A network for any style, from the command line: trained, and applied with style images."""
 
 import re
+from functools import partial
 
 import PIL.Image
 import pytest
 import torch
 
 from fast_style import images
-from fast_style.checkpoint import load_network, load_styled, save_network
+from fast_style.checkpoint import ONNX_FORMAT, load_network, load_styled, read_metadata, save_network
 from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN, AnyStyleNetwork
 
@@ -87,7 +88,11 @@ def test_bad_styles(stylize, tmp_path):
 
 @pytest.mark.parametrize(
     ("style", "sentence"),
-    [("mosaik", "did you mean mosaic?); give the file of an image, or its URL"), ("paintings", "is a folder: give an")],
+    [
+        ("mosaik", "did you mean mosaic?); give the file of an image, or its URL"),
+        ("paintings", "is a folder: give an"),
+        ("adain.safetensors", "adain.safetensors is the file of a network: give the picture of a painting"),
+    ],
 )
 def test_what_is_no_style_image(stylize, tmp_path, monkeypatch, style, sentence):
     monkeypatch.chdir(tmp_path)
@@ -96,6 +101,54 @@ def test_what_is_no_style_image(stylize, tmp_path, monkeypatch, style, sentence)
     assert (code, out) == (2, "")
     assert sentence in err
     assert "style.image" not in err
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """An ONNX file like those of networks for any style: it adds the mean colour of the style image to photos."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    images_of = partial(onnx.helper.make_tensor_value_info, elem_type=onnx.TensorProto.FLOAT)
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("GlobalAveragePool", ["style"], ["mean"]),
+            onnx.helper.make_node("Add", ["photos", "mean"], ["sum"]),
+            onnx.helper.make_node("Clip", ["sum"], ["stylized"]),
+        ],
+        "any",
+        [images_of("photos", shape=["n", 3, "h", "w"]), images_of("style", shape=[1, 3, "style_h", "style_w"])],
+        [images_of("stylized", shape=["n", 3, "h", "w"])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    onnx.helper.set_model_props(model, {"format": f'"{ONNX_FORMAT}"', "precision": '"fp32"'})
+    (tmp_path / "any.onnx").write_bytes(model.SerializeToString())
+    return tmp_path / "any.onnx"
+
+
+def test_an_exported_network_takes_a_style_image(exported, command, tmp_path):
+    PIL.Image.new("RGB", (8, 6), (50, 60, 70)).save(tmp_path / "p.png")
+    PIL.Image.new("RGB", (20, 20), (10, 20, 30)).save(tmp_path / "s.png")
+
+    def stylize(*arguments):
+        return command("stylize", "--model", exported, "--input", tmp_path / "p.png", *arguments)
+
+    result = stylize("--style", tmp_path / "s.png")
+    assert (result.code, result.err) == (0, "")
+    assert PIL.Image.open(tmp_path / "p-s.png").getpixel((3, 3)) == (60, 80, 100)
+    assert command("stylize", "--model", exported, "--list-styles").out.startswith("(any image)\n")
+    single = "any.onnx takes a single style image: mixtures and maps need the network it was made of\n"
+    for arguments, sentence in (
+        ((), "any.onnx takes any style: choose an image, or one of "),
+        (("--style", "mosaic,cubist"), single),
+        (("--style", "mosaic", "cubist", "--style-map", "vertical"), single),
+        (
+            ("--style", "mosaic", "--backend", "openvino"),
+            "does not run files that take style images: take backend onnx",
+        ),
+        (("--style", "mosaic", "--save-style", tmp_path / "k.safetensors"), "is an exported file, of which no styles"),
+    ):
+        result = stylize(*arguments)
+        assert (result.code, sentence in result.err) == (2, True), result.err
 
 
 def test_export(adain, tmp_path, command, monkeypatch):
@@ -210,7 +263,37 @@ def test_styles_are_kept(predicting, command, tmp_path, style_folder):
     difference = pixels(tmp_path / "mine.png") - pixels(tmp_path / "predicting.png")
     assert difference.abs().max() < 0.02  # kept in half precision
     again = command(*keep)
-    assert (again.code, again.err) == (2, f"error: output {kept} exists: choose another, or give --overwrite\n")
+    advice = "rename the file of the style image, or give --overwrite to begin the file anew"
+    assert (again.code, again.err) == (2, f"error: {kept} has a style waves already: {advice}\n")
+
+
+def test_styles_are_added_to_those_that_are_kept(predicting, command, tmp_path, style_folder):
+    kept = tmp_path / "mine.safetensors"
+
+    def keep(style, *more):
+        return command("stylize", "--model", predicting, "--style", style, "--save-style", kept, *more)
+
+    assert keep("cubist").code == 0
+    before = load_network(kept)
+    assert keep(style_folder / "waves.png").out == f"wrote {kept} with the styles cubist, photo, waves\n"
+    after, other = load_network(kept), load_styled(predicting, {str(style_folder / "waves.png"): 1.0}).state_dict()
+    assert after.styles == ["cubist", "photo", "waves"]
+    for key in after.style_parameters:
+        assert torch.equal(after.get_parameter(key)[:2], before.get_parameter(key))
+        assert torch.equal(after.get_parameter(key)[2], other[key].half().float())
+    assert read_metadata(kept)["style"] == "cubist+waves"
+    assert keep("mosaic", "--overwrite").out == f"wrote {kept} with the styles mosaic, photo\n"
+
+
+def test_styles_are_not_added_to_those_of_another_network(predicting, command, tmp_path):
+    other = tmp_path / "other.safetensors"
+    network = AnyStyleNetwork("slim", {"width": 8, "blocks": 1, "antialias": True}, encoder_width=4, code=8)
+    save_network(other, network.of_images({"a": torch.rand(1, 3, 40, 40)}), {})
+    before = other.read_bytes()
+    code, _, err = command("stylize", "--model", predicting, "--style", "cubist", "--save-style", other)
+    assert (code, other.read_bytes()) == (2, before)
+    advice = "choose another file, or give --overwrite to begin it anew"
+    assert err == f"error: {other} does not hold styles of {predicting}, to which others can be added: {advice}\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import json
 import weakref
 from pathlib import Path
 
+import PIL.Image
 import pytest
 import torch
 
@@ -63,6 +64,12 @@ def test_table_numbers_and_pictures(evaluate, tmp_path, models):
     assert "palette" in out
     sheet = images.read(tmp_path / "sheet.png")
     assert sheet.shape == (3, 4 * 52, 7 * 52)  # photos and three ways, the style and six photos
+
+
+def test_a_style_with_transparency_is_told(evaluate, tmp_path):
+    PIL.Image.new("RGBA", (60, 60), (255, 0, 0, 9)).save(tmp_path / "s.png")
+    done = evaluate("--style", tmp_path / "s.png", "--lbfgs", 0)
+    assert (done.code, done.err.count("s.png has transparency: as a style it lies on white\n")) == (0, 1)
 
 
 def test_names_are_no_markup(evaluate, tmp_path, models):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fast_style.assets import shipped_networks
 from fast_style.checkpoint import save_network
 from fast_style.networks import SlimNetwork
 
@@ -35,3 +36,17 @@ def test_several_are_laid_over_one_another(command, gallery, make, tmp_path):
 def test_a_network_that_is_not_there(command, gallery, make, tmp_path, is_misuse):
     result = command("stylize", "--model", gallery, "--style", "wave", "--input", make(tmp_path / "a.png"))
     assert is_misuse(result, "holds no network wave (did you mean waves?): choose one of dunes, waves")
+
+
+def test_networks_that_ship_are_listed(command):
+    lines = command("stylize", "--list-styles").out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == list(shipped_networks())
+    assert "the_scream_slim: the_scream" in lines
+    assert any(line.startswith("gallery: composition_vii, ") for line in lines)
+    assert any(line.startswith("any: (any image), ") for line in lines)
+
+
+def test_there_may_be_no_networks_to_list(command, monkeypatch, tmp_path):
+    monkeypatch.setattr("fast_style.assets.NETWORKS", tmp_path)
+    result = command("stylize", "--list-styles")
+    assert (result.code, result.err) == (2, "error: no networks ship with this installation: give --model\n")

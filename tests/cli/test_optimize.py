@@ -308,6 +308,13 @@ def test_a_narrow_style(optimize, tmp_path):
     assert result.code == 0, result.err
 
 
+def test_a_style_with_transparency_is_told(optimize, tmp_path):
+    Image.new("RGBA", (40, 40), (255, 0, 0, 9)).save(tmp_path / "s.png")
+    done = optimize("--style", tmp_path / "s.png", "--iterations", "1")
+    assert (done.code, done.err.count("has transparency: as a style it lies on white\n")) == (0, 1)
+    assert "transparency" not in optimize("--iterations", "1").err
+
+
 def test_content_is_asked_for_where_it_is_started_from(optimize):
     result = optimize("--init", "content", content=None)
     assert result.code == 2

@@ -138,10 +138,10 @@ def test_styles_laid_over_one_another_by_masks(stylize, tmp_path):
         (("--style", "wave"), "there is no style 'wave' in the network (did you mean waves?)"),
         (("--style", "../waves"), "there is no style '../waves' in the network"),
         (("--style", "waves:-1"), "the weight of style waves must not be negative, got -1"),
-        (("--style", "waves:nan"), "the weight of style waves must not be negative, got nan"),
+        (("--style", "waves:nan"), "the weight of style waves must be a finite number, got nan"),
         (("--style", "waves:x"), "there is no style 'waves:x' in the network (did you mean waves?)"),
         (("--style", "waves:0"), "must not all be 0"),
-        (("--style", "waves:1e999"), "the weight of style waves must not be negative, got 1e999"),
+        (("--style", "waves:1e999"), "the weight of style waves must be a finite number, got 1e999"),
         (
             ("--style", "waves", "cubist"),
             "mix them with --style waves,cubist, or say where each applies with --style-map",

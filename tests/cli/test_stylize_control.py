@@ -58,12 +58,22 @@ def test_several_networks(stylize, model, photos, tmp_path, tally, is_misuse):
     source = photos / "b.PNG"
     assert stylize("--input", source).code == 0
     result = stylize("--input", source, "--model", model, other, "--mask", tmp_path / "none.png")
-    assert result == (0, tally(1, 0, 0), "")
+    assert result == (0, tally(1, 0, 0, photos / "b-mosaic+other.PNG"), "")
     assert torch.equal(images.read(photos / "b-mosaic+other.PNG"), images.read(photos / "b-mosaic.PNG"))
     assert is_misuse(
         stylize("--input", source, "--model", model, other, "--overwrite", "--mask", *["none.png"] * 3),
         "2 networks take 2 masks, or 1 (none for the first), got 3",
     )
+
+
+def test_automatic_strokes(stylize, tmp_path, make, is_misuse):
+    photo = make(tmp_path / "wide.png", (1920, 8))
+    for number, size in enumerate(("auto", "1.5", "1")):
+        assert stylize("--input", photo, "--stroke-size", size, "--output", tmp_path / f"{number}.png").code == 0
+    first, second, third = (images.read(tmp_path / f"{number}.png") for number in range(3))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+    assert is_misuse(stylize("--input", photo, "--stroke-size", "automatic"), "it must be auto or a number from 0.125")
 
 
 def test_mask_and_size_of_an_animation(stylize, tmp_path, tally):

@@ -35,6 +35,14 @@ def test_default_output_of_a_file(stylize, photos, monkeypatch, size):
     assert Path("c-mosaic.webp").exists()
 
 
+def test_the_last_line_tells_where_pictures_are(stylize, photos, monkeypatch, tally):
+    monkeypatch.chdir(photos.parent)
+    assert stylize("--input", "photos/a.jpg").out == tally(1, 0, 0, "photos/a-mosaic.jpg")
+    assert stylize("--input", "photos/a.jpg", "--output", "x.jpg").out == tally(1, 0, 0)
+    assert stylize("--input", "photos/b.PNG", "photos/sub").out == tally(2, 0, 0, "beside each input")
+    assert stylize("--input", "photos/sub").out == tally(0, 1, 0, "in photos/sub-mosaic")
+
+
 def test_a_network_by_its_folder_or_by_its_name(stylize, photos, model, monkeypatch):
     monkeypatch.chdir(model.parent)
     assert stylize("--input", photos / "a.jpg", "--model", ".").code == 0
@@ -152,7 +160,7 @@ def test_size(stylize, photos, side, expected, size):
 def test_a_damaged_photo_whose_pixels_are_whole(stylize, photos, size, tally):
     (photos / "a.jpg").write_bytes((photos / "a.jpg").read_bytes()[:-2])  # the marker of the end
     code, out, err = stylize("--input", photos / "a.jpg")
-    assert (code, out, err.count("\n")) == (0, tally(1, 0, 0), 1)
+    assert (code, out, err.count("\n")) == (0, tally(1, 0, 0, photos / "a-mosaic.jpg"), 1)
     assert str(photos / "a.jpg") in err
     assert size(photos / "a-mosaic.jpg") == (20, 12)
 
@@ -193,22 +201,45 @@ def test_finished_outputs_are_skipped(stylize, photos, tmp_path, size, tally):
 
 def test_several_inputs_are_skipped_when_finished(stylize, photos, tally):
     inputs = (photos / "a.jpg", photos / "b.PNG")
-    assert stylize("--input", *inputs).out == tally(2, 0, 0)
-    assert stylize("--input", *inputs).out == tally(0, 2, 0)
+    assert stylize("--input", *inputs).out == tally(2, 0, 0, "beside each input")
+    assert stylize("--input", *inputs).out == tally(0, 2, 0, "beside each input")
 
 
 @pytest.mark.parametrize("output", [[], ["--output", "out"]])
 def test_a_glob_of_one_file_is_skipped_when_finished(stylize, photos, monkeypatch, output, tally):
     monkeypatch.chdir(photos)
-    assert stylize("--input", "*.jpg", *output) == (0, tally(1, 0, 0), "")
-    assert stylize("--input", "a.j*", *output) == (0, tally(0, 1, 0), SKIPPED)
+    where = "" if output else "a-mosaic.jpg"
+    assert stylize("--input", "*.jpg", *output) == (0, tally(1, 0, 0, where), "")
+    assert stylize("--input", "a.j*", *output) == (0, tally(0, 1, 0, where), SKIPPED)
 
 
 def test_a_glob_repeated_takes_no_outputs(stylize, photos, tmp_path, tree, tally):
-    assert stylize("--input", photos / "a*.jpg").out == tally(1, 0, 0)
-    assert stylize("--input", photos / "a*.jpg").out == tally(0, 1, 0)
-    assert stylize("--input", photos / "a*.jpg", "--overwrite").out == tally(1, 0, 0)
+    made = str(photos / "a-mosaic.jpg")
+    assert stylize("--input", photos / "a*.jpg").out == tally(1, 0, 0, made)
+    assert stylize("--input", photos / "a*.jpg").out == tally(0, 1, 0, made)
+    assert stylize("--input", photos / "a*.jpg", "--overwrite").out == tally(1, 0, 0, made)
     assert len(tree(photos)) == 5
+
+
+@pytest.mark.parametrize("output", [[], ["--output", "out"]])
+@pytest.mark.parametrize("names", ["*.jpg", ".", "all"])
+def test_results_of_other_styles_are_left_out(stylize, tmp_path, monkeypatch, make, names, output):
+    made = ["a-cubist.jpg", "a-cubist60+gilded40.jpg", "a-the_scream-gilded.jpg", "a-mosaic+the_scream.jpg"]
+    photos = ["a.jpg", "a-b.jpg", "a-2.jpg", "b-cubist.jpg", "cubist.jpg", "-cubist.jpg"]
+    for name in (*photos, *made):
+        make(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path / "in")
+    inputs = [f"./{name}" for name in sorted(photos + made)] if names == "all" else [names]
+    result = stylize("--input", *inputs, *output)
+    assert result.code == 0
+    assert result.out.startswith("stylized 6, skipped 0, failed 0")
+    assert result.err == f"4 left out that were made of photos beside them, such as {sorted(made)[0]}\n"
+
+
+def test_a_result_is_stylized_where_it_is_named_alone(stylize, tmp_path, make, tally):
+    for name in ("a.jpg", "a-cubist.jpg"):
+        make(tmp_path / name)
+    assert stylize("--input", tmp_path / "a-cubist.jpg").out == tally(1, 0, 0, tmp_path / "a-cubist-mosaic.jpg")
 
 
 def test_output_inside_the_input(stylize, photos, tree):
@@ -255,7 +286,7 @@ def test_the_script(root, model, photos, size, tally, monkeypatch, capsys):
         sys, "argv", ["stylize.py", "--model", str(model), "--input", str(photos / "a.jpg"), *arguments]
     )
     runpy.run_path(str(root / "stylize.py"), run_name="__main__")
-    assert capsys.readouterr() == (tally(1, 0, 0), "")
+    assert capsys.readouterr() == (tally(1, 0, 0, photos / "a-mosaic.jpg"), "")
     assert size(photos / "a-mosaic.jpg") == (20, 12)
 
 

@@ -39,8 +39,8 @@ def test_a_file_that_exists_is_taken_as_it_stands(tmp_path, monkeypatch):
         ("night,,day", "with each name once"),
         ("night:1,night:2", "with each name once"),
         ("night:-1", "the weight of style night must not be negative, got -1"),
-        ("night:nan", "the weight of style night must not be negative, got nan"),
-        ("night:inf", "the weight of style night must not be negative, got inf"),
+        ("night:nan", "the weight of style night must be a finite number, got nan"),
+        ("night:inf", "the weight of style night must be a finite number, got inf"),
     ],
 )
 def test_what_no_style_is(text, message):

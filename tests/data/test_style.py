@@ -46,6 +46,15 @@ def test_real_paintings(shared, name):
     assert 0.1 < style.mean() < 0.9
 
 
+def test_a_style_with_transparency_is_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for colour, told in (((255, 0, 0, 9), ["s.png has transparency: as a style it lies on white"]), ("red", [])):
+        caplog.clear()
+        Image.new("RGBA" if told else "RGB", (20, 20), colour).save(tmp_path / "s.png")
+        load_style("s", tmp_path / "s.png")
+        assert [message.removeprefix(f"{tmp_path}/") for message in caplog.messages] == told
+
+
 def test_load_style_refuses_tiny_sizes(style_folder):
     with pytest.raises(ValueError, match=r"style\.size must be at least 16 pixels, got 3"):
         load_style("waves", dir=style_folder, size=3)

@@ -235,6 +235,24 @@ def test_read_something_else(tmp_path, read):
         read(io.BytesIO())
 
 
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.heic", b"no image", "HEIC"),
+        ("a.jpg", b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),  # a photo of a phone that was renamed
+        ("a.bmp", b"BM" + bytes(60), "BMP"),
+        ("a.nef", b"no image", "raw"),
+        ("a.avif", b"no image", None),
+    ],
+)
+def test_images_of_other_formats_are_called_by_name(tmp_path, read, name, content, kind):
+    (tmp_path / name).write_bytes(content)
+    advice = f", but {kind}: convert it to JPEG or PNG first" if kind else ""
+    with pytest.raises(ValueError, match=f"it is not a JPEG, PNG, WebP, AVIF, TIFF or GIF file{advice}$"):
+        read(tmp_path / name)
+
+
 @pytest.mark.parametrize("size", [(60_000, 60_000), (images.MAX_PIXELS // 10_000 + 1, 10_000)])
 @pytest.mark.parametrize("pillows_own_limit", [True, False])
 @pytest.mark.parametrize("read", READERS)

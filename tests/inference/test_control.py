@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from fast_style.functional import luma
-from fast_style.inference.control import Control, match_colours, resize_mask, restroke, with_colours_of
+from fast_style.inference.control import (
+    Control,
+    automatic_strokes,
+    match_colours,
+    resize_mask,
+    restroke,
+    with_colours_of,
+)
 from fast_style.inference.phases import mean_over_phases
 
 PHOTOS = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.25
@@ -124,6 +131,14 @@ def test_strokes_become_larger():
     grey = torch.full((1, 3, 32, 64), 0.5)
     row = restroke(stripes, grey, 4)[0, 0, 16]
     assert ((row[1:] > 0.5) != (row[:-1] > 0.5)).nonzero().flatten().diff().unique().tolist() == [8]
+
+
+@pytest.mark.parametrize(("side", "size"), [(40, 1.0), (1280, 1.0), (2560, 2.0), (1920, 1.5), (20_000, 8.0)])
+def test_automatic_strokes_are_larger_in_large_photos(side, size):
+    assert automatic_strokes(side) == size
+    photos = torch.rand(1, 3, 4, side)
+    picture = Control(stroke_size=None).apply([invert], photos)
+    assert torch.equal(picture, Control(stroke_size=size).apply([invert], photos))
 
 
 def test_the_detail_of_the_photo_is_kept():

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast_style.checkpoint import load_network, read_metadata, save_network
+from fast_style.checkpoint import load_network, load_styled, read_metadata, save_network
 from fast_style.inference.backends import read_onnx_metadata
 from fast_style.inference.backends.onnx_file import run, session_of
-from fast_style.inference.backends.onnx_runtime import OnnxRuntime
 from fast_style.inference.export import export
+from fast_style.inference.stylizer import Stylizer
 from fast_style.networks import AnyStyleNetwork, TransformerNetwork
 
 CLIENT = """
@@ -103,8 +103,13 @@ def test_a_network_for_any_style_takes_it_as_a_second_input(any_checkpoint, tmp_
         with torch.inference_mode():
             expected = network.of_images({"a": painting}).of_style({"a": 1.0})(photos).clamp(0, 1)
         assert (run(session, photos, painting) - expected).abs().mean() < (0.5 if precision == "fp32" else 2) / 255
-    with pytest.raises(ValueError, match="takes the style as a second input: give the checkpoint"):
-        OnnxRuntime(tmp_path / "any.onnx", precision)
+    with pytest.raises(ValueError, match="takes the style as a second input: give an image of it"):
+        Stylizer(tmp_path / "any.onnx", precision=precision)
+    photo = torch.rand(1, 3, 20, 24)
+    stylizer = Stylizer.from_checkpoint(tmp_path / "any.onnx", style={"mosaic": 1.0})
+    with torch.inference_mode():
+        expected = load_styled(any_checkpoint, {"mosaic": 1.0})(photo).clamp(0, 1)
+    assert (stylizer.stylize(photo) - expected).abs().mean() < (0.5 if precision == "fp32" else 2) / 255
 
 
 def test_a_style_of_a_network_for_any_is_exported_alone(any_checkpoint, tmp_path):

@@ -134,6 +134,15 @@ def test_more_styles_leave_the_old_ones_as_they_are(network):
     torch.testing.assert_close(more.get_parameter(name)[3], network.get_parameter(name).mean(0))
 
 
+def test_more_styles_begin_with_the_mean_of_paintings(network):
+    kept = randomised(type(network)(width=4, blocks=1, norm="conditional", styles=["cubist", "waves", "photo"]))
+    more, name = kept.with_styles(["photo", "dots"]), network.style_parameters[0]
+    photo, dots = more.get_parameter(name)
+    torch.testing.assert_close(dots, kept.get_parameter(name)[:2].mean(0))
+    assert torch.equal(photo, kept.get_parameter(name)[2])
+    assert torch.equal(more.with_styles(["photo"]).with_styles(["dots"]).get_parameter(name)[0], photo)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_of_one_style_becomes_one_of_several(kind):
     plain = kind(width=4, blocks=1).eval()
@@ -149,7 +158,7 @@ def test_a_network_of_one_style_becomes_one_of_several(kind):
     [
         ({"wave": 1}, r"no style 'wave' in the network \(did you mean waves\?\): it has cubist, waves, night"),
         ({"waves": -1}, "weight of style waves must not be negative, got -1"),
-        ({"waves": float("nan")}, "must not be negative, got nan"),
+        ({"waves": float("nan")}, "must be a finite number, got nan"),
         ({"waves": 0}, "must not all be 0"),
         ({}, "must not all be 0"),
     ],

@@ -35,6 +35,8 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
     _add_encoding(parser.add_argument_group("the files that are written"))
     _add_film(parser.add_argument_group("films"))
     options = parser.parse_args(arguments)
+    if not (options.model or options.list_styles):
+        parser.error("the following arguments are required: --model")
     if not (options.input or options.list_styles or options.save_style):
         parser.error("the following arguments are required: --input")
     if options.list_styles and options.save_style:
@@ -50,7 +52,7 @@ def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
 def _add_style(parser: argparse.ArgumentParser) -> None:
     model = "network that training exported, or its address (https://…, hf://USER/REPO/FILE, s3://…); several are "
     model += "laid over one another, see --mask; of a folder of networks --style chooses one"
-    parser.add_argument("--model", type=place, nargs="+", required=True, metavar="CKPT", help=model)
+    parser.add_argument("--model", type=place, nargs="+", default=[], metavar="CKPT", help=model)
     style = "of a network of several styles one of these, or a mixture: NAME:0.6,NAME:0.4; of a network for any style "
     style += "image files or URLs in place of names, or names of shipped styles; several are laid over one "
     style += "another, see --mask, or side by side, see --style-map"
@@ -61,9 +63,11 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
     kept = (
         "keep the --style images as styles of a network of several, in FILE.safetensors: for --model and --style NAME, "
     )
-    kept += "and for training to start from; without --input nothing else is done"
+    kept += "and for training to start from; to styles that the file has of the same network they are added; without "
+    kept += "--input nothing else is done"
     parser.add_argument("--save-style", type=path, metavar="FILE", help=kept)
-    parser.add_argument("--list-styles", action="store_true", help="print the names of the network's styles, and stop")
+    listed = "print the names of the network's styles, without --model those of all networks that ship, and stop"
+    parser.add_argument("--list-styles", action="store_true", help=listed)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -82,8 +86,9 @@ def _add_control(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--strength", type=float, default=1.0, metavar="S", help=strength)
     colours = "keep the photo's colours: its own everywhere (luminance), or as a whole (histogram)"
     group.add_argument("--preserve-color", choices=("luminance", "histogram"), help=colours)
-    strokes = "make strokes X times as large, 0.125 to 8; by default they have as many pixels as in training"
-    group.add_argument("--stroke-size", type=float, default=1.0, metavar="X", help=strokes)
+    strokes = "make strokes X times as large, 0.125 to 8; by default they have as many pixels as in training; auto: to "
+    strokes += "look the same whatever the resolution, larger in pictures of more than 1280 pixels on the long side"
+    group.add_argument("--stroke-size", type=_strokes, default=1.0, metavar="X|auto", help=strokes)
     mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
     mask += "mask each, or for each but the first"
     group.add_argument("--mask", type=path, nargs="+", default=[], metavar="FILE", help=mask)
@@ -134,6 +139,14 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--smooth", type=float, metavar="A", help=smooth)
     over_time = "styles of one network and when they are reached: '0:mosaic, 4.5:great_wave'; of mixtures, with + for ,"
     group.add_argument("--style-over-time", type=filled, metavar="TIMES", help=over_time)
+
+
+def _strokes(text: str) -> float | None:
+    """Read how large strokes become; None for `auto`."""
+    try:
+        return None if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be auto or a number from 0.125 to 8, got {text!r}") from None
 
 
 def _seconds(text: str) -> Fraction:

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fast_style.checkpoint import read_onnx_metadata
+from fast_style.checkpoint import read_onnx_metadata, takes_style_image
 from fast_style.inference.backends.eager import Eager
 from fast_style.inference.backends.interface import Backend
 from fast_style.inference.backends.onnx_runtime import OnnxRuntime
@@ -33,6 +33,7 @@ def choose(
     precision: str = "auto",
     backend: str = "auto",
     compile: bool = False,  # noqa: A002 - as PyTorch calls it
+    style: Tensor | None = None,
 ) -> Backend:
     """Make a network ready to run, in the fastest way there is here unless something else is asked for.
 
@@ -43,12 +44,14 @@ def choose(
             Runtime computes networks in fp32, files in what they were exported in.
         backend: `auto`, or one of `BACKENDS`. `onnx` and `openvino` run on the CPU, `torch` runs no files.
         compile: whether to have PyTorch compile the network.
+        style: for a file that takes a style image this image, (1, 3, h, w) in [0, 1]; ONNX Runtime alone runs it.
 
     Returns:
         The backend; where one that is installed had to be passed over, its notes say why.
 
     Raises:
-        ValueError: if a name is unknown, what is asked for is not to be had here, or the file is damaged or not ours.
+        ValueError: if a name is unknown, what is asked for is not to be had here, the file is damaged or not ours, or
+            it takes a style image and there is none, or the other way round.
         FileNotFoundError: if the file does not exist.
         RuntimeError: if what is asked for cannot run the network.
     """
@@ -59,6 +62,13 @@ def choose(
     elif compile and backend != "torch":
         raise ValueError(f"backend {backend} always compiles: leave out compile, or take backend torch")
     own = read_onnx_metadata(model)["precision"] if isinstance(model, Path) else "fp32"
+    takes_image = isinstance(model, Path) and takes_style_image(model)
+    if takes_image and style is None:
+        raise ValueError(f"{model} takes the style as a second input: give an image of it")
+    if style is not None and not takes_image:
+        raise ValueError("only an ONNX file of a network for any style takes a style image: leave it out")
+    if style is not None and backend == "auto":
+        backend = "onnx"
     on_cpu = isinstance(model, Path) or backend in ("onnx", "openvino")
     where = find_device("cpu" if on_cpu and device == "auto" else device)
     offers = [(name, number) for name, number in BY_SPEED if number in _offers(name, model, where.type, own)]
@@ -73,7 +83,7 @@ def choose(
         wanted = [offer for offer in wanted if _installed(offer[0], model)]
     if not wanted:
         raise ValueError(f"{model} needs OpenVINO or ONNX Runtime: pip install 'fast-style[openvino]'")
-    return _first_that_runs(wanted, model, where, compile, backend == "auto")
+    return _first_that_runs(wanted, model, where, compile, backend == "auto", style)
 
 
 def _first_that_runs(
@@ -82,12 +92,13 @@ def _first_that_runs(
     device: torch.device,
     compile: bool,  # noqa: A002 - as PyTorch calls it
     forgiving: bool,
+    style: Tensor | None,
 ) -> Backend:
     """Build the first backend that can run the model; where others are passed over, its notes say why."""
     notes: list[str] = []
     for name, number in wanted:
         try:
-            chosen = _build(name, model, device, number, compile)
+            chosen = _build(name, model, device, number, compile, style)
         except (RuntimeError, ValueError) as error:
             if not forgiving or (name, number) == wanted[-1]:
                 raise
@@ -138,10 +149,17 @@ def _installed(name: str, model: nn.Module | Path) -> bool:
     return all(find_spec(package) for package in packages)
 
 
-def _build(name: str, model: nn.Module | Path, device: torch.device, precision: str, compile: bool) -> Backend:  # noqa: A002
+def _build(
+    name: str,
+    model: nn.Module | Path,
+    device: torch.device,
+    precision: str,
+    compile: bool,  # noqa: A002
+    style: Tensor | None,
+) -> Backend:
     if name == "openvino":
         return OpenVINO(model, precision)
     if name == "onnx":
-        return OnnxRuntime(model, precision)
+        return OnnxRuntime(model, precision, style)
     assert isinstance(model, nn.Module)  # noqa: S101 - torch is offered for nothing else
     return Eager(model, device, precision, compile)

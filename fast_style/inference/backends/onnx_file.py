@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fast_style.checkpoint import ONNX_FORMAT
+from fast_style.checkpoint.onnx_metadata import STYLE
 from fast_style.errors import first_line
 from fast_style.files import replacing
 from fast_style.inference.backends.interface import Clamped
@@ -24,7 +25,7 @@ from fast_style.networks import AnyStyleNetwork
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # as old as the exporter writes, for old runtimes
-INPUT, STYLE, OUTPUT = "photos", "style", "stylized"
+INPUT, OUTPUT = "photos", "stylized"
 LEAST = 65  # pixels of a side of a style image: two remain of it at the encoder's last scale
 TRACED = (2, 3, 67, 79)  # odd, so that the padding is part of what is traced
 CHECKED = ((1, 3, 37, 53), (2, 3, 64, 48), (1, 3, 5, 9), (1, 3, 1, 1))

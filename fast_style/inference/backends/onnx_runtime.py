@@ -22,6 +22,7 @@ class OnnxRuntime(Backend):
     Args:
         model: a network, which is exported and the file kept for later processes; or a file of `export_onnx`.
         precision: `fp32`, or that of the file.
+        style: the style image (1, 3, h, w) in [0, 1], for a file that takes one.
 
     Raises:
         ValueError: if the precision is another, a package is missing, or the file is damaged or not ours.
@@ -31,7 +32,7 @@ class OnnxRuntime(Backend):
 
     name = "onnx"
 
-    def __init__(self, model: nn.Module | Path, precision: str) -> None:
+    def __init__(self, model: nn.Module | Path, precision: str, style: Tensor | None = None) -> None:
         own = read_onnx_metadata(model)["precision"] if isinstance(model, Path) else "fp32"
         if precision != own:
             which = f"{model} computes" if isinstance(model, Path) else "backend onnx computes networks"
@@ -46,13 +47,12 @@ class OnnxRuntime(Backend):
             raise ValueError("backend onnx is not installed: pip install 'fast-style[onnx]'") from error
         except Exception as error:  # ONNX Runtime's have no common class
             raise ValueError(f"{model} cannot be run by ONNX Runtime ({first_line(error)})") from error
-        if len(self._session.get_inputs()) > 1:
-            raise ValueError(f"{model} takes the style as a second input: give the checkpoint that it was made of")
+        self._styles = [] if style is None else [style]
         self.compile_seconds = time.perf_counter() - started
 
     def __call__(self, photos: Tensor) -> Tensor:
         """Stylise a batch, see `Backend`."""
-        return run(self._session, photos)
+        return run(self._session, photos, *self._styles)
 
 
 def _exported(network: nn.Module) -> bytes:
