@@ -139,12 +139,12 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 
 def _validate(trainer: L.Trainer, task: Task, data: L.LightningDataModule) -> dict[str, float]:
-    """Measure the held-out losses.
+    """Measure the held-out losses, unless the training has measured those of its last step.
 
     Raises:
         SIGTERMException: after SIGTERM, which Lightning forgets when it comes with the last batch.
     """
-    losses = trainer.validate(task, data, verbose=False)[0]
+    losses = _measured(trainer, task) or trainer.validate(task, data, verbose=False)[0]
     if trainer.received_sigterm:
         raise SIGTERMException
     return dict(losses)

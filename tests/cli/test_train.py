@@ -102,6 +102,33 @@ def test_hparams_can_be_compared(tiny, train, tmp_path):
     assert metrics["heldout/total_loss"] == pytest.approx(final)
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"trainer.max_steps": "-1", "trainer.max_time": "1", "trainer.val_check_interval": "100000"},
+        {"trainer.max_steps": "2"},
+    ],
+    ids=["time", "steps"],
+)
+def test_held_out_photos_are_measured_once_at_the_end(tiny, train, tmp_path, monkeypatch, capsys, limits):
+    """The measurement that the training ends with is that of the report."""
+    measured = []
+    original = FeedForward.validation_step
+
+    def counting(self, batch, batch_idx):
+        measured.append(self.global_step)
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(FeedForward, "validation_step", counting)
+    assert train(tiny | limits | {"callbacks.checkpoint.every_n_train_steps": "100000"}) == 0
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert measured == [0, metadata["steps"]]
+    last = events(tmp_path / "run").Scalars("heldout/total_loss")[-1]
+    after = metadata["heldout_after"]["heldout/total_loss"]
+    assert (last.step, last.value) == (metadata["steps"], pytest.approx(after))
+    assert f" → {after:.4g}\n" in capsys.readouterr().out
+
+
 def test_the_style_is_learned(tiny, train, tmp_path):
     """Thirty steps lower the held-out objective, of photos the network never trained on."""
     steps = {"trainer.max_steps": "30", "trainer.val_check_interval": "30", "model.optimizer.lr": "1e-2"}
