@@ -493,23 +493,63 @@ def test_a_checkpoint_of_an_interrupted_step_is_a_network(tiny, train, tmp_path,
     assert network(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
 
 
-def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Have Ctrl-C pressed in the step that follows another one."""
     original = FeedForward.training_step
 
-    def interrupted(self, batch, batch_idx):
-        if self.global_step == 2:
-            raise KeyboardInterrupt
-        return original(self, batch, batch_idx)
+    def at(step: int) -> None:
+        def interrupted(self, batch, batch_idx):
+            if self.global_step == step:
+                raise KeyboardInterrupt
+            return original(self, batch, batch_idx)
 
-    monkeypatch.setattr(FeedForward, "training_step", interrupted)
+        monkeypatch.setattr(FeedForward, "training_step", interrupted)
+        signal.signal(signal.SIGINT, handler)  # which Lightning takes away
+
     handler = signal.getsignal(signal.SIGINT)
-    try:
-        assert train(tiny) == 130
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    yield at
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, interrupt):
+    interrupt(2)
+    assert train(tiny) == 130
     metadata = read_metadata(tmp_path / "out.safetensors")
     assert metadata["steps"] == 2
     assert metadata["heldout_after"]["heldout/total_loss"] > 0
+
+
+def test_the_command_to_continue_can_be_typed(tiny, train, tmp_path, capsys, interrupt):
+    """Also when it is stopped again, before the pictures of held-out photos have been seen."""
+    long = tiny | {"trainer.max_steps": "9", "trainer.val_check_interval": "9"}
+    output = tmp_path / "my networks" / "out.safetensors"
+    interrupt(2)
+    assert train(long | {"output": str(output)}, "model.optimizer.lr=0.1") == 130
+    first = output.with_suffix(".png").read_bytes()
+    command = continuation(capsys.readouterr().out)
+    assert command[-2:] == [f"hydra.run.dir={tmp_path / 'run'}", "ckpt_path=last"]
+    interrupt(4)
+    assert train({}, *command) == 130
+    assert read_metadata(output)["steps"] == 4
+    assert output.with_suffix(".png").read_bytes() != first
+    assert continuation(capsys.readouterr().out) == command
+
+
+def continuation(printed: str) -> list[str]:
+    """Return the settings of the last line, which says how to continue."""
+    line = printed.splitlines()[-1]
+    assert line.startswith("continue: python train.py ")
+    return shlex.split(line)[3:]
+
+
+def test_ctrl_c_in_the_first_step(tiny, train, tmp_path, capsys, interrupt):
+    interrupt(0)
+    assert train(tiny) == 130
+    printed = capsys.readouterr()
+    assert "stopped before the end of the first step: there is nothing to keep\n" in printed.err
+    assert "continue: " not in printed.out
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 @pytest.mark.parametrize(
