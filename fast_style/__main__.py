@@ -59,6 +59,11 @@ def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     share_cores()
+    if command == "train" and {"-h", "--help"} & {*arguments}:
+        print(
+            import_module("fast_style.cli.parsers.train").help_text(prog or f"python -m fast_style {command}"), end=""
+        )
+        return
     if command == "train":  # Hydra reads what it is given from there
         sys.argv[1:] = arguments
         import_module("fast_style.cli.train").main()

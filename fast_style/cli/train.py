@@ -30,6 +30,7 @@ from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.report import relative, report, sample_photo, show, show_continuation
 from fast_style.cli.resolvers import register_resolvers, seconds
 from fast_style.cli.start import follow_start
+from fast_style.cli.words import check_words
 from fast_style.data import shipped_styles
 from fast_style.errors import one_line
 from fast_style.terminal import accept_any_text
@@ -66,6 +67,7 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
         multirun.Sweep.folder = None
         try:
+            check_words(given)
             sys.argv[1:] = multirun.with_varied(keep_choices(prepared(given)))
             _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()

@@ -5,6 +5,8 @@ from omegaconf import OmegaConf
 
 from fast_style.cli.checks import check_settings
 from fast_style.cli.config import build, compose
+from fast_style.cli.errors import Exit, in_one_sentence
+from fast_style.cli.resolvers import register_resolvers
 from fast_style.networks import TransformerNetwork
 
 NETWORK = {"_target_": "fast_style.networks.TransformerNetwork"}
@@ -88,6 +90,23 @@ def test_layers_are_replaced(loss, given, layers):
 def test_the_command_says_it(setting, sentence, tiny, train, capsys):
     assert train(tiny, setting) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("+model.network.foo=1", "there is no setting model.network.foo; there are width, blocks, norm, "),
+        ("+network.widht=1", "there is no setting model.network.widht: did you mean model.network.width?"),
+        ("train_only=style", "there is no setting train_only: did you mean model.train_only, of model=multi_style?"),
+        ("max_steps=9", "there is no setting max_steps: did you mean trainer.max_steps?"),
+        ("loss=gramm", "there is no loss=gramm (did you mean gram?): give one of covariance, deep, "),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_nearest(setting, sentence, capsys):
+    register_resolvers()
+    with pytest.raises(Exit), in_one_sentence(show_traceback=False):
+        compose("train", [setting, "output=out.safetensors", "trainer.default_root_dir=runs"])
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
 
 
 def test_a_model_for_a_painting_needs_one(tiny, train, capsys):
