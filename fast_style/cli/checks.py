@@ -75,6 +75,20 @@ def check_settings(config: DictConfig, overrides: Sequence[str] | None = None) -
         _check_loss(config.model, used, overrides)
 
 
+def check_end(trainer: DictConfig) -> None:
+    """Refuse a training that would never end.
+
+    Args:
+        trainer: its part of the configuration.
+
+    Raises:
+        ValueError: if neither time nor steps nor epochs of so many batches are limited.
+    """
+    epochs = trainer.get("max_epochs", -1) != -1 and isinstance(trainer.get("limit_train_batches"), int)
+    if trainer.get("max_time") is None and trainer.get("max_steps", -1) == -1 and not epochs:
+        raise ValueError("the training has no end: give trainer.max_time=HH:MM:SS or trainer.max_steps=NUMBER")
+
+
 def _check_ranges(config: DictConfig) -> None:
     for name, (rule, fits) in RANGES.items():
         part, _, last = name.rpartition(".")

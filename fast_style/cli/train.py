@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fast_style.cli import multirun
 from fast_style.cli.budget import keep_choices
-from fast_style.cli.checks import check_settings
+from fast_style.cli.checks import check_end, check_settings
 from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
@@ -29,6 +29,7 @@ from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.report import relative, report, sample_photo, show, show_continuation
 from fast_style.cli.resolvers import register_resolvers, seconds
+from fast_style.cli.resume import alone_in, check_last
 from fast_style.cli.start import follow_start
 from fast_style.cli.words import check_words
 from fast_style.data import shipped_styles
@@ -53,7 +54,7 @@ def main() -> None:
         sys.argv[1:] = given  # what other processes of the same run are started with
 
         def run() -> dict[str, Any]:
-            with in_one_sentence(show_traceback):
+            with in_one_sentence(show_traceback), alone_in(Path(HydraConfig.get().runtime.output_dir)):
                 return train(config)
 
         hydra_config = HydraConfig.get()
@@ -68,7 +69,9 @@ def main() -> None:
         multirun.Sweep.folder = None
         try:
             check_words(given)
-            sys.argv[1:] = multirun.with_varied(keep_choices(prepared(given)))
+            arguments = prepared(given)
+            check_last(arguments)
+            sys.argv[1:] = multirun.with_varied(keep_choices(arguments))
             _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
@@ -95,6 +98,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     if (limit := seconds(config.trainer.max_time)) is not None:
         config.trainer.max_time = {"seconds": limit}  # as Lightning takes it
     check_settings(config)
+    check_end(config.trainer)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     given = any(override.startswith("output=") for override in HydraConfig.get().overrides.task)

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from fast_style.cli.checks import check_settings
+from fast_style.cli.checks import check_end, check_settings
 from fast_style.cli.config import build, compose
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.resolvers import register_resolvers
@@ -157,3 +157,11 @@ def test_a_loss_that_the_model_does_not_take(
     runs = {"adain": tiny_adain, "any_style": tiny_any, "cycle_gan": tiny_translation["cycle_gan"]}
     assert train(runs[model], setting) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+@pytest.mark.parametrize("limit", [{"max_time": 5}, {"max_steps": 5}, {"max_epochs": 2, "limit_train_batches": 3}])
+def test_a_training_has_an_end(limit):
+    endless = {"max_time": None, "max_steps": -1, "max_epochs": -1, "limit_train_batches": 1.0}
+    check_end(OmegaConf.create(endless | limit))
+    with pytest.raises(ValueError, match=r"^the training has no end: give trainer\.max_time=HH:MM:SS or trainer\."):
+        check_end(OmegaConf.create(endless))
