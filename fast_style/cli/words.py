@@ -8,10 +8,10 @@ from fast_style.cli.config import CONFIGS
 from fast_style.data import shipped_styles
 from fast_style.errors import nearest
 
-ALONE = ("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m")
-ALONE += ("--shell-completion", "-sc")
-WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
-WITH_VALUE += ("--experimental-rerun", "--info", "-i")
+ALONE = ["--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"]
+ALONE += ["--shell-completion", "-sc"]
+WITH_VALUE = ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
+WITH_VALUE += ["--experimental-rerun", "--info", "-i"]
 
 
 def check_words(arguments: Sequence[str]) -> None:
@@ -24,7 +24,7 @@ def check_words(arguments: Sequence[str]) -> None:
     for word in arguments:
         option = word.partition("=")[0]
         if word.startswith("-"):
-            if not any(each.startswith(option) for each in (*ALONE, *WITH_VALUE)):
+            if not any(each.startswith(option) for each in [*ALONE, *WITH_VALUE]):
                 raise ValueError(f"there is no option {option}: settings have no dashes, {_setting(word)}")
         elif "=" not in word and not word.startswith("~") and before not in WITH_VALUE:
             raise ValueError(_advice(word))
