@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fast_style.errors import did_you_mean
 from fast_style.processor import processor_kind, share_cores
-from fast_style.terminal import accept_any_text
+from fast_style.terminal import accept_any_text, ending_quietly
 from fast_style.version import __version__
 
 COMMANDS = {
@@ -21,6 +21,7 @@ COMMANDS = {
 }
 
 
+@ending_quietly()
 def main() -> None:
     """Run the command that the first argument names; exits with 2 if there is none of this name."""
     accept_any_text()
@@ -39,6 +40,7 @@ def main() -> None:
         sys.exit(2)
 
 
+@ending_quietly()
 def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None:
     """Run a command.
 
@@ -57,6 +59,11 @@ def run(command: str, arguments: Sequence[str], prog: str | None = None) -> None
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     share_cores()
+    if command == "train" and {"-h", "--help"} & {*arguments}:
+        print(
+            import_module("fast_style.cli.parsers.train").help_text(prog or f"python -m fast_style {command}"), end=""
+        )
+        return
     if command == "train":  # Hydra reads what it is given from there
         sys.argv[1:] = arguments
         import_module("fast_style.cli.train").main()

@@ -2,6 +2,7 @@
 
 import codecs
 import math
+import os
 import signal
 import sys
 import threading
@@ -116,6 +117,26 @@ def telling_errors(interrupted: str = "interrupted") -> Iterator[None]:
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)
+
+
+@contextmanager
+def ending_quietly() -> Iterator[None]:
+    """End a command without a traceback where Ctrl-C finds it still importing, or nobody reads on what it prints.
+
+    Raises:
+        SystemExit: with 130 after Ctrl-C, which is told; with 141, as after SIGPIPE, where stdout was closed: `| head`.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # else the end of Python would, and complain
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed later
+        sys.exit(141)
 
 
 class Stop:

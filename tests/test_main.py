@@ -62,7 +62,7 @@ def test_misuse_is_one_line(start, name):
 
 HELP = f"""
 import runpy, sys
-for command in ("", "stylize", "optimize", "evaluate", "export", "serve", "stylize.py"):
+for command in ("", "stylize", "optimize", "evaluate", "export", "serve", "train", "stylize.py"):
     sys.argv = [command, "--help"] if command == "stylize.py" else ["-m", *command.split(), "--help"]
     try:
         if command == "stylize.py":
@@ -82,7 +82,7 @@ def test_help_imports_nothing_heavy(root):
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("usage: ") == 7
+    assert done.stdout.count("usage: ") == 8
     assert "usage: python stylize.py" in done.stdout
 
 

@@ -1,14 +1,16 @@
 """What is printed, whatever the console can show."""
 
 import io
+import os
 import signal
+import subprocess
 import sys
 import threading
 
 import pytest
 from rich.table import Table
 
-from fast_style.terminal import LogLines, Stop, accept_any_text, progress_bar, show, telling_errors
+from fast_style.terminal import LogLines, Stop, accept_any_text, ending_quietly, progress_bar, show, telling_errors
 
 
 def written(monkeypatch, encoding: str, name: str = "stdout") -> io.BytesIO:
@@ -164,3 +166,21 @@ def test_in_a_thread_ctrl_c_stays_as_it_is():
     thread.start()
     thread.join(20)
     assert found == [signal.getsignal(signal.SIGINT)]
+
+
+def test_ctrl_c_while_a_command_is_imported(capsys):
+    with pytest.raises(SystemExit, match="130"), ending_quietly():
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "interrupted\n"
+    with pytest.raises(SystemExit, match="3"), ending_quietly():
+        sys.exit(3)
+
+
+def test_nobody_reads_what_is_printed(root):
+    """As after `| head`, which has closed the pipe."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "fast_style", "--help"]
+    done = subprocess.run(command, cwd=root, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")

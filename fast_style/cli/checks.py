@@ -12,6 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from fast_style.cli.errors import nearest_setting
+
 RULES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 RULES |= {Path: "a path", list: "a list", tuple: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}
 
@@ -73,6 +75,20 @@ def check_settings(config: DictConfig, overrides: Sequence[str] | None = None) -
         _check_loss(config.model, used, overrides)
 
 
+def check_end(trainer: DictConfig) -> None:
+    """Refuse a training that would never end.
+
+    Args:
+        trainer: its part of the configuration.
+
+    Raises:
+        ValueError: if neither time nor steps nor epochs of so many batches are limited.
+    """
+    epochs = trainer.get("max_epochs", -1) != -1 and isinstance(trainer.get("limit_train_batches"), int)
+    if trainer.get("max_time") is None and trainer.get("max_steps", -1) == -1 and not epochs:
+        raise ValueError("the training has no end: give trainer.max_time=HH:MM:SS or trainer.max_steps=NUMBER")
+
+
 def _check_ranges(config: DictConfig) -> None:
     for name, (rule, fits) in RANGES.items():
         part, _, last = name.rpartition(".")
@@ -125,6 +141,7 @@ def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
             continue
         value, allowed = config[key], list(_members(hints.get(str(key), Any)))
         if isinstance(value, DictConfig) and "_target_" in value:
+            _check_names(value, name)
             _check(value, f"{name}.", _hints(value["_target_"]))
             continue
         if isinstance(value, DictConfig):
@@ -135,6 +152,21 @@ def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
             value = OmegaConf.to_container(value)
         if not any(_fits(value, each) for each in allowed):
             raise ValueError(f"{name} must be {_rules(allowed)}, got {value}")
+
+
+def _check_names(part: DictConfig, place: str) -> None:
+    """Refuse settings that the class or function of a part does not take, where it tells what it takes."""
+    try:
+        made = get_object(part["_target_"])
+        parameters = inspect.signature(made).parameters
+    except Exception:  # whatever is wrong with it is told when it is called
+        return
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return
+    for name in map(str, part):
+        if name not in parameters and not name.startswith("_"):
+            advice = nearest_setting(f"{place}.{name}", parameters)
+            raise ValueError(f"there is no setting {place}.{name}{advice}")
 
 
 def _hints(target: str) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def prepared(arguments: Sequence[str]) -> list[str]:
 
     Paths are taken as they stand, see `paths.quoted`. Options such as `-m` may stand anywhere. Layers are replaced,
     whether they were a list or a mapping, `loss.style_layers={relu1_1: 1, relu3_4: 2}`, where Hydra would merge them or
-    fail. `network=slim` stands for `network@model.network=slim`.
+    fail. `network=slim` stands for `network@model.network=slim`, and
+    `network.width=4` for `model.network.width=4`.
 
     Raises:
         ValueError: if a path is empty, or a sweep over styles names a file.
@@ -52,6 +53,9 @@ def _prepared(argument: str) -> list[str]:
     name, equals, value = argument.partition("=")
     if equals and name in PARTS:
         return [f"{name}@model.{name}={value}"]
+    if equals and (of_model := re.match(rf"([+~]*)({'|'.join(PARTS)})\.", name)):
+        signs = of_model[1]
+        return [f"{signs}model.{argument.removeprefix(signs)}"]
     if equals and re.fullmatch(r"\w.*_layers", name):
         return [f"{name}=null", f"++{name}={value}"]
     return [argument]

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from fast_style.errors import nearest
+from fast_style.assets import CONFIGS
+from fast_style.errors import did_you_mean, nearest
 
 MISUSE = (
     ValueError,
@@ -85,7 +86,12 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not set: give {error.full_key}=VALUE"
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and error.full_key and error.parent_node is not None:
-        return f"there is no setting {error.full_key}{_nearest(error.full_key, error.parent_node)}"
+        return f"there is no setting {error.full_key}{nearest_setting(error.full_key, error.parent_node)}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return (
+            f"there is no {group}={choice}{did_you_mean(choice, error.options)}: give one of {', '.join(error.options)}"
+        )
     if isinstance(error, OverrideParseException):
         return f"""{message}; a value with a comma, a blank or = needs quotes: 'data.root="a=b"'"""
     if isinstance(error, (*MISUSE, RuntimeError, OSError)):
@@ -93,13 +99,32 @@ def _sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}; HYDRA_FULL_ERROR=1 shows where"
 
 
-def _nearest(name: str, known: Iterable[Any]) -> str:
-    """Advise the setting whose name is nearest to a wrong one."""
+def nearest_setting(name: str, known: Iterable[Any]) -> str:
+    """Advise the setting whose name is nearest to a wrong one, in a half sentence.
+
+    Args:
+        name: the wrong one, with dots.
+        known: names of the settings of its part, without that.
+    """
     part, dot, last = name.rpartition(".")
     if part == "style" and {*known} == {"name"}:
         return ", since style=none has no painting: leave it out, or give style=NAME"
     names = list(map(str, known))
     if not names:
         return f", since {part} has none yet: put + before it to add it"
-    near = nearest(last, names)
-    return f": did you mean {part}{dot}{near}?" if near else f"; there are {', '.join(names)}"
+    if near := nearest(last, names):
+        return f": did you mean {part}{dot}{near}?"
+    return _elsewhere(last) or f"; there are {', '.join(names)}"
+
+
+def _elsewhere(name: str) -> str:
+    """Ask for the part that has a setting of this name; empty if none has."""
+    files = [path for path in sorted(CONFIGS.glob("*/*.yaml")) if path.parent.name not in ("experiment", "budget")]
+    found = [
+        path for path in files if re.search(rf"^{re.escape(name)}:", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    parts = dict.fromkeys(path.parent.name for path in found)
+    if not parts:
+        return ""
+    choice = f", of model={found[0].stem}" if len(found) == 1 and "model" in parts else ""
+    return f": did you mean {' or '.join(f'{part}.{name}' for part in parts)}{choice}?"

@@ -89,7 +89,7 @@ def how_it_ended(stop: BaseException, trainer: Trainer) -> tuple[int, str]:
         raise stop
     sentence = (
         f"a process that reads photos is gone, killed for lack of memory perhaps ({one_line(stop)}); stopped at step "
-        f"{step}, continue with ckpt_path=last hydra.run.dir={HydraConfig.get().runtime.output_dir}"
+        f"{step}"
     )
     print(f"error: {sentence}", file=sys.stderr)
     return 1, sentence

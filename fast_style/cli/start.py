@@ -25,19 +25,26 @@ def follow_start(config: DictConfig, overrides: Sequence[str], resume: Path | No
 
     Raises:
         FileNotFoundError: if there is no such network.
-        ValueError: if the file is not a network.
+        ValueError: if the file is not a network, or is one of several styles where one is learned.
     """
     wanted = config.model.get("network")
     asked = any(_names_network(override) for override in overrides)
-    if config.init in ("base", "scratch") or asked or not isinstance(wanted, DictConfig):
+    if config.init in ("base", "scratch") or (asked and resume is not None) or not isinstance(wanted, DictConfig):
         return
     if hasattr(get_class(wanted["_target_"]), "of_images"):
         return
     found: Any = load_network(find_network(config.init) if resume is None else resume)
     start: Any = getattr(found, "transformer", found)  # of one that takes any style
     several = bool(wanted.get("_partial_"))
-    if not isinstance(start, StyleNetwork) or (found is start and start.styles and not several):
+    if not isinstance(start, StyleNetwork):
         return  # told where it is taken over
+    if found is start and start.styles and not several:
+        raise ValueError(
+            f"init={config.init} is a network of {len(start.styles)} styles, and this training learns one: give "
+            "another network, or model=multi_style model.train_only=style, which adds a style to those"
+        )
+    if asked:
+        return
     if isinstance(start, TakesImages):  # which predicts no other network's styles
         return
     arguments = {name: value for name, value in start.arguments.items() if name != "styles"}

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shlex
 import sys
 import time
 import warnings
@@ -19,24 +18,25 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from fast_style import images
-from fast_style.assets import PACKAGE
 from fast_style.cli import multirun
 from fast_style.cli.budget import keep_choices
-from fast_style.cli.checks import check_settings
+from fast_style.cli.checks import check_end, check_settings
 from fast_style.cli.config import CONFIGS, build, prepared
 from fast_style.cli.errors import Exit, in_one_sentence
 from fast_style.cli.memory import keep_memory
 from fast_style.cli.outputs import choose_output, refuse_taken, sheet_of, writing
 from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import how_it_ended, processes_of
+from fast_style.cli.report import relative, report, sample_photo, show, show_continuation
 from fast_style.cli.resolvers import register_resolvers, seconds
+from fast_style.cli.resume import alone_in, check_last
 from fast_style.cli.start import follow_start
+from fast_style.cli.words import check_words
 from fast_style.data import shipped_styles
 from fast_style.errors import one_line
 from fast_style.terminal import accept_any_text
 from fast_style.training import Task
-from fast_style.training.callbacks import PictureLogger, find_checkpoint
+from fast_style.training.callbacks import find_checkpoint
 from fast_style.training.logs import log_settings, log_text
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         sys.argv[1:] = given  # what other processes of the same run are started with
 
         def run() -> dict[str, Any]:
-            with in_one_sentence(show_traceback):
+            with in_one_sentence(show_traceback), alone_in(Path(HydraConfig.get().runtime.output_dir)):
                 return train(config)
 
         hydra_config = HydraConfig.get()
@@ -68,7 +68,10 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own errors pass through instead of being printed in its way
         multirun.Sweep.folder = None
         try:
-            sys.argv[1:] = multirun.with_varied(keep_choices(prepared(given)))
+            check_words(given)
+            arguments = prepared(given)
+            check_last(arguments)
+            sys.argv[1:] = multirun.with_varied(keep_choices(arguments))
             _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()
         finally:
@@ -95,6 +98,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     if (limit := seconds(config.trainer.max_time)) is not None:
         config.trainer.max_time = {"seconds": limit}  # as Lightning takes it
     check_settings(config)
+    check_end(config.trainer)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     resume = find_checkpoint(config.ckpt_path, run_dir / "checkpoints")
     given = any(override.startswith("output=") for override in HydraConfig.get().overrides.task)
@@ -106,7 +110,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     refuse_taken(list(task.files(output).values())[1:], given and not config.overwrite)
     note = task.begin(config.init, resume)
     if trainer.is_global_zero:
-        board = f"TensorBoard: tensorboard --logdir {_relative(run_dir)}" if _has_board(trainer) else ""
+        board = f"TensorBoard: tensorboard --logdir {relative(run_dir)}" if _has_board(trainer) else ""
         print(*filter(None, (note, board)), sep="\n", file=sys.stderr)
 
     exit_code, sentence = 0, ""
@@ -131,20 +135,21 @@ def train(config: DictConfig) -> dict[str, Any]:
             log_settings(trainer, _flat(config), dict(sorted(after.items())))
         metadata = _metadata(config, trainer.global_step, task.heldout_before, after)
         output = _export(task, output, metadata, config.overwrite, run_dir)
-        _report(task.files(output), metadata, data.summary(), duration)
-        _show(output, task, trainer.callbacks, _sample(data.first_heldout), config.style.get("dir"))
+        report(task.files(output), metadata, data.summary(), duration)
+        show(output, task, trainer.callbacks, sample_photo(data.first_heldout), config.style.get("dir"))
     if exit_code:
+        _tell_stop(trainer, resume, run_dir)
         raise Exit(exit_code, sentence)
     return {"before": task.heldout_before, "after": after, "seconds": duration, "output": str(output)}
 
 
 def _validate(trainer: L.Trainer, task: Task, data: L.LightningDataModule) -> dict[str, float]:
-    """Measure the held-out losses.
+    """Measure the held-out losses, unless the training has measured those of its last step.
 
     Raises:
         SIGTERMException: after SIGTERM, which Lightning forgets when it comes with the last batch.
     """
-    losses = trainer.validate(task, data, verbose=False)[0]
+    losses = _measured(trainer, task) or trainer.validate(task, data, verbose=False)[0]
     if trainer.received_sigterm:
         raise SIGTERMException
     return dict(losses)
@@ -154,6 +159,16 @@ def _measured(trainer: L.Trainer, task: Task) -> dict[str, float]:
     """Return the held-out losses of the network as it is; none if the last ones are of an earlier step."""
     metrics = trainer.callback_metrics if task.measured_at == trainer.global_step else {}
     return {name: value.item() for name, value in metrics.items() if name.startswith("heldout/")}
+
+
+def _tell_stop(trainer: L.Trainer, resume: Path | None, run: Path) -> None:
+    """Say how a training that was stopped goes on, or that there is nothing to go on from."""
+    if not trainer.is_global_zero:
+        return
+    if trainer.global_step == 0 and resume is None:
+        print("stopped before the end of the first step: there is nothing to keep", file=sys.stderr)
+    else:
+        show_continuation(run)
 
 
 def _export(task: Task, output: Path, metadata: dict[str, Any], overwrite: bool, run: Path) -> Path:
@@ -173,44 +188,6 @@ def _export(task: Task, output: Path, metadata: dict[str, Any], overwrite: bool,
 
 def _has_board(trainer: L.Trainer) -> bool:
     return any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
-
-
-def _report(files: dict[str, Path], metadata: dict[str, Any], photos: str | None, seconds: float) -> None:
-    before, after = (metadata[key].get("heldout/total_loss") for key in ("heldout_before", "heldout_after"))
-    if before is not None and after is not None:
-        print(f"held-out objective {before:.4g} → {after:.4g}")
-    if photos:
-        print(photos)
-    written = ", ".join(f"{path} ({name})" if len(files) > 1 else str(path) for name, path in files.items())
-    print(f"step {metadata['steps']} after {seconds / 60:.1f} min; wrote {written}")
-
-
-def _show(output: Path, task: Task, callbacks: list[L.Callback], sample: Path, folder: str | None) -> None:
-    """Write the contact sheet beside the network and say what to type next; the folder is that of the style images."""
-    usable, file = bool(task.shown), sheet_of(output)
-    try:
-        for callback in callbacks:
-            if isinstance(callback, PictureLogger) and (sheet := callback.contact_sheet(task)) is not None:
-                usable = True
-                images.write(file, sheet)
-                print(f"{'photo | style | result' if task.shown else 'examples'}: {file}")
-    finally:
-        if file.is_file() and not file.stat().st_size:  # its name was kept free, for nothing
-            file.unlink()
-    if not usable:  # it makes no pictures
-        return
-    script = _relative(PACKAGE.parent / "stylize.py")
-    command = f"python {shlex.quote(str(script))}" if CONFIGS.parent != PACKAGE else "fast-style stylize"
-    arguments = ["--model", str(output), *task.stylize_arguments(None if folder is None else Path(folder))]
-    made = output.with_name(f"{output.stem}-{sample.stem}.jpg")  # not among the photos, where it would be learned from
-    arguments += ["--input", str(sample), "--output", str(made)]
-    print(f"next: {command} {shlex.join(arguments)}")
-
-
-def _sample(first_heldout: Path | None) -> Path:
-    """Name a picture that is there: the first held-out photo, else the scene of the documentation."""
-    pictures = [_relative(PACKAGE.parent / "docs" / "scene.jpg"), *([first_heldout] if first_heldout else [])]
-    return next((picture for picture in reversed(pictures) if picture.is_file()), Path("PHOTO.jpg"))
 
 
 def _metadata(config: DictConfig, steps: int, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
@@ -256,10 +233,6 @@ def _register_styles(arguments: list[str]) -> None:
     for name in [*shipped_styles(), *style_names(arguments)]:
         if not (CONFIGS / "style" / f"{name}.yaml").exists():
             ConfigStore.instance().store(name, {"defaults": ["custom", "_self_"], "name": name}, group="style")
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _quiet() -> None:

@@ -91,6 +91,8 @@ class PerceptualLoss(nn.Module):
             raise ValueError(f"{message} model=multi_style")  # noqa: TRY004 - it is the setting that is wrong
         content = layer_weights("content", content_layers, content_weight)
         styles = layer_weights("style", style_layers, style_weight)
+        if style_weight and not style_layers:
+            raise ValueError("style_layers is empty, so that no style is learned: name layers, or give style_weight=0")
         self.terms = chosen_terms(terms or {}, term_weights or {})
         _check_weight("tv_weight", tv_weight)
         for kind, name, known in (("content", content_loss, CONTENT_LOSSES), ("style", style_loss, STYLE_LOSSES)):

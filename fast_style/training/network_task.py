@@ -290,12 +290,23 @@ def take_over(network: nn.Module, start: nn.Module) -> None:
     Raises:
         ValueError: if it has another architecture.
     """
-    described, wanted = describe(start), describe(network)
-    if described != wanted:
+    if describe(start) != describe(network):
         raise ValueError(
-            f"it is a {described}, the model a {wanted}: give model.network the same arguments, or init=scratch"
+            f"it is a {_unlike(start, network)}, the model a {_unlike(network, start)}: give model.network the same "
+            "arguments, or init=scratch"
         )
     network.load_state_dict(start.state_dict())
+
+
+def _unlike(network: nn.Module, other: nn.Module) -> str:
+    """Name a network, and of its arguments those that are others than another one's of the same kind."""
+    own, others = (getattr(each, "arguments", None) or {} for each in (network, other))
+    kind = type(network).__name__
+    if type(network) is not type(other):
+        return kind
+    unlike = {name: own.get(name) for name in {**own, **others} if own.get(name) != others.get(name)}
+    told = (f"{len(value)} {name}" if isinstance(value, list) else f"{name}={value}" for name, value in unlike.items())
+    return f"{kind} with {', '.join(told)}"
 
 
 def describe(network: nn.Module) -> str:

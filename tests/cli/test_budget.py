@@ -161,3 +161,29 @@ def test_a_step_of_several_batches_takes_as_long_as_they(caplog):
     with caplog.at_level("INFO"):
         budget._tell(trainer, 400.0)
     assert "here, about 100 steps in 7 min" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("limits", "left", "batches", "sentence"),
+    [
+        ({"max_steps": 5}, None, 2, "here, about 5 steps in 30 s"),
+        ({"max_steps": 3}, 400.0, 2, "here, about 3 steps in 10 s"),
+        ({"max_steps": -1}, 25.0, 2, "this machine is slow for that: about 4 steps fit, a step takes 10 s"),
+        ({"max_steps": -1}, 4000.0, 7, "here, about 410 steps in 67 min"),
+    ],
+)
+def test_where_few_steps_come_it_is_told_before_they_are_over(caplog, monkeypatch, limits, left, batches, sentence):
+    """As soon as it is known that no more will be measured."""
+    clock = [0.0]
+    monkeypatch.setattr("fast_style.training.callbacks.budget.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("fast_style.training.callbacks.budget._seconds_left", lambda _trainer: left)
+    trainer = SimpleNamespace(accumulate_grad_batches=1, global_step=0, is_global_zero=True, **limits)
+    budget = Budget("here")
+    budget.on_train_start(trainer, None)
+    with caplog.at_level("INFO"):
+        for batch in range(batches):
+            assert not caplog.text
+            clock[0] += 10
+            trainer.global_step += 1
+            budget.on_train_batch_end(trainer, None, None, None, batch)
+    assert sentence in caplog.text

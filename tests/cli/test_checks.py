@@ -3,8 +3,10 @@
 import pytest
 from omegaconf import OmegaConf
 
-from fast_style.cli.checks import check_settings
+from fast_style.cli.checks import check_end, check_settings
 from fast_style.cli.config import build, compose
+from fast_style.cli.errors import Exit, in_one_sentence
+from fast_style.cli.resolvers import register_resolvers
 from fast_style.networks import TransformerNetwork
 
 NETWORK = {"_target_": "fast_style.networks.TransformerNetwork"}
@@ -90,6 +92,23 @@ def test_the_command_says_it(setting, sentence, tiny, train, capsys):
     assert capsys.readouterr().err == f"error: {sentence}\n"
 
 
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("+model.network.foo=1", "there is no setting model.network.foo; there are width, blocks, norm, "),
+        ("+network.widht=1", "there is no setting model.network.widht: did you mean model.network.width?"),
+        ("train_only=style", "there is no setting train_only: did you mean model.train_only, of model=multi_style?"),
+        ("max_steps=9", "there is no setting max_steps: did you mean trainer.max_steps?"),
+        ("loss=gramm", "there is no loss=gramm (did you mean gram?): give one of covariance, deep, "),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_nearest(setting, sentence, capsys):
+    register_resolvers()
+    with pytest.raises(Exit), in_one_sentence(show_traceback=False):
+        compose("train", [setting, "output=out.safetensors", "trainer.default_root_dir=runs"])
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
 def test_a_model_for_a_painting_needs_one(tiny, train, capsys):
     plain = {key: value for key, value in tiny.items() if not key.startswith("style")}
     assert train(plain, "style=none") == 2
@@ -138,3 +157,11 @@ def test_a_loss_that_the_model_does_not_take(
     runs = {"adain": tiny_adain, "any_style": tiny_any, "cycle_gan": tiny_translation["cycle_gan"]}
     assert train(runs[model], setting) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+@pytest.mark.parametrize("limit", [{"max_time": 5}, {"max_steps": 5}, {"max_epochs": 2, "limit_train_batches": 3}])
+def test_a_training_has_an_end(limit):
+    endless = {"max_time": None, "max_steps": -1, "max_epochs": -1, "limit_train_batches": 1.0}
+    check_end(OmegaConf.create(endless | limit))
+    with pytest.raises(ValueError, match=r"^the training has no end: give trainer\.max_time=HH:MM:SS or trainer\."):
+        check_end(OmegaConf.create(endless))

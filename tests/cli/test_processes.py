@@ -247,7 +247,7 @@ def test_a_dead_data_worker_ends_the_run_in_one_sentence(twenty, start, tmp_path
     (error,) = (line for line in printed.splitlines() if line.startswith("error: "))
     assert "a process that reads photos is gone" in error
     assert f"DataLoader worker (pid(s) {worker})" in error
-    assert "continue with ckpt_path=last" in error
+    assert f" hydra.run.dir={tmp_path / 'run'} ckpt_path=last\n" in printed.partition("\ncontinue: ")[2]
     assert "Traceback" not in printed
     newest = newest_step(tmp_path / "run" / "checkpoints")
     assert newest > 0

@@ -26,7 +26,6 @@ ANY = {"_target_": "fast_style.networks.AnyStyleNetwork", "network": "johnson"}
         ("any", FREE, ["model=video"], FOLLOWED | {"norm": "instance"}),
         ("several", FREE | {"_partial_": True}, [], FOLLOWED | {"norm": "conditional", "_partial_": True}),
         ("any", FREE | {"_partial_": True}, [], FOLLOWED | {"norm": "conditional", "_partial_": True}),
-        ("several", FREE, [], FREE),
         ("adain", FREE, [], FREE),
         ("any", ANY, [], ANY),
         ("one", FREE, ["network=johnson"], FREE),
@@ -41,3 +40,12 @@ def test_the_network_of_a_model(tmp_path, start, network, overrides, expected):
     config = OmegaConf.create({"init": str(file), "model": {"network": network}})
     follow_start(config, overrides, None)
     assert OmegaConf.to_container(config.model.network) == expected
+
+
+@pytest.mark.parametrize("overrides", [[], ["model=johnson"]])
+def test_a_network_of_several_is_no_start_for_one(tmp_path, overrides):
+    file = tmp_path / "start.safetensors"
+    save_network(file, STARTS["several"], {})
+    config = OmegaConf.create({"init": str(file), "model": {"network": FREE}})
+    with pytest.raises(ValueError, match=r"start.safetensors is a network of 2 styles, and this training learns one: "):
+        follow_start(config, overrides, None)

@@ -102,6 +102,33 @@ def test_hparams_can_be_compared(tiny, train, tmp_path):
     assert metrics["heldout/total_loss"] == pytest.approx(final)
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"trainer.max_steps": "-1", "trainer.max_time": "1", "trainer.val_check_interval": "100000"},
+        {"trainer.max_steps": "2"},
+    ],
+    ids=["time", "steps"],
+)
+def test_held_out_photos_are_measured_once_at_the_end(tiny, train, tmp_path, monkeypatch, capsys, limits):
+    """The measurement that the training ends with is that of the report."""
+    measured = []
+    original = FeedForward.validation_step
+
+    def counting(self, batch, batch_idx):
+        measured.append(self.global_step)
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(FeedForward, "validation_step", counting)
+    assert train(tiny | limits | {"callbacks.checkpoint.every_n_train_steps": "100000"}) == 0
+    metadata = read_metadata(tmp_path / "out.safetensors")
+    assert measured == [0, metadata["steps"]]
+    last = events(tmp_path / "run").Scalars("heldout/total_loss")[-1]
+    after = metadata["heldout_after"]["heldout/total_loss"]
+    assert (last.step, last.value) == (metadata["steps"], pytest.approx(after))
+    assert f" → {after:.4g}\n" in capsys.readouterr().out
+
+
 def test_the_style_is_learned(tiny, train, tmp_path):
     """Thirty steps lower the held-out objective, of photos the network never trained on."""
     steps = {"trainer.max_steps": "30", "trainer.val_check_interval": "30", "model.optimizer.lr": "1e-2"}
@@ -466,23 +493,63 @@ def test_a_checkpoint_of_an_interrupted_step_is_a_network(tiny, train, tmp_path,
     assert network(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
 
 
-def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, monkeypatch):
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Have Ctrl-C pressed in the step that follows another one."""
     original = FeedForward.training_step
 
-    def interrupted(self, batch, batch_idx):
-        if self.global_step == 2:
-            raise KeyboardInterrupt
-        return original(self, batch, batch_idx)
+    def at(step: int) -> None:
+        def interrupted(self, batch, batch_idx):
+            if self.global_step == step:
+                raise KeyboardInterrupt
+            return original(self, batch, batch_idx)
 
-    monkeypatch.setattr(FeedForward, "training_step", interrupted)
+        monkeypatch.setattr(FeedForward, "training_step", interrupted)
+        signal.signal(signal.SIGINT, handler)  # which Lightning takes away
+
     handler = signal.getsignal(signal.SIGINT)
-    try:
-        assert train(tiny) == 130
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    yield at
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_ctrl_c_exports_what_was_learned(tiny, train, tmp_path, interrupt):
+    interrupt(2)
+    assert train(tiny) == 130
     metadata = read_metadata(tmp_path / "out.safetensors")
     assert metadata["steps"] == 2
     assert metadata["heldout_after"]["heldout/total_loss"] > 0
+
+
+def test_the_command_to_continue_can_be_typed(tiny, train, tmp_path, capsys, interrupt):
+    """Also when it is stopped again, before the pictures of held-out photos have been seen."""
+    long = tiny | {"trainer.max_steps": "9", "trainer.val_check_interval": "9"}
+    output = tmp_path / "my networks" / "out.safetensors"
+    interrupt(2)
+    assert train(long | {"output": str(output)}, "model.optimizer.lr=0.1") == 130
+    first = output.with_suffix(".png").read_bytes()
+    command = continuation(capsys.readouterr().out)
+    assert command[-2:] == [f"hydra.run.dir={tmp_path / 'run'}", "ckpt_path=last"]
+    interrupt(4)
+    assert train({}, *command) == 130
+    assert read_metadata(output)["steps"] == 4
+    assert output.with_suffix(".png").read_bytes() != first
+    assert continuation(capsys.readouterr().out) == command
+
+
+def continuation(printed: str) -> list[str]:
+    """Return the settings of the last line, which says how to continue."""
+    line = printed.splitlines()[-1]
+    assert line.startswith("continue: python train.py ")
+    return shlex.split(line)[3:]
+
+
+def test_ctrl_c_in_the_first_step(tiny, train, tmp_path, capsys, interrupt):
+    interrupt(0)
+    assert train(tiny) == 130
+    printed = capsys.readouterr()
+    assert "stopped before the end of the first step: there is nothing to keep\n" in printed.err
+    assert "continue: " not in printed.out
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 @pytest.mark.parametrize(

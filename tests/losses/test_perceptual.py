@@ -159,6 +159,7 @@ def test_state_is_only_what_the_style_needs(vgg16):
     [
         ({"style_weight": -1.0}, "style_weight must not be negative, got -1.0"),
         ({"style_layers": {"relu1_1": -2}}, "style_layers.relu1_1 must not be negative, got -2"),
+        ({"style_layers": []}, "style_layers is empty, so that no style is learned: name layers, or"),
         ({"tv_weight": -0.1}, "tv_weight must not be negative, got -0.1"),
         ({"tv_weight": None}, "tv_weight must not be negative, got None"),
         ({"tv_weight": math.nan}, "tv_weight must not be negative, got nan"),

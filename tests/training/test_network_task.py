@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from fast_style.losses import equivariance_loss, shifted, temporal_loss
 from fast_style.networks import TransformerNetwork
 from fast_style.training import FeedForward, NonFiniteLossError, Trainer, hold_linear, warmup_constant
+from fast_style.training.network_task import take_over
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # there is nothing to validate, and float16 is slow on a CPU
 
@@ -211,3 +212,13 @@ def test_the_first_step_after_a_resume_has_the_rate_it_is_told(loss, tmp_path):
     before = torch.load(tmp_path / "step-3.ckpt", weights_only=True)["state_dict"]
     still = fit(0.0, tmp_path / "step-3.ckpt").lightning_module.state_dict()
     assert all(torch.equal(still[key], value) for key, value in before.items())
+
+
+def test_a_start_of_other_arguments_is_told_by_these_alone():
+    small, large = TransformerNetwork(4, 1), TransformerNetwork(8, 1, norm="conditional", styles=["a", "b"])
+    sentence = (
+        "it is a TransformerNetwork with width=8, norm=conditional, 2 styles, the model a TransformerNetwork with "
+        "width=4, norm=instance"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        take_over(small, large)

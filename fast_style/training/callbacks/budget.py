@@ -29,17 +29,18 @@ class Budget(L.Callback):
         self.about = about
         self.compiles = compiles
         self._seconds: list[float] = []  # of each batch of this run
+        self._told = False
         self._since = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
-        self._seconds, self._since = [], time.monotonic()
+        self._seconds, self._since, self._told = [], time.monotonic(), False
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Measure the step, and tell when enough of them are measured."""
-        if len(self._seconds) >= WARMUP + MEASURED:
+        if self._told:
             return
         now = time.monotonic()
         self._seconds.append(now - self._since)
@@ -47,25 +48,40 @@ class Budget(L.Callback):
         left = _seconds_left(trainer)
         if left is not None and left <= 0 and trainer.global_step == 1:
             raise ValueError(self._too_short())
-        if len(self._seconds) == WARMUP + MEASURED and trainer.is_global_zero:
-            self._tell(trainer, left)
+        if self._knows_enough(trainer, left):
+            self._told = True
+            if trainer.is_global_zero:
+                self._tell(trainer, left)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave the time of a measurement out."""
         self._since = time.monotonic()
 
+    def _knows_enough(self, trainer: L.Trainer, left: float | None) -> bool:
+        """Tell whether enough batches are measured, or no more than these will be: time or steps end before."""
+        done, wanted = len(self._seconds), WARMUP + MEASURED
+        if done >= wanted:
+            return True
+        steps = trainer.max_steps - trainer.global_step if trainer.max_steps >= 0 else wanted
+        batches = steps * trainer.accumulate_grad_batches
+        fitting = batches if left is None else left / self._seconds[-1]
+        return done >= WARMUP and done + min(batches, fitting) < wanted
+
     def _too_short(self) -> str:
         first = f"{self._seconds[0]:.3g} s"
         if self.compiles:
             return (
-                f"trainer.max_time is too short for compiling the step, which took {first} here: give several times "
-                "as much, or model.compile=false"
+                f"the time of this training is too short for compiling the step, which took {first} here: give "
+                "trainer.max_time several times as much, or model.compile=false"
             )
-        return f"trainer.max_time is too short for a single step, which took {first} here: give hundreds of times it"
+        return (
+            f"the time of this training is too short for a single step, which took {first} here: give "
+            "trainer.max_time hundreds of times as much"
+        )
 
     def _tell(self, trainer: L.Trainer, left: float | None) -> None:
         """Say how many steps fit, or how long they take."""
-        step = statistics.median(self._seconds[WARMUP:]) * trainer.accumulate_grad_batches
+        step = statistics.median(self._seconds[WARMUP:] or self._seconds[-1:]) * trainer.accumulate_grad_batches
         remaining = trainer.max_steps - trainer.global_step if trainer.max_steps >= 0 else None
         fitting = None if left is None else round(left / step)
         if fitting is not None and (remaining is None or fitting < remaining):

@@ -64,18 +64,16 @@ class PictureLogger(L.Callback):
         """Lay out photo | style | result for the first held-out photos, stylized now.
 
         Of several styles each has a column, headed by its image. Of a task that shows no style it has the first rows of
-        the last grids.
+        the last grids. If none was measured yet, because a run that goes on was stopped before, photos are read here.
 
         Returns:
-            RGB of shape (1, 3, H, W) in [0, 1]; None if no photo has been seen yet.
+            RGB of shape (1, 3, H, W) in [0, 1]; None if a task that shows no style has measured none yet.
         """
         grids = [grid[:rows] for grid in self._grids.values() if grid]
-        if not grids:
-            return None
         if not task.shown:
             cells = [each for grid in grids for row in grid for each in row]
-            return make_grid(cells, nrow=len(grids[0][0]), padding=4, pad_value=1.0)[None]
-        photos = torch.stack([row[0] for row in grids[0]])  # (N, 3, S, S)
+            return make_grid(cells, nrow=len(grids[0][0]), padding=4, pad_value=1.0)[None] if grids else None
+        photos = torch.stack([row[0] for row in grids[0]]) if grids else _first_photos(task, rows)  # (N, 3, S, S)
         styles = [_square(style, photos.shape[-1]) for style in task.shown.values()]
         task.eval()
         if len(styles) == 1:
@@ -86,6 +84,16 @@ class PictureLogger(L.Callback):
         cells = [torch.ones_like(photos[0]), *styles]
         cells += [each for row in zip(photos, *columns, strict=True) for each in row]
         return make_grid(cells, nrow=len(styles) + 1, padding=4, pad_value=1.0)[None]
+
+
+def _first_photos(task: Task, count: int) -> Tensor:
+    """Read the first held-out photos, (N, 3, S, S) in [0, 1]."""
+    photos: list[Tensor] = []
+    for batch in task.trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
+        photos += batch["image"]
+        if len(photos) >= count:
+            break
+    return torch.stack(photos[:count])
 
 
 def _columns(outputs: Mapping[str, Any]) -> dict[str, list[Tensor]]:

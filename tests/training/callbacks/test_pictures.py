@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -54,6 +56,15 @@ def test_contact_sheet_has_as_many_rows_as_there_are_photos(photos):
     assert logger.contact_sheet(Doubling()).shape[2] == 4 * 20 + 4
     assert logger.contact_sheet(Doubling(), rows=9).shape[2] == 5 * 20 + 4
     assert show(PictureLogger(), photos[:1]).contact_sheet(Doubling()).shape[2] == 24
+
+
+def test_contact_sheet_of_a_run_that_has_measured_nothing(photos):
+    """It goes on with an earlier one, and was stopped before."""
+    task = Doubling()
+    batches = [{"image": batch} for batch in photos.split(2)]
+    task._trainer = SimpleNamespace(datamodule=SimpleNamespace(val_dataloader=lambda: iter(batches)))
+    sheet = PictureLogger().contact_sheet(task, rows=3)
+    assert torch.equal(sheet, show(PictureLogger(), photos).contact_sheet(Doubling(), rows=3))
 
 
 class Several(Task):
@@ -114,8 +125,9 @@ def test_grids_in_the_log_have_whole_rows(photos, monkeypatch, columns, across):
     assert logged["heldout/AtoB"].shape == (3, 18 * 4 * columns // across + 2, 18 * across + 2)
 
 
-def test_no_contact_sheet_before_a_validation(photos):
-    logger = PictureLogger()
-    assert logger.contact_sheet(Doubling()) is None
+def test_no_contact_sheet_of_a_task_without_a_style_before_a_validation(photos):
+    logger, task = PictureLogger(), Doubling()
+    task.shown = {}
+    assert logger.contact_sheet(task) is None
     show(logger, photos).on_validation_epoch_start(None, None)
-    assert logger.contact_sheet(Doubling()) is None
+    assert logger.contact_sheet(task) is None
