@@ -162,4 +162,5 @@ def test_no_style_is_one_sentence(capsys, monkeypatch, tmp_path):
         main()
     assert stop.value.code == 2
     message = capsys.readouterr().err
-    assert "no painting is named: give style=NAME" in message and "or style.image=FILE_OR_URL" in message
+    assert "no painting is named: give style=NAME" in message
+    assert "or style.image=FILE_OR_URL" in message
