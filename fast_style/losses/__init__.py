@@ -1,8 +1,8 @@
 """Losses: pure functions that return one unweighted scalar, and the perceptual loss that binds them."""
 
+from fast_style.losses.adain import AdaINLoss
 from fast_style.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, r1_penalty
 from fast_style.losses.any_painting import AnyPaintingLoss
-from fast_style.losses.any_style import AnyStyleLoss
 from fast_style.losses.colour import colour_loss
 from fast_style.losses.content import content_loss, feature_gradient_loss, feature_l1_loss, laplacian_loss
 from fast_style.losses.equivariance import equivariance_loss, shifted
@@ -23,9 +23,9 @@ from fast_style.losses.tone import tone_loss
 __all__ = [
     "ADVERSARIAL_LOSSES",
     "STYLE_LOSSES",
+    "AdaINLoss",
     "AdversarialLoss",
     "AnyPaintingLoss",
-    "AnyStyleLoss",
     "FeatureLoss",
     "Frames",
     "PerceptualLoss",

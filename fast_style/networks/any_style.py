@@ -22,7 +22,7 @@ class AnyStyleNetwork(Generator):
     Ghiasi et al. 2017, "Exploring the structure of a real-time, arbitrary neural artistic stylization network"
     (https://arxiv.org/abs/1705.06830): a style costs one pass of the encoder, a photo one pass of the network, and the
     style of a photo is a row of numbers, which can be mixed, kept and trained further. Here the encoder is small and
-    learns to tell what the statistics of VGG-19 tell (`training.StylePrediction`); and one row, `photo`, is that of
+    learns to tell what the statistics of VGG-19 tell (`training.AnyStyle`); and one row, `photo`, is that of
     leaving photos as they are, so that the way from there to a style is the strength.
 
     Args:

@@ -1,5 +1,6 @@
 """Training tasks: LightningModules that bind a network, its losses and an optimiser."""
 
+from fast_style.training.adain_style import AdaINStyle
 from fast_style.training.adversarial import Adversary
 from fast_style.training.adversarial_style import AdversarialStyle
 from fast_style.training.any_style import AnyStyle
@@ -10,12 +11,12 @@ from fast_style.training.multi_style import MultiStyle
 from fast_style.training.network_task import NetworkTask
 from fast_style.training.pix2pix import Pix2Pix
 from fast_style.training.schedules import hold_linear, warmup_constant, warmup_cosine
-from fast_style.training.style_prediction import StylePrediction
 from fast_style.training.task import NonFiniteLossError, Task
 from fast_style.training.trainer import Trainer
 
 __all__ = [
     "CUT",
+    "AdaINStyle",
     "AdversarialStyle",
     "Adversary",
     "AnyStyle",
@@ -25,7 +26,6 @@ __all__ = [
     "NetworkTask",
     "NonFiniteLossError",
     "Pix2Pix",
-    "StylePrediction",
     "Task",
     "Trainer",
     "hold_linear",

@@ -140,7 +140,7 @@ PARTS = "content_layers, style_layers, content_weight, style_weight, tv_weight, 
         (
             "any_style",
             "loss.style_loss=nonsense",
-            f"loss.style_loss is not for StylePrediction, which takes {PARTS} of loss alone: leave it out",
+            f"loss.style_loss is not for AnyStyle, which takes {PARTS} of loss alone: leave it out",
         ),
         ("cycle_gan", "loss.style_weight=3", "loss.style_weight is not for CycleGAN, which has none: leave it out"),
         (

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from fast_style.inference.backends.eager import Eager
-from fast_style.losses import AnyPaintingLoss, AnyStyleLoss
+from fast_style.losses import AdaINLoss, AnyPaintingLoss
 from fast_style.networks import VGG, AdaIN, AnyStyleNetwork, PatchDiscriminator, TransformerNetwork
 from fast_style.training import (
     CUT,
+    AdaINStyle,
     AdversarialStyle,
     Adversary,
     AnyStyle,
@@ -17,7 +18,6 @@ from fast_style.training import (
     FeedForward,
     MultiStyle,
     Pix2Pix,
-    StylePrediction,
     warmup_constant,
 )
 from tests.gpu import DEVICE, Gpu, OnGpu
@@ -43,14 +43,14 @@ def style_prediction(loss):
     small = {"width": 8, "blocks": 1, "antialias": True}
     network = AnyStyleNetwork("slim", small, encoder_width=4, code=8)
     compared = AnyPaintingLoss(loss.args[0], "relu2_2", "relu1_1, relu2_1", 0.5, 2.0, 1.0, images(2, 32))
-    return StylePrediction(network, compared, {"a": images(1)}, **LEARNING, temporal_weight=1.0)
+    return AnyStyle(network, compared, {"a": images(1)}, **LEARNING, temporal_weight=1.0)
 
 
 def any_style(_loss):
-    compared = AnyStyleLoss(VGG("vgg19", "slim"), ["relu1_1", "relu2_1"], 1.0, 10.0, identity_weight=5.0)
+    compared = AdaINLoss(VGG("vgg19", "slim"), ["relu1_1", "relu2_1"], 1.0, 10.0, identity_weight=5.0)
     network = AdaIN()
     network.standardize(images(1))
-    return AnyStyle(network, compared, {"a": images(1, 24)}, **LEARNING)
+    return AdaINStyle(network, compared, {"a": images(1, 24)}, **LEARNING)
 
 
 def against(kind, _loss, channels=3, **arguments):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast_style.losses import AnyStyleLoss
+from fast_style.losses import AdaINLoss
 from fast_style.networks import VGG
 
 
@@ -18,7 +18,7 @@ def statistics(features):
 
 
 def test_against_numpy(network):
-    loss = AnyStyleLoss(network, {"relu1_1": 1.0, "relu2_1": 0.5}, 2.0, 10.0, encoder_weight=3.0, identity_weight=4.0)
+    loss = AdaINLoss(network, {"relu1_1": 1.0, "relu2_1": 0.5}, 2.0, 10.0, encoder_weight=3.0, identity_weight=4.0)
     assert loss.wants_identity
     pictures, paintings = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16) ** 2
     found, wanted, encoded = (torch.randn(2, 5, 2, 2) for _ in range(3))
@@ -44,14 +44,14 @@ def test_against_numpy(network):
 
 
 def test_the_same_picture_has_no_loss(network):
-    loss = AnyStyleLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
+    loss = AdaINLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
     image, features = torch.rand(1, 3, 16, 16), torch.randn(1, 5, 2, 2)
     losses = loss(image, features, features, image, features, (image, image))
     assert loss.summary(losses)["total_loss"].item() < 1e-10
 
 
 def test_a_mean_alone_is_a_loss_of_one(network):
-    loss = AnyStyleLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
+    loss = AdaINLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
     image, features = torch.rand(2, 3, 16, 16), torch.randn(2, 5, 2, 2)
     nothing = [x.mean((2, 3), keepdim=True).expand_as(x) for x in (features, image)]
     losses = loss(image, nothing[0], features, image, features, (nothing[1], image))
@@ -60,7 +60,7 @@ def test_a_mean_alone_is_a_loss_of_one(network):
 
 
 def test_a_flat_photo_does_not_outweigh_the_others(network):
-    loss = AnyStyleLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
+    loss = AdaINLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)
     image, flat = torch.rand(1, 3, 16, 16), torch.full((1, 3, 16, 16), 0.5)
     losses = loss(image, image, flat, image, image, (image, flat))
     expected = (image - flat).square().mean().item() / (0.05 * 0.5**2)
@@ -73,7 +73,7 @@ def test_a_flat_photo_does_not_outweigh_the_others(network):
 def test_the_identity_must_be_given(network):
     image = torch.rand(1, 3, 16, 16)
     with pytest.raises(ValueError, match="with an identity_weight, what is decoded from photos as they are must be"):
-        AnyStyleLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)(image, image, image, image, image)
+        AdaINLoss(network, ["relu1_1"], 1.0, 1.0, identity_weight=1.0)(image, image, image, image, image)
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_the_identity_must_be_given(network):
 )
 def test_bad_arguments(network, arguments, message):
     with pytest.raises(ValueError, match=message):
-        AnyStyleLoss(network, *arguments)
+        AdaINLoss(network, *arguments)

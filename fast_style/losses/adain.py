@@ -14,7 +14,7 @@ IDENTITY = "identity_loss"
 FLAT = 0.05  # share of the mean square below which a variance counts as this, lest one flat crop outweigh a batch
 
 
-class AnyStyleLoss(nn.Module):
+class AdaINLoss(nn.Module):
     """Content, style and identity losses for any style image.
 
     The first two are those of Huang & Belongie 2017 (https://arxiv.org/abs/1703.06868, eq. 11–13), the third is the
