@@ -40,8 +40,9 @@ class MultiStyle(NetworkTask):
         name: of that one.
         optimizer: see `NetworkTask`.
         scheduler: see `NetworkTask`.
-        train_only: `style` adds the styles to a network that is trained (`start_from`): all that is learned are scales
-            and shifts of theirs, and the styles it had stay as they are, to the bit. None: everything is learned.
+        train_only: `style` adds the styles to a network that is trained (`start_from`), or refines those that it has:
+            all that is learned are scales and shifts of theirs, and the other styles stay as they are, to the bit.
+            None: everything is learned.
         seed: decides the order of the styles, and how photos move, see `NetworkTask`.
         compile: fuse the passes of the networks with `torch.compile`.
         on_nonfinite: see `NetworkTask`.
@@ -125,11 +126,11 @@ class MultiStyle(NetworkTask):
         """Take over the weights of a network for one style or for several; new styles begin with the mean of those.
 
         Of a network for any style they begin with what it predicts for their paintings; with `train_only`, nothing else
-        is learned than scales and shifts from there on.
+        is learned than scales and shifts from there on. A style that the network has goes on from what it is, and with
+        `train_only` comes after those that stay.
 
         Raises:
-            ValueError: if it is another kind of network, or, with `train_only`, is for one style only or has one of the
-                styles already.
+            ValueError: if it is another kind of network, or, with `train_only`, is for one style only.
         """
         if isinstance(start, TakesImages) and start.takes_images:
             predicted = start.of_images(self.shown).with_styles(self.names)
@@ -143,10 +144,10 @@ class MultiStyle(NetworkTask):
             super().start_from(start.with_styles(self.names))
         elif not start.styles:
             raise ValueError("train_only=style adds to a network of several styles, this one has a single style")
-        elif taken := set(start.styles) & set(self.names):
-            raise ValueError(f"the network has a style {min(taken)} already: give the new one another name")
         else:
-            self._add_to(start.with_styles([*start.styles, *self.names]))
+            for name in [name for name in self.names if name in start.styles]:
+                log.info("the network has a style %s, which is trained further", name)
+            self._add_to(start.with_styles([*(name for name in start.styles if name not in self.names), *self.names]))
 
     def continue_from(self, checkpoint: nn.Module) -> None:
         """With `train_only`, take the network of a checkpoint of this run in place of that which it started from.
