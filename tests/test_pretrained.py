@@ -38,14 +38,16 @@ def test_file(name):
         assert place not in str(metadata)
 
 
-def test_file_of_several_styles():
-    path = PRETRAINED / "gallery.safetensors"
+@pytest.mark.parametrize(("name", "share"), [("gallery", 0.8), ("gallery_video", 1.1)])
+def test_file_of_several_styles(name, share):
+    """The first begins with what the network for any style predicts, the second with the first."""
+    path = PRETRAINED / f"{name}.safetensors"
     assert path.stat().st_size <= 1_000_000
     names, metadata = styles_of(path), read_metadata(path)
     assert len(names) >= 8
-    for name in names:
-        before, after = (metadata[key][f"heldout/total_loss/{name}"] for key in ("heldout_before", "heldout_after"))
-        assert after < 0.8 * before  # which is what the network for any style predicts
+    for style in names:
+        before, after = (metadata[key][f"heldout/total_loss/{style}"] for key in ("heldout_before", "heldout_after"))
+        assert after < share * before
         assert after < 4
     for place in ("/home", "/root", "/work", "/tmp", "../"):
         assert place not in str(metadata)
@@ -79,15 +81,16 @@ def test_any_style(name, root):
         assert (one - other).abs().mean() > 0.05
 
 
-def test_styles_of_one_network(root):
+@pytest.mark.parametrize("file", ["gallery", "gallery_video"])
+def test_styles_of_one_network(file, root):
     scene = images.to_float(images.read(root / "docs" / "scene.jpg"))[None]
     scene = images.resize_long_side(scene, 320)
-    network = load_network(PRETRAINED / "gallery.safetensors")
+    network = load_network(PRETRAINED / f"{file}.safetensors")
     pictures = {
         name: Stylizer(network.of_style({name: 1.0}), "cpu", backend="torch").stylize(scene) for name in network.styles
     }
-    for picture in pictures.values():
-        check(scene, picture)
+    for name, picture in pictures.items():
+        check(scene, picture, burnt=0.003 if name == "delaunay_metzinger" else 0.002)  # whose ground is white
     for one, other in combinations(pictures, 2):
         assert (pictures[one] - pictures[other]).abs().mean() > 0.05, f"{one} looks as {other}"
 
