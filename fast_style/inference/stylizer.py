@@ -34,7 +34,8 @@ class Stylizer:
         network: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; a copy of it is used. Or an ONNX file that
             `python -m fast_style export` wrote.
         device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, or `fp16` on GPUs.
+        precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, `fp16` on GPUs, or for a
+            `SlimNetwork` in OpenVINO `int8`.
         backend: `auto` (the fastest that is installed), `torch`, or on the CPU `onnx` or `openvino`.
         tile: `auto` works in tiles where the activations of a picture take more than 1 GiB, or on a GPU with CUDA more
             than a quarter of its spare memory, or where memory runs out; `off`; or the side of the tiles in pixels. The
@@ -107,7 +108,8 @@ class Stylizer:
             source: a file; a folder with a single network; `FOLDER/NAME`; or `NAME`, a network that ships, such as
                 `starry_night`.
             device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-            precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, or `fp16` on GPUs.
+            precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, `fp16` on GPUs, or
+                for a `SlimNetwork` in OpenVINO `int8`.
             backend: `auto` (the fastest that is installed), `torch`, or on the CPU `onnx` or `openvino`; with a map of
                 styles PyTorch alone.
             tile: `auto`, `off`, or the side of the tiles in pixels.

@@ -78,7 +78,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sheet", type=path, metavar="FILE", help="write a contact sheet")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps; of the networks")
     parser.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
-    parser.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    parser.add_argument("--precision", default="auto", help="auto (default), fp32, bf16, fp16 or int8")
     add_engine(parser, "many photos", "measure")
     add_overwrite(parser)
     settings = "settings of the losses, NAME=VALUE as in training, such as loss_network=vgg19 (so with --pictures)"

@@ -99,7 +99,7 @@ def _add_control(group: argparse._ArgumentGroup) -> None:
 def _add_engine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     group.add_argument("--backend", default="auto", help="auto (default: the fastest), torch, onnx or openvino")
-    group.add_argument("--precision", default="auto", help="auto (default: the fastest), fp32, bf16 or fp16")
+    group.add_argument("--precision", default="auto", help="auto (default), fp32, bf16, fp16 or int8")
     tile = "work in tiles of N pixels, off, or auto (default: where memory needs it); the result is the same"
     group.add_argument("--tile", default="auto", metavar="N", help=tile)
     batch = "stylize N images of one size together (1), which some GPUs do faster"

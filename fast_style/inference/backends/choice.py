@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fast_style.checkpoint import read_onnx_metadata, takes_style_image
 from fast_style.inference.backends.eager import Eager
+from fast_style.inference.backends.eight_bits import FOR_WHICH, takes_eight_bits
 from fast_style.inference.backends.interface import Backend
 from fast_style.inference.backends.onnx_runtime import OnnxRuntime
 from fast_style.inference.backends.open_vino import OpenVINO
@@ -24,6 +25,7 @@ BY_SPEED = (
     ("onnx", "fp16"),
     ("torch", "fp32"),
     ("torch", "fp16"),
+    ("openvino", "int8"),  # the fastest, but its pictures differ a little: only where it is asked for
 )
 
 
@@ -40,8 +42,9 @@ def choose(
     Args:
         model: maps RGB of shape (N, 3, H, W) in [0, 1] to the same shape; or a file of `export_onnx`.
         device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, or `fp16` on GPUs. ONNX
-            Runtime computes networks in fp32, files in what they were exported in.
+        precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, `fp16` on GPUs, or `int8`,
+            in which OpenVINO computes a `SlimNetwork`. ONNX Runtime computes networks in fp32, files in what they were
+            exported in.
         backend: `auto`, or one of `BACKENDS`. `onnx` and `openvino` run on the CPU, `torch` runs no files.
         compile: whether to have PyTorch compile the network.
         style: for a file that takes a style image this image, (1, 3, h, w) in [0, 1]; ONNX Runtime alone runs it.
@@ -72,11 +75,14 @@ def choose(
     on_cpu = isinstance(model, Path) or backend in ("onnx", "openvino")
     where = find_device("cpu" if on_cpu and device == "auto" else device)
     offers = [(name, number) for name, number in BY_SPEED if number in _offers(name, model, where.type, own)]
-    wanted = [offer for offer in offers if backend in ("auto", offer[0]) and precision in ("auto", offer[1])]
+    wanted = [offer for offer in offers if backend in ("auto", offer[0]) and precision == offer[1]]
+    if precision == "auto":
+        wanted = [offer for offer in offers if backend in ("auto", offer[0]) and offer[1] != "int8"]
     if not wanted:
         asked = " ".join(value for value in (backend, precision) if value != "auto")
         what = f" for {model}" if isinstance(model, Path) else ""
         why = " (which does not multiply it)" if precision == "bf16" and not multiplies_bf16(where.type) else ""
+        why = f" (it is for {FOR_WHICH})" if precision == "int8" and not takes_eight_bits(model) else why
         have = f"one of {', '.join(' '.join(offer) for offer in offers)}" if offers else "device cpu"
         raise ValueError(f"{asked or 'a backend'} is not available{what} on {where}{why}: take {have}")
     if backend == "auto":
@@ -139,7 +145,9 @@ def _offers(name: str, model: nn.Module | Path, kind: str, own: str) -> set[str]
         return set() if isinstance(model, Path) else offered if kind == "cpu" else offered | {"fp16"}
     if kind != "cpu":
         return set()
-    return offered if name == "openvino" else {own}
+    if name == "onnx":
+        return {own}
+    return offered | {"int8"} if takes_eight_bits(model) else offered
 
 
 def _installed(name: str, model: nn.Module | Path) -> bool:

@@ -14,7 +14,7 @@ class Backend(ABC):
         name: `torch`, `onnx` or `openvino`.
         device: where it runs.
         precision: `fp32`, `bf16` or `fp16`, in which all convolutions but the first are computed; photos, statistics of
-            the normalisation and the result are float32.
+            the normalisation and the result are float32. In `int8` see `eight_bits.eight_bit_model`.
         compile_seconds: how long it took to make ready: to convert and compile it, or to read what was compiled before.
         notes: sentences for the user, such as why a faster backend was passed over.
     """

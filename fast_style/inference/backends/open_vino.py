@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from fast_style.checkpoint import read_onnx_metadata
 from fast_style.errors import first_line
 from fast_style.inference.backends.cache import cached, fingerprint, forget
+from fast_style.inference.backends.eight_bits import FOR_WHICH, eight_bit_model, takes_eight_bits
 from fast_style.inference.backends.interface import Backend, Clamped
 from fast_style.inference.backends.open_vino_model import keep_stem
+from fast_style.inference.backends.precision import multiplies_bf16
 from fast_style.layers import frozen
-from fast_style.networks import Generator
+from fast_style.networks import Generator, SlimNetwork
 
-HINTS = {"fp32": "f32", "bf16": "bf16"}
+PRECISIONS = ("fp32", "bf16", "int8")
 TRACED = (1, 3, 17, 19)  # no multiples of four, so that padding inside the network is part of what is traced
 CHECKED = (2, 3, 22, 33)
 TOLERANCE = 0.05  # mean absolute difference, of noise in bfloat16; a wrong size or a wrong constant exceeds it
@@ -33,10 +35,11 @@ class OpenVINO(Backend):
 
     Args:
         model: a network, or a file of `export_onnx`.
-        precision: `fp32` or `bf16`.
+        precision: `fp32`, `bf16`, or for a `SlimNetwork` `int8`, see `eight_bit_model`.
 
     Raises:
-        ValueError: if the precision is another, OpenVINO is missing, or the file is damaged or not ours.
+        ValueError: if the precision is another or not for this network, OpenVINO is missing, or the file is damaged or
+            not ours.
         RuntimeError: if OpenVINO cannot convert the network, or computes something else than PyTorch.
         FileNotFoundError: if the file does not exist.
     """
@@ -44,8 +47,10 @@ class OpenVINO(Backend):
     name = "openvino"
 
     def __init__(self, model: nn.Module | Path, precision: str) -> None:
-        if precision not in HINTS:
-            raise ValueError(f"backend openvino computes in {' or '.join(HINTS)}, not in {precision}")
+        if precision not in PRECISIONS:
+            raise ValueError(f"backend openvino computes in {', '.join(PRECISIONS)}, not in {precision}")
+        if precision == "int8" and not takes_eight_bits(model):
+            raise ValueError(f"precision int8 is for {FOR_WHICH}")
         super().__init__(torch.device("cpu"), precision)
         started = time.perf_counter()
         if isinstance(model, Path):
@@ -54,8 +59,9 @@ class OpenVINO(Backend):
             model = frozen(model).cpu()
         ov = _import()
         self._core = ov.Core()
+        lowered = precision == "bf16" or (precision == "int8" and multiplies_bf16("cpu"))
         self._config = {
-            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "INFERENCE_PRECISION_HINT": "bf16" if lowered else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
@@ -84,7 +90,7 @@ class OpenVINO(Backend):
     def _load(self, network: nn.Module) -> Any:
         version = _import().get_version()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
-        key = fingerprint(network, version, processor, *map(str, self._config.values()))
+        key = fingerprint(network, version, processor, self.precision, *map(str, self._config.values()))
         make = partial(self._convert, network)
         if key is None:
             return make()
@@ -98,12 +104,15 @@ class OpenVINO(Backend):
         return make()
 
     def _compile(self, model: Any) -> Any:
-        if self.precision != "fp32":
+        if self._config["INFERENCE_PRECISION_HINT"] != "f32":
             model = keep_stem(self._core, model)
         return self._core.compile_model(model, "CPU", self._config)
 
     def _convert(self, network: nn.Module) -> Any:
         ov = _import()
+        if self.precision == "int8":
+            assert isinstance(network, SlimNetwork)  # noqa: S101 - checked when this was built
+            return self._compile(eight_bit_model(network))
         with warnings.catch_warnings(action="ignore"):  # that tracing is deprecated, and that it settles sizes: checked
             example, inner = torch.rand(TRACED), network
             if isinstance(network, Generator):

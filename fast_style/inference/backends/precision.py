@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from fast_style.layers import FilterResponseNorm, InstanceNorm, frozen
 from fast_style.processor import processor_kind
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What PyTorch computes in; of int8, which is OpenVINO's alone, what it takes where that does not do, as in tiles.
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.float32}
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (InstanceNorm, FilterResponseNorm, nn.InstanceNorm2d, nn.BatchNorm2d)
 

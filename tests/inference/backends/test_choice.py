@@ -84,7 +84,7 @@ def test_what_is_asked_for_is_taken(network, asked, expected):
     ("asked", "message"),
     [
         ({"backend": "tensorrt"}, "^backend must be auto or one of torch, onnx, openvino, got 'tensorrt'$"),
-        ({"precision": "int8"}, "^precision must be auto or one of fp32, bf16, fp16, got 'int8'$"),
+        ({"precision": "int4"}, "^precision must be auto or one of fp32, bf16, fp16, int8, got 'int4'$"),
         ({"device": "tpu"}, "^device must be auto or one of those available here, cpu.*; got 'tpu'$"),
         ({"device": "cuda:99"}, "^device must be auto or one of those available here, cpu.*; got 'cuda:99'$"),
         ({"precision": "fp16"}, r"^fp16 is not available on cpu: take one of openvino .*, torch fp32$"),
