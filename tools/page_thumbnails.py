@@ -12,9 +12,11 @@ from fast_style.web.styles import of_files
 
 
 def main() -> None:
-    """Stylize the example in every style."""
+    """Stylize the example in every style for photos."""
     folder, made = PAGE / "styles", set()
     for style in of_files(Path("nowhere")):
+        if style.aside:
+            continue
         path = folder / f"{style.id.replace('/', '-')}.jpg"
         thumbnail(style, path)
         made.add(path)

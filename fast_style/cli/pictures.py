@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
@@ -81,7 +82,7 @@ def read_job(options: argparse.Namespace, first: Callable[[], None] = lambda: No
         shards = plan_shards(options.input, options.output)
     else:
         style = "+".join(layer.name for layer in layers)
-        planned = plan(options.input, options.output, style, options.overwrite, names_of_results(layers))
+        planned = plan(options.input, options.output, style, options.overwrite, partial(names_of_results, layers))
         read = [*options.mask, *options.style_map, *style_files(layers)]
         check_spared([job.target for job in planned.jobs], read)
     masks = read_masks(options.mask, len(layers))

@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -44,7 +44,7 @@ def plan(
     output: Path | str | None,
     style: str,
     overwrite: bool = False,
-    known: Collection[str] = (),
+    known: Callable[[], Collection[str]] = frozenset,
 ) -> Plan:
     """Pair every image that the inputs name with its output.
 
@@ -55,8 +55,8 @@ def plan(
             and folders by name if there are several inputs; or the address of one; None: beside each input.
         style: appended to the name of an output beside its input.
         overwrite: whether the output of a single input file may exist.
-        known: names of networks and styles. `photo-NAME.jpg` of one of them, or of several joined by + or -, is left
-            out beside `photo.jpg`: it is taken for what this program made of it.
+        known: asked for names of networks and styles if there are several images. `photo-NAME.jpg` of one of them, or
+            of several joined by + or -, is left out beside `photo.jpg`: it is taken for what this program made of it.
 
     Returns:
         The images in the order of the inputs; those of a folder sorted by their names, as training takes them.
@@ -80,7 +80,7 @@ def plan(
     else:
         plans = [_plan_of(place, target, style, alone) for place in places]
     jobs = _without_clashes([job for each in plans for job in each.jobs], target is None)
-    results = _results(jobs, known)
+    results = _results(jobs, known()) if len(jobs) > 1 else []
     jobs = [job for job in jobs if job not in results]
     if single and jobs and jobs[0].target.exists() and not overwrite:
         raise FileExistsError(f"output {jobs[0].target} exists: choose another --output, or give --overwrite")

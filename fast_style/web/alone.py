@@ -39,7 +39,8 @@ def write(folder: Path, networks: Path, runtime: Runtime, tell: Callable[[int, i
         RuntimeError: if a network cannot be exported.
         OSError: if the folder is there and not empty, or cannot be written.
     """
-    styles = sorted(of_files(networks), key=lambda style: not style.quick)  # those first that any device runs
+    offered = [style for style in of_files(networks) if not style.aside]
+    styles = sorted(offered, key=lambda style: not style.quick)  # those first that any device runs
     if not styles:
         raise ValueError(f"there is no network to write: none ships here, and none is in {networks}")
     with new_folder(folder) as made:

@@ -82,7 +82,8 @@ class Pictures:
                      "image/*", query=(style,), refusals=(404, 422, 429)),
             Endpoint("GET", "/api/styles", self.list_styles, "The styles to choose from",
                      "styles: id, name, kind (shipped or own), quick, steady (in films), live (whether a browser may "
-                     "run it picture after picture), painting (whether its picture is here)"),
+                     "run it picture after picture), aside (whether it is for films alone), painting (whether its "
+                     "picture is here)"),
             Endpoint("GET", "/api/painting", self.painting, "The picture that a style was learned from", "the picture",
                      "image/*", query=(style,), refusals=(404,)),
             Endpoint("POST", "/api/stylize", self.stylize, "Stylize a photo",

@@ -32,6 +32,8 @@ class Style:
         quick: whether its network is a small one.
         steady: whether it flickers little in films.
         live: whether a browser may run it picture after picture.
+        aside: whether it is offered for films alone: one that ships in a network of several, which does not flicker
+            much, and is there for photos in another.
     """
 
     id: str
@@ -43,9 +45,13 @@ class Style:
     steady: bool = False
     live: bool = False
 
+    @property
+    def aside(self) -> bool:  # noqa: D102 - see above
+        return self.kind == "shipped" and self.steady and self.key is not None
+
     def told(self) -> dict[str, Any]:
         """Tell the page of it."""
-        return {name: getattr(self, name) for name in ("id", "name", "kind", "quick", "steady", "live")}
+        return {name: getattr(self, name) for name in ("id", "name", "kind", "quick", "steady", "live", "aside")}
 
 
 class Styles:
@@ -98,8 +104,13 @@ def of_files(networks: Path) -> list[Style]:
     own = [style for path in files for style in _of_file(path, f"file:{path.stem}", "own")]
     ships = {name: path for name, path in shipped_networks().items() if name not in BASES}
     listed = [style for name, path in ships.items() for style in _of_file(path, name, "shipped")]
-    shipped = [style for style in listed if style.key not in ships]  # a network of its own does it better
+    shipped = [style for style in listed if _own_network(style) not in ships]  # which does it better
     return own + sorted(shipped, key=lambda style: (style.quick, style.steady, style.key is not None))
+
+
+def _own_network(style: Style) -> str:
+    """Name the network that would be for a style of a network of several alone, as one for films if that is."""
+    return f"{style.key}{STEADY if style.steady else ''}" if style.key else ""
 
 
 def mixture(first: Style, second: Style | None, share: float) -> list[tuple[Style, float]]:

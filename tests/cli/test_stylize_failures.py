@@ -308,7 +308,7 @@ def test_no_room_for_the_model(stylize, photos, monkeypatch):
         (["--bits", "12"], "--bits"),
         (["--profile", "adobe"], "--profile"),
         (["--backend", "tensorrt"], "backend must be auto or one of torch, onnx, openvino, got 'tensorrt'"),
-        (["--precision", "int8"], "precision must be auto or one of"),
+        (["--precision", "int4"], "precision must be auto or one of"),
         (["--strength", "1.2"], "strength must be 0 (the photo) to 1 (the stylized picture), got 1.2"),
         (["--stroke-size", "0"], "stroke size must be 0.125 to 8.0 times, got 0.0"),
         (["--preserve-color", "hue"], "--preserve-color"),

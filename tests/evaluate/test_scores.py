@@ -69,6 +69,6 @@ def test_no_more_photos_and_pictures_are_held_than_asked_for(loss, style):
     [([], ["relu1_1"], "there are no photos"), ([torch.rand(1, 3, 32, 32)], [], "neither content nor style layers")],
 )
 def test_misuse(style, photos, layers, message):
-    loss = PerceptualLoss(VGG("vgg19", None, width=4), style, [], layers, 0.0, 1.0, 1.0)
+    loss = PerceptualLoss(VGG("vgg19", None, width=4), style, [], layers, 0.0, float(bool(layers)), 1.0)
     with pytest.raises(ValueError, match=message):
         evaluate("a", lambda image: image, photos, loss, style)

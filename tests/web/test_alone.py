@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from fast_style.checkpoint import save_network
+from fast_style.checkpoint import save_network, styles_of
 from fast_style.networks import TransformerNetwork
 from fast_style.web import alone
 from fast_style.web.alone import PAGE, write
@@ -53,8 +53,18 @@ def test_everything_that_the_page_asks_is_there(exported, made_up, networks, tmp
 
 
 def test_every_style_that_ships_has_its_small_picture(tmp_path):
-    asked = {f"{style.id.replace('/', '-')}.jpg" for style in of_files(tmp_path)}
+    asked = {f"{style.id.replace('/', '-')}.jpg" for style in of_files(tmp_path) if not style.aside}
     assert {path.name for path in (PAGE / "styles").iterdir()} == asked
+
+
+def test_paintings_for_films_in_a_network_of_several_are_offered_for_films_alone(tmp_path):
+    found = {style.id: style for style in of_files(tmp_path)}
+    aside = {name for name, style in found.items() if style.aside}
+    assert aside == {f"gallery_video/{name}" for name in styles_of("gallery_video") if f"{name}_video" not in found}
+    assert "gallery_video/great_wave" in aside
+    assert "gallery_video/starry_night" not in found
+    assert "gallery/great_wave" not in found
+    assert not found["starry_night_video"].aside
 
 
 def test_an_empty_folder_is_taken_and_another_is_not(exported, made_up, networks, tmp_path):

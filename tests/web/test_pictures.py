@@ -127,7 +127,7 @@ def test_styles_are_listed(client):
     assert found.keys() == {"file:tiny", "file:pair/mosaic", "file:pair/cubist"}
     assert found["file:pair/mosaic"] | {"id": 0} == {
         "id": 0, "name": "Mosaic", "kind": "own", "quick": False, "steady": False, "live": True,
-        "painting": False,
+        "aside": False, "painting": False,
     }  # fmt: skip
 
 

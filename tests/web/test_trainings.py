@@ -190,7 +190,7 @@ def test_a_painting_is_learned_stopped_gone_on_with_and_used(settings, tiny, pic
         assert told["losses"]["total"][0][0] < step
         styles = client.get("/api/styles").json()["styles"]
         told = {"id": f"job:{job}", "name": "My wave", "kind": "own", "painting": True}
-        assert told | {"quick": False, "steady": False, "live": True} == styles[0]
+        assert told | {"quick": False, "steady": False, "live": True, "aside": False} == styles[0]
         made = client.post("/api/stylize", json={"image": image, "style": f"job:{job}"})
         assert "photo-my_wave.png" in made.headers["content-disposition"]
         network = client.get(f"/api/jobs/{job}/files/network.safetensors")

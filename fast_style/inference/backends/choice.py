@@ -87,6 +87,8 @@ def choose(
         raise ValueError(f"{asked or 'a backend'} is not available{what} on {where}{why}: take {have}")
     if backend == "auto":
         wanted = [offer for offer in wanted if _installed(offer[0], model)]
+    if not wanted and precision == "int8":
+        raise ValueError("precision int8 needs OpenVINO: pip install 'fast-style[openvino]'")
     if not wanted:
         raise ValueError(f"{model} needs OpenVINO or ONNX Runtime: pip install 'fast-style[openvino]'")
     return _first_that_runs(wanted, model, where, compile, backend == "auto", style)

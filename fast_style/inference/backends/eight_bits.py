@@ -16,9 +16,7 @@ from fast_style.networks.generator import GAIN
 STEP = 4  # stride of the first convolution
 REACH = 8  # standard deviations up to which activations are told apart; beyond they are cut off
 CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7)  # shares of the largest weight that are tried
-
-
-FOR_WHICH = "checkpoints of network=slim with norm: instance"
+FOR_WHICH = "networks of network=slim with instance normalisation"
 
 
 def takes_eight_bits(model: nn.Module | Path) -> bool:

@@ -40,7 +40,7 @@ export class Gallery {
     const legend = this.place.querySelector("legend");
     const focused = document.activeElement?.name === "style";
     const known = new Map([...this.place.querySelectorAll(".tile")].map((tile) => [tile.querySelector("input").value, tile]));
-    this.place.replaceChildren(legend, ...this.all.map((style) => this.tile(style, known.get(style.id))));
+    this.place.replaceChildren(legend, ...this.all.filter(({ aside }) => !aside).map((style) => this.tile(style, known.get(style.id))));
     const input = this.input(choose) ?? this.place.querySelector("input");
     if (input) input.checked = true;
     if (focused) input?.focus();

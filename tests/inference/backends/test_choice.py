@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fast_style.inference.backends import choice, choose, find_device, open_vino
-from fast_style.networks import TransformerNetwork
+from fast_style.networks import SlimNetwork, TransformerNetwork
 
 
 class Squared(nn.Module):
@@ -96,6 +96,12 @@ def test_what_is_asked_for_is_taken(network, asked, expected):
 def test_bad_input(network, asked, message):
     with pytest.raises(ValueError, match=message):
         choose(network, **{"device": "cpu"} | asked)
+
+
+def test_eight_bits_without_what_computes_them(without):
+    without("openvino")
+    with pytest.raises(ValueError, match=r"^precision int8 needs OpenVINO: pip install 'fast-style\[openvino\]'$"):
+        choose(SlimNetwork(width=4, blocks=1), "cpu", "int8")
 
 
 @pytest.mark.usefixtures("no_bf16")

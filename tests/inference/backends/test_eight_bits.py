@@ -52,7 +52,7 @@ def test_which_networks_it_takes():
 
 
 def test_others_are_refused(network):
-    with pytest.raises(ValueError, match=r"^int8 is not available on cpu \(it is for checkpoints of network=slim with"):
+    with pytest.raises(ValueError, match=r"^int8 is not available on cpu \(it is for networks of network=slim with"):
         choose(network, "cpu", "int8")
     with pytest.raises(ValueError, match=r"^torch int8 is not available on cpu: take one of openvino .*openvino int8$"):
         choose(SlimNetwork(4, 1), "cpu", "int8", "torch")

@@ -62,7 +62,7 @@ def test_the_network_is_left_in_training(network):
 def test_it_computes_in_no_other_precision(network):
     with pytest.raises(ValueError, match=r"^backend openvino computes in fp32, bf16, int8, not in fp16$"):
         OpenVINO(network, "fp16")
-    with pytest.raises(ValueError, match=r"^precision int8 is for checkpoints of network=slim with norm: instance$"):
+    with pytest.raises(ValueError, match=r"^precision int8 is for networks of network=slim with instance"):
         OpenVINO(network, "int8")
 
 
