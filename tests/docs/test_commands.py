@@ -90,6 +90,8 @@ def reason(command: str) -> str | None:
         return "waits for somebody to watch"
     if "data/paired" in command or "data/unpaired" in command:
         return "needs the symbols that tools/openmoji.py makes"
+    if "--backend openvino" in command:
+        return "needs OpenVINO; tests/inference/backends/test_open_vino.py has it"
     if "--inception" in command:
         return "needs the weights of Inception; tests/cli/test_evaluate_sets.py makes random ones"
     if "--engine ray" in command and "//" not in command:
@@ -216,7 +218,16 @@ def place(tmp_path, monkeypatch, photo) -> Path:
     """A folder with all that the commands name, which is the current one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
-    for number, name in enumerate(["photo.jpg", "a.jpg", "b.png", "photos/c.jpg", "PAINTING.jpg", "HELDOUT/d.jpg"]):
+    pictures = [
+        "photo.jpg",
+        "a.jpg",
+        "b.png",
+        "photos/c.jpg",
+        "PAINTING.jpg",
+        "HELDOUT/d.jpg",
+        "PAINTINGS/klimt_adele.jpg",
+    ]
+    for number, name in enumerate(pictures):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         pixels = photo(number, 40, 48).permute(1, 2, 0).contiguous().numpy()
         Image.fromarray(pixels).save(tmp_path / name)
