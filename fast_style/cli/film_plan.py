@@ -2,7 +2,6 @@
 
 import argparse
 import glob
-from collections.abc import Collection
 from pathlib import Path
 
 from fast_style import images
@@ -73,7 +72,7 @@ def plan_films(options: argparse.Namespace, style: str) -> tuple[list[Job[Path]]
     if alone:
         jobs = [Job(paths[0], _target(paths[0], options.output, style))]
     else:
-        jobs = [Job(path, _in_a_folder(path, options.output, style, CONTAINERS)) for path in paths]
+        jobs = [Job(path, _in_a_folder(path, options.output, style)) for path in paths]
     for job in jobs:
         written = frame_files(job.target) if is_pattern(job.target) else [job.target]
         read = [job.source, *frame_files(job.source)]
@@ -116,7 +115,7 @@ def expanded(text: str) -> list[Path]:
 def _target(path: Path, output: Path | None, style: str) -> Path:
     """Name the output of a single input."""
     if output is None or output.is_dir() or not (output.suffix or is_pattern(output)):
-        return _in_a_folder(path, output, style, (*CONTAINERS, *READ_AS_FILMS))
+        return _in_a_folder(path, output, style)
     if is_pattern(output):
         if output.suffix.lower() not in images.SUFFIXES:
             raise ValueError(f"cannot write {output}: the suffix of frames must be one of {', '.join(images.SUFFIXES)}")
@@ -130,10 +129,10 @@ def _target(path: Path, output: Path | None, style: str) -> Path:
     return output
 
 
-def _in_a_folder(path: Path, output: Path | None, style: str, kept: Collection[str]) -> Path:
-    """Name an output beside its input, or in a folder; it is of the same kind if its suffix is one that is kept."""
+def _in_a_folder(path: Path, output: Path | None, style: str) -> Path:
+    """Name an output beside its input, or in a folder; it is of the same kind if that is written."""
     _check_film(path)
-    suffix = path.suffix if path.suffix.lower() in kept else ".mp4"
+    suffix = path.suffix if path.suffix.lower() in (*CONTAINERS, *READ_AS_FILMS) else ".mp4"
     if output is None:
         return path.with_name(f"{path.stem}-{style}{suffix}")
     if (output.suffix and not output.is_dir()) or is_pattern(output):

@@ -42,7 +42,8 @@ def names_of_results(layers: Sequence[Layer]) -> set[str]:
     names = {*shipped_networks(), *shipped_styles(), *(layer.name for layer in layers)}
     for layer in layers:
         path = find_network(layer.model)
-        names |= {*networks_in(path.parent), *describe(path).styles}
+        beside = {name for name, file in networks_in(path.parent).items() if file.suffix == ".safetensors"}
+        names |= beside | {name_of({style: 1.0}) for style in describe(path).styles if style != PHOTO}
     return names
 
 

@@ -33,6 +33,22 @@ def check_last(arguments: Sequence[str]) -> None:
     raise ValueError(f"ckpt_path=last goes on with the run in a folder: give {folder}=RUN{latest}")
 
 
+def check_free(arguments: Sequence[str]) -> None:
+    """Refuse a training in the folder of another that is at work, before anything is noted there.
+
+    Args:
+        arguments: as `config.prepared` returns them.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    folder = Path(given.get("hydra.run.dir", "").strip("'\""))
+    if "hydra.run.dir" in given and (folder / LOCK).is_file():
+        with alone_in(folder):
+            pass
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep other trainings out of the folder of a run meanwhile; the end of the process lets them in as well.

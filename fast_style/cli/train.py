@@ -29,7 +29,7 @@ from fast_style.cli.paths import settle, style_names
 from fast_style.cli.processes import how_it_ended, processes_of
 from fast_style.cli.report import relative, report, sample_photo, show, show_continuation
 from fast_style.cli.resolvers import register_resolvers, seconds
-from fast_style.cli.resume import alone_in, check_last
+from fast_style.cli.resume import alone_in, check_free, check_last
 from fast_style.cli.start import follow_start
 from fast_style.cli.words import check_words
 from fast_style.data import shipped_styles
@@ -71,6 +71,7 @@ def main() -> None:
             check_words(given)
             arguments = prepared(given)
             check_last(arguments)
+            check_free(arguments)
             sys.argv[1:] = multirun.with_varied(keep_choices(arguments))
             _register_styles(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(task)()

@@ -7,6 +7,7 @@ from pathlib import Path
 from fast_style.cli.config import CONFIGS
 from fast_style.data import shipped_styles
 from fast_style.errors import nearest
+from fast_style.images import SUFFIXES
 
 ALONE = ["--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"]
 ALONE += ["--shell-completion", "-sc"]
@@ -21,19 +22,21 @@ def check_words(arguments: Sequence[str]) -> None:
         ValueError: naming the word, and what was likely meant.
     """
     before = ""
-    for word in arguments:
+    for number, word in enumerate(arguments):
         option = word.partition("=")[0]
         if word.startswith("-"):
             if not any(each.startswith(option) for each in [*ALONE, *WITH_VALUE]):
-                raise ValueError(f"there is no option {option}: settings have no dashes, {_setting(word)}")
+                advice = _setting(word, *arguments[number + 1 : number + 2])
+                raise ValueError(f"there is no option {option}: settings have no dashes, {advice}")
         elif "=" not in word and not word.startswith("~") and before not in WITH_VALUE:
             raise ValueError(_advice(word))
         before = word
 
 
-def _setting(option: str) -> str:
-    """Write an option as the setting that was meant."""
+def _setting(option: str, after: str = "") -> str:
+    """Write an option, and the word after it if that may be its value, as the setting that was meant."""
     name, _, value = option.lstrip("-").partition("=")
+    value = value or ("" if after.startswith("-") or "=" in after else after)
     return f"give {name.replace('-', '_') or 'SETTING'}={value or 'VALUE'}"
 
 
@@ -42,6 +45,8 @@ def _advice(word: str) -> str:
     groups = [folder.name for folder in CONFIGS.iterdir() if folder.is_dir()]
     if word in shipped_styles() or Path(word).is_file():
         return f"{word} is a value without its setting: give style={word}"
+    if Path(word).suffix.lower() in SUFFIXES:
+        return f"there is no file {word}; a painting is given as style=FILE"
     if re.fullmatch(r"\+*\w+(\.\w+)+", word) or word in groups:
         return f"{word} has no value: give {word}=VALUE"
     near = nearest(word, shipped_styles())

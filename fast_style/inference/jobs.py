@@ -14,7 +14,6 @@ from fast_style.video import films_in
 
 Input = Place | RemoteFolder
 P = TypeVar("P", bound=Place)
-PARTS = re.compile(r"[+-]")  # between the names of networks and styles that a result is called after
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,14 @@ def plan(
     else:
         plans = [_plan_of(place, target, style, alone) for place in places]
     jobs = _without_clashes([job for each in plans for job in each.jobs], target is None)
-    results = _results(jobs, known()) if len(jobs) > 1 else []
-    jobs = [job for job in jobs if job not in results]
+    names = known() if len(jobs) > 1 else ()
+    results = _results(jobs, names) if names else {}
+    jobs = [job for job in jobs if job.source not in results]
     if single and jobs and jobs[0].target.exists() and not overwrite:
         raise FileExistsError(f"output {jobs[0].target} exists: choose another --output, or give --overwrite")
     left_out = [line for each in plans for line in each.left_out]
     if results:
-        left_out.append(f"{len(results)} left out that were made of photos beside them, such as {results[0].source}")
+        left_out.append(f"{len(results)} left out that were made of photos beside them, such as {next(iter(results))}")
     return Plan(jobs, left_out)
 
 
@@ -157,22 +157,22 @@ def _without_clashes(jobs: Sequence[Job], beside: bool) -> list[Job]:
     return [job for job in by_target.values() if _itself(job.source) in sources]
 
 
-def _results(jobs: Sequence[Job], known: Collection[str]) -> list[Job]:
+def _results(jobs: Sequence[Job], known: Collection[str]) -> dict[Path, None]:
     """Find the pictures that are called after a photo among the others, and after networks or styles."""
-    files = [job for job in jobs if isinstance(job.source, Path)]
-    photos = {job.source.with_suffix("") for job in files}
+    paths = [job.source for job in jobs if isinstance(job.source, Path)]
+    photos = {path.with_suffix("") for path in paths}
+    one = rf"(?:{'|'.join(map(re.escape, known))})\d*"  # mixtures have shares in percent: a60+b40
+    made = re.compile(rf"{one}(?:[+-]{one})*")
 
     def is_result(path: Path) -> bool:
         dashes = [place for place, letter in enumerate(path.stem) if letter == "-"]
         return any(
-            path.with_name(path.stem[:dash]) in photos
-            # Mixtures have shares in percent: a60+b40.
-            and all(part in known or part.rstrip("0123456789") in known for part in PARTS.split(path.stem[dash + 1 :]))
+            path.with_name(path.stem[:dash]) in photos and made.fullmatch(path.stem[dash + 1 :])
             for dash in dashes
             if dash
         )
 
-    return [job for job in files if is_result(job.source)]
+    return dict.fromkeys(path for path in paths if is_result(path))
 
 
 def _itself(place: Place) -> Path | str:

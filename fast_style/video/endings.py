@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 HEAD, TAIL = 4096, 1 << 17  # bytes; pages of Ogg are shorter than half of the latter
 ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # begins what tells the length of a file of WMV
+BOXES = b"ftyp styp pdin moov mdat moof mfra sidx ssix prft emsg free skip wide meta udta uuid".split()  # of MP4
 SEGMENT = bytes.fromhex("18538067")  # of Matroska, which holds all
 
 
@@ -69,8 +70,10 @@ def _flv(header: bytes) -> int:
 
 
 def _mp4(header: bytes) -> int:
-    """Return how long a box is; 0: up to the end of the file."""
-    short, _, long = struct.unpack(">I4sQ", header)
+    """Return how long a box is; 0: up to the end of the file, or it is none, as what cameras append."""
+    short, kind, long = struct.unpack(">I4sQ", header)
+    if kind not in BOXES:
+        return 0
     return long if short == 1 else short
 
 

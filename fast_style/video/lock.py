@@ -39,6 +39,9 @@ class Lock:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self.path.exists() or os.fstat(self._file).st_ino != self.path.stat().st_ino:
+                self.release()  # another command has removed it since it was opened
+                self.hold()
         except BlockingIOError:
             self.release()
             self.of_another = True

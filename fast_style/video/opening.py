@@ -27,26 +27,30 @@ def opened(path: Path, url: str, driver: str | None) -> Iterator[tuple[Any, Any]
     """
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"cannot read film {path}: it is empty")
-    with _saying_what_is_missing(path), in_sentences("read film", path), pyav().open(url, format=driver) as container:
+    with in_sentences("read film", path), _opened(path, url, driver) as container:
         stream = pictures_in(container)
         if stream is None:
-            raise ValueError(f"cannot read film {path}: there are no pictures in it")
+            raise ValueError(f"cannot read film {path}: there are no pictures in it{_missing(path)}")
         if stream.codec_context is None:
-            raise ValueError(f"cannot read film {path}: its codec is not known here")
+            raise ValueError(f"cannot read film {path}: its codec is not known here{_missing(path)}")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = THREADS
         yield container, stream
 
 
-@contextmanager
-def _saying_what_is_missing(path: Path) -> Iterator[None]:
-    """Add to what is said of a file that cannot be read, as of MP4 without its end, that it is cut off."""
+def _opened(path: Path, url: str, driver: str | None) -> Any:
+    """Open a container; of a file that cannot be read, as of MP4 without its end, it is said that it is cut off."""
     try:
-        yield
+        with in_sentences("read film", path):
+            return pyav().open(url, format=driver)
     except ValueError as error:
-        if is_cut_off(path):
-            raise ValueError(f"{error}; its end is missing") from error
+        if missing := _missing(path):
+            raise ValueError(f"{error}{missing}") from error
         raise
+
+
+def _missing(path: Path) -> str:
+    return "; its end is missing" if is_cut_off(path) else ""
 
 
 def pictures_in(container: Any) -> Any | None:

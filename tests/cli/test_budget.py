@@ -166,6 +166,7 @@ def test_a_step_of_several_batches_takes_as_long_as_they(caplog):
 @pytest.mark.parametrize(
     ("limits", "left", "batches", "sentence"),
     [
+        ({"max_steps": 7}, None, 2, "here, about 7 steps in 50 s"),
         ({"max_steps": 5}, None, 2, "here, about 5 steps in 30 s"),
         ({"max_steps": 3}, 400.0, 2, "here, about 3 steps in 10 s"),
         ({"max_steps": -1}, 25.0, 2, "this machine is slow for that: about 4 steps fit, a step takes 10 s"),
@@ -187,3 +188,12 @@ def test_where_few_steps_come_it_is_told_before_they_are_over(caplog, monkeypatc
             trainer.global_step += 1
             budget.on_train_batch_end(trainer, None, None, None, batch)
     assert sentence in caplog.text
+
+
+def test_nothing_is_told_of_a_training_that_is_over(caplog):
+    trainer = SimpleNamespace(accumulate_grad_batches=1, max_steps=2, global_step=2)
+    budget = Budget("here")
+    budget._seconds = [1.0, 1.0]
+    with caplog.at_level("INFO"):
+        budget._tell(trainer, None)
+    assert not caplog.text

@@ -28,7 +28,7 @@ def test_an_animation_among_films(stylize, clip, tmp_path, tree):
     pictures[0].save(tmp_path / "b.gif", save_all=True, append_images=pictures[1:], duration=100)
     result = stylize("--input", clip("a.mp4", frames=2), tmp_path / "b.gif", "--output", tmp_path / "out")
     assert result.code == 0, result.err
-    assert tree(tmp_path / "out") == ["a.mp4", "b.mp4"]
+    assert tree(tmp_path / "out") == ["a.mp4", "b.gif"]
 
 
 @pytest.mark.parametrize(("name", "made"), [(None, "a-mosaic.gif"), ("o.gif", "o.gif"), ("out", "out/a.gif")])

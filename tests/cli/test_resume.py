@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fast_style.cli.resume import alone_in, check_last
+from fast_style.cli.resume import alone_in, check_free, check_last
 
 
 def test_the_last_checkpoint_is_that_of_a_folder(tmp_path, monkeypatch):
@@ -40,6 +40,9 @@ def test_another_training_is_kept_out_of_the_folder_of_a_run(tmp_path):
         expected = re.escape(f"another training is at work in {tmp_path}: wait until it has ended")
         with pytest.raises(ValueError, match=expected), alone_in(tmp_path):
             pass
+        with pytest.raises(ValueError, match=expected):
+            check_free(["style=mosaic", f"hydra.run.dir='{tmp_path}'"])
         other.kill()
-    with alone_in(tmp_path):  # it was killed
+    check_free([f"hydra.run.dir={tmp_path}"])  # it was killed
+    with alone_in(tmp_path):
         pass

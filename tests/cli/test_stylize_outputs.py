@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fast_style import images
+from fast_style.inference.jobs import plan
 from fast_style.inference.stylizer import Stylizer
 
 SKIPPED = "what is there was skipped, whatever it was made with: --overwrite makes it anew\n"
@@ -234,6 +235,14 @@ def test_results_of_other_styles_are_left_out(stylize, tmp_path, monkeypatch, ma
     assert result.code == 0
     assert result.out.startswith("stylized 6, skipped 0, failed 0")
     assert result.err == f"4 left out that were made of photos beside them, such as {sorted(made)[0]}\n"
+
+
+def test_results_of_a_network_with_a_hyphen_are_left_out(tmp_path, make):
+    for name in ("a.jpg", "a-my-net.jpg", "a-my-net60+old40.jpg", "a-net.jpg", "a-2.jpg"):
+        make(tmp_path / name)
+    planned = plan([str(tmp_path / "*.jpg")], None, "mosaic", known=lambda: {"my-net", "old"})
+    assert [job.source.name for job in planned.jobs] == ["a-2.jpg", "a-net.jpg", "a.jpg"]
+    assert len(plan([str(tmp_path / "*.jpg")], None, "mosaic").jobs) == 5
 
 
 def test_a_result_is_stylized_where_it_is_named_alone(stylize, tmp_path, make, tally):

@@ -45,6 +45,12 @@ def test_a_file_that_is_cut_off(short, name, share):
     assert [is_cut_off(whole), is_cut_off(cut)] == [False, True]
 
 
+def test_what_a_camera_appends_is_no_missing_end(short):
+    whole, _ = short("a.mp4")
+    whole.write_bytes(whole.read_bytes() + b"made by a camera, with a trailer of its own" * 9)
+    assert not is_cut_off(whole)
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.apng", "a.flv", "a.ts"])
 def test_it_is_told_once_it_is_read(short, name):
     whole, cut = short(name)

@@ -72,7 +72,7 @@ def choose(
         raise ValueError("only an ONNX file of a network for any style takes a style image: leave it out")
     if style is not None and backend == "auto":
         backend = "onnx"
-    on_cpu = isinstance(model, Path) or backend in ("onnx", "openvino")
+    on_cpu = isinstance(model, Path) or backend in ("onnx", "openvino") or precision == "int8"
     where = find_device("cpu" if on_cpu and device == "auto" else device)
     offers = [(name, number) for name, number in BY_SPEED if number in _offers(name, model, where.type, own)]
     wanted = [offer for offer in offers if backend in ("auto", offer[0]) and precision == offer[1]]

@@ -65,7 +65,7 @@ class Budget(L.Callback):
         steps = trainer.max_steps - trainer.global_step if trainer.max_steps >= 0 else wanted
         batches = steps * trainer.accumulate_grad_batches
         fitting = batches if left is None else left / self._seconds[-1]
-        return done >= WARMUP and done + min(batches, fitting) < wanted
+        return done >= WARMUP and done + min(batches, fitting) <= wanted
 
     def _too_short(self) -> str:
         first = f"{self._seconds[0]:.3g} s"
@@ -86,7 +86,7 @@ class Budget(L.Callback):
         fitting = None if left is None else round(left / step)
         if fitting is not None and (remaining is None or fitting < remaining):
             steps, seconds = trainer.global_step + fitting, left or 0.0
-        elif remaining is not None:
+        elif remaining:
             steps, seconds = trainer.max_steps, remaining * step
         else:
             return

@@ -72,7 +72,7 @@ export class Stylise {
     this.compare.name();
     this.gallery.draw();
     this.say(...this.said);
-    this.fields.offer(this.gallery.all);
+    this.fields.offer(this.gallery.all.filter(({ aside }) => !aside));
     this.label();
   }
 
