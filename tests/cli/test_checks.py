@@ -129,12 +129,12 @@ PARTS = "content_layers, style_layers, content_weight, style_weight, tv_weight, 
         (
             "adain",
             "loss.style_weight=-7",
-            f"loss.style_weight is not for AnyStyle, {OWN}: give model.loss.style_weight",
+            f"loss.style_weight is not for AdaINStyle, {OWN}: give model.loss.style_weight",
         ),
         (
             "adain",
             "loss=gram",
-            f"loss=gram is not for AnyStyle, {OWN}, model.loss, with style_layers, content_weight, style_weight, "
+            f"loss=gram is not for AdaINStyle, {OWN}, model.loss, with style_layers, content_weight, style_weight, "
             "encoder_weight, identity_weight: leave it out",
         ),
         (

@@ -70,10 +70,8 @@ def test_a_mixture_whose_weights_do_not_sum_is_normalised_with_a_note(stylize, t
     code, _, note = stylize("--style", "cubist:1,waves:3")
     assert code == 0
     assert note == "the weights of cubist:1,waves:3 sum to 4, taken as cubist 0.25, waves 0.75\n"
-    assert stylize("--style", "cubist:.25, waves:.75", "--overwrite") == (
-        0,
-        *stylize("--style", "waves", "--overwrite")[1:],
-    )
+    code, _, note = stylize("--style", "cubist:.25, waves:.75", "--overwrite")
+    assert (code, note) == (0, "")
     assert (tmp_path / "photo-cubist25+waves75.png").exists()
     assert stylize("--style", "cubist,waves")[2] == ""
     assert (tmp_path / "photo-cubist50+waves50.png").exists()
