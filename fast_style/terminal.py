@@ -112,6 +112,8 @@ def telling_errors(interrupted: str = "interrupted") -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError):
+            print(flush=True)  # fails again if it is stdout that nobody reads, see `ending_quietly`
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1 if isinstance(error, RuntimeError | MemoryError | ConnectionError) else 2)
     except KeyboardInterrupt:

@@ -176,11 +176,19 @@ def test_ctrl_c_while_a_command_is_imported(capsys):
         sys.exit(3)
 
 
-def test_nobody_reads_what_is_printed(root):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["stylize", "--list-styles"],
+        pytest.param(["train", "style=mosaic", "--cfg", "job"], marks=pytest.mark.slow),
+    ],
+)
+def test_nobody_reads_what_is_printed(root, words):
     """As after `| head`, which has closed the pipe."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "fast_style", "--help"]
+    command = [sys.executable, "-m", "fast_style", *words]
     done = subprocess.run(command, cwd=root, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")

@@ -70,6 +70,8 @@ def in_one_sentence(show_traceback: bool) -> Iterator[None]:
         cause: BaseException = error
         while isinstance(cause, HydraException) and cause.__cause__ is not None:  # what Hydra wraps
             cause = cause.__cause__
+        if isinstance(cause, BrokenPipeError):
+            print(flush=True)  # fails again if it is stdout that nobody reads, see `terminal.ending_quietly`
         sentence = _sentence(cause)
         print(f"error: {sentence}", file=sys.stderr)
         raise Exit(2 if isinstance(cause, MISUSE) else 1, sentence) from error
