@@ -157,8 +157,7 @@ def _check(config: Any, place: str, hints: dict[str, Any]) -> None:
 def _check_names(part: DictConfig, place: str) -> None:
     """Refuse settings that the class or function of a part does not take, where it tells what it takes."""
     try:
-        made = get_object(part["_target_"])
-        parameters = inspect.signature(made).parameters
+        parameters = inspect.signature(get_object(part["_target_"])).parameters
     except Exception:  # whatever is wrong with it is told when it is called
         return
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
