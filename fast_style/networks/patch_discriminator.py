@@ -1,6 +1,7 @@
 """A discriminator that judges patches."""
 
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -29,33 +30,45 @@ class PatchDiscriminator(nn.Module):
             training (Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks",
             https://arxiv.org/abs/1802.05957).
         channels: of the input: 3, or 6 for an image and what it was made of, one after the other.
+        kinds: kinds of real images, of which each has logits of its own, from features that all share (Liu et al. 2019,
+            "Few-Shot Unsupervised Image-to-Image Translation", section 3.2, https://arxiv.org/abs/1905.01723).
 
     Raises:
         ValueError: if an argument is outside its range.
     """
 
     def __init__(
-        self, width: int = 64, layers: int = 3, norm: str = "instance", spectral: bool = False, channels: int = 3
+        self,
+        width: int = 64,
+        layers: int = 3,
+        norm: str = "instance",
+        spectral: bool = False,
+        channels: int = 3,
+        kinds: int = 1,
     ) -> None:
         super().__init__()
         check_number("width", width, 1, 512, "channels")
         check_number("layers", layers, 1, 6)
         if channels < 1:
             raise ValueError(f"channels must be at least 1, got {channels}")
-        self.arguments = {
+        if kinds < 1:
+            raise ValueError(f"kinds must be at least 1, got {kinds}")
+        self.arguments: dict[str, Any] = {
             "width": width,
             "layers": layers,
             "norm": norm,
             "spectral": spectral,
             "channels": channels,
         }
+        if kinds > 1:
+            self.arguments["kinds"] = kinds
         self.layers = layers
         widths = doubled(width, layers + 1)
         body: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
         for layer, (above, below) in enumerate(pairwise(widths), start=1):
             stride = 1 if layer == layers else 2
             body += [nn.Conv2d(above, below, 4, stride, 1), norm_layer(norm, below), nn.LeakyReLU(SLOPE)]
-        body.append(nn.Conv2d(widths[-1], 1, 4, 1, 1))
+        body.append(nn.Conv2d(widths[-1], kinds, 4, 1, 1))
         for module in body:
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0.0, INIT_STD)
@@ -68,11 +81,12 @@ class PatchDiscriminator(nn.Module):
         """The shortest side of images that give a logit, in pixels."""
         return 3 * 2**self.layers  # of 3 pixels the two convolutions of stride one make a single logit
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, kinds: Tensor | None = None) -> Tensor:
         """Judge images.
 
         Args:
             images: of shape (N, `channels`, H, W) in [0, 1], H and W at least `least_side`.
+            kinds: of which kind each is to be, int64 (N,); None: of the first.
 
         Returns:
             Logits of shape (N, 1, h, w), positive where a patch is taken for real; with three layers h = H // 8 − 2.
@@ -88,4 +102,7 @@ class PatchDiscriminator(nn.Module):
                 f"a discriminator of {self.layers} layers needs images of at least {self.least_side} "
                 f"pixels, got {w}×{h}: give data.size={self.least_side} or more, or fewer layers"
             )
-        return self.body(2 * images - 1)
+        logits = self.body(2 * images - 1)
+        if kinds is None:
+            return logits[:, :1]
+        return logits.gather(1, kinds.view(-1, 1, 1, 1).expand(-1, 1, *logits.shape[-2:]))

@@ -2,6 +2,7 @@
 
 from fast_style.training.adain_style import AdaINStyle
 from fast_style.training.adversarial import Adversary
+from fast_style.training.adversarial_multi_style import AdversarialMultiStyle
 from fast_style.training.adversarial_style import AdversarialStyle
 from fast_style.training.any_style import AnyStyle
 from fast_style.training.cut import CUT
@@ -17,6 +18,7 @@ from fast_style.training.trainer import Trainer
 __all__ = [
     "CUT",
     "AdaINStyle",
+    "AdversarialMultiStyle",
     "AdversarialStyle",
     "Adversary",
     "AnyStyle",

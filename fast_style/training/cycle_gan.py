@@ -88,7 +88,7 @@ class CycleGAN(AdversarialTask):
             {"back": type(back)(**back.arguments)},
             average,
             discriminator_lr,
-            on_nonfinite,
+            on_nonfinite=on_nonfinite,
         )
         self.terms = chosen_terms(terms or {}, term_weights or {})
         self.frozen = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))

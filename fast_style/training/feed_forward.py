@@ -58,7 +58,7 @@ class FeedForward(OnePainting):
             seed,
         )
         self.loss = loss.to(memory_format=torch.channels_last)
-        self.weights = loss.weights | self.motion_weights
+        self.weights |= loss.weights
         self._losses: Callable[[Tensor, Tensor], tuple[dict[str, Tensor], Tensor, Tensor]]
         self._losses = Compiled(self._pass, log.warning) if compile else self._pass
 

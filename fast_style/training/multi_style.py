@@ -49,6 +49,7 @@ class MultiStyle(NetworkTask):
         checkpoint_activations: see `NetworkTask`.
         equivariance_weight: see `NetworkTask`.
         temporal_weight: see `NetworkTask`.
+        named: further arguments of another task that this one is mixed with, by name.
 
     Raises:
         ValueError: if there is no style, a name cannot be one, or `train_only` is neither.
@@ -71,6 +72,7 @@ class MultiStyle(NetworkTask):
         checkpoint_activations: bool = False,
         equivariance_weight: float = 0.0,
         temporal_weight: float = 0.0,
+        **named: Any,
     ) -> None:
         images = {name: styles} if isinstance(styles, Tensor) else dict(styles)
         if not images:
@@ -80,13 +82,14 @@ class MultiStyle(NetworkTask):
         made = network(styles=list(images))
         super().__init__(
             made,
-            optimizer,
-            scheduler,
-            on_nonfinite,
-            checkpoint_activations,
-            equivariance_weight,
-            temporal_weight,
-            seed,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            on_nonfinite=on_nonfinite,
+            checkpoint_activations=checkpoint_activations,
+            equivariance_weight=equivariance_weight,
+            temporal_weight=temporal_weight,
+            seed=seed,
+            **named,
         )
         self.names = list(images)
         look = lru_cache(maxsize=1)(features_of_each)  # at the reference once for all, and gone with what it saw
@@ -218,10 +221,26 @@ class MultiStyle(NetworkTask):
             self.log(f"train/total_loss/{self.names[style]}", summary["total_loss"].detach())
             for name, value in summary.items():
                 means[name] = means.get(name, 0) + value * (count / len(chosen))
-        for name, value in self.compare_moved(stylized, pictures[len(photos) :], motion).items():
-            means |= {name: value, f"weighted/{name}": self.motion_weights[name] * value}
+        further = self.compare_moved(stylized, pictures[len(photos) :], motion)
+        further |= self.compare_further(stylized, batch, chosen)
+        weights = self.weights_of(further)
+        for name, value in further.items():
+            means |= {name: value, f"weighted/{name}": weights[name] * value}
             means["total_loss"] = means["total_loss"] + means[f"weighted/{name}"]
         return self.log_step(means, means)
+
+    def compare_further(self, pictures: Tensor, batch: Mapping[str, Any], chosen: Sequence[int]) -> dict[str, Tensor]:
+        """Compare pictures (N, 3, H, W) of a batch by what a task adds to the paintings' losses: nothing here.
+
+        Args:
+            pictures: with a gradient.
+            batch: see `training_step`.
+            chosen: the style of each.
+
+        Returns:
+            Unweighted scalars by name; `weights_of` knows their weights.
+        """
+        return {}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step; whatever the optimizer does, the styles that the network had stay as they are."""

@@ -42,6 +42,7 @@ class NetworkTask(Task):
 
     Attributes:
         kept: beginnings of the names of what checkpoints keep of the task's parameters and buffers.
+        weights: of the losses by name; the tasks add theirs.
 
     Raises:
         ValueError: if `on_nonfinite` is neither, a weight is negative, or activations are computed again for batch
@@ -65,6 +66,7 @@ class NetworkTask(Task):
         if checkpoint_activations and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
             raise ValueError("checkpoint_activations would count batches twice for norm: batch: leave it false")
         self.motion_weights = motion_weights(equivariance_weight, temporal_weight)
+        self.weights = dict(self.motion_weights)
         self.seed = seed
         self.again = checkpoint_activations
         self.network = network
@@ -246,6 +248,10 @@ class NetworkTask(Task):
     def compare_moved(self, pictures: Tensor, moved: Tensor, motion: Motion) -> dict[str, Tensor]:
         """Compare the pictures of a batch with those of `moved`: the term by its name, or nothing."""
         return compare_moved(pictures, moved, motion)
+
+    def weights_of(self, losses: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Look up the weights of losses by their names."""
+        return {name: self.weights[name] for name in losses}
 
     def _describe_network(self) -> dict[str, Any]:
         return {"target": f"{PREFIX}{type(self.network).__name__}", "arguments": self.network.arguments}

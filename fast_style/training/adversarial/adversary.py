@@ -19,7 +19,8 @@ class Adversary(nn.Module):
     are constants, in the discriminator's loss the made images are.
 
     Args:
-        discriminator: maps images (N, C, H, W) in [0, 1] to logits (N, 1, h, w).
+        discriminator: maps images (N, C, H, W) in [0, 1] to logits (N, 1, h, w); one for several kinds of images also
+            takes the kind of each.
         loss: a name of `losses.ADVERSARIAL_LOSSES`: `lsgan`, `vanilla`, `hinge` or `relativistic`.
         augment: policies of `DiffAugment`, worth it from about a hundred images downwards.
         pool: number of made images that are remembered, see `ImagePool`; 0 for none.
@@ -65,13 +66,23 @@ class Adversary(nn.Module):
         """The weight of `r1_loss` by its name, nothing where it is left out."""
         return {"r1_loss": self.r1_weight * self.r1_every} if self.r1_weight else {}
 
-    def another(self) -> "Adversary":
-        """Make one with the same settings, and a discriminator with weights of its own."""
+    def another(self, **changes: Any) -> "Adversary":
+        """Make one with the same settings, and a discriminator with weights of its own.
+
+        Args:
+            changes: arguments of the discriminator that are others.
+        """
         discriminator: Any = self.discriminator
-        return Adversary(type(discriminator)(**discriminator.arguments), **self._settings)
+        return Adversary(type(discriminator)(**discriminator.arguments | changes), **self._settings)
 
     def forward(
-        self, real: Tensor, fake: Tensor, samples: Tensor, step: int, negatives: Sequence[Tensor] = ()
+        self,
+        real: Tensor,
+        fake: Tensor,
+        samples: Tensor,
+        step: int,
+        negatives: Sequence[Tensor] = (),
+        kinds: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Judge images.
 
@@ -82,18 +93,21 @@ class Adversary(nn.Module):
             step: number of the optimizer's step, which decides whether the R1 penalty is due: in all batches whose
                 gradients are accumulated for it, or in none. Their gradients are averaged, and with them the penalty.
             negatives: further images of that shape that the discriminator learns to reject.
+            kinds: of which kind the images of each sample are to be, int64 (N,), for a discriminator of several; what is
+                remembered (`pool`) is then of any kind.
 
         Returns:
             Unweighted float32 scalars by name: `adversarial_loss`, the generator's; `discriminator_loss`, with
             negatives its mean over all that is rejected; `r1_loss` when it is due.
         """
+        told = () if kinds is None else (kinds,)
         draws = self.augment.draw(samples)
         shown = self.augment(real, draws).detach()
         due = self.r1_weight > 0 and step % self.r1_every == 0
-        logits = self.discriminator(shown.requires_grad_(due))
+        logits = self.discriminator(shown.requires_grad_(due), *told)
         rejected = [self.pool(fake, samples), *negatives]
-        against = [self.loss.discriminator(logits, self.discriminator(self.augment(x, draws))) for x in rejected]
-        judged = self.judge(self.augment(fake, draws))
+        against = [self.loss.discriminator(logits, self.discriminator(self.augment(x, draws), *told)) for x in rejected]
+        judged = self.judge(self.augment(fake, draws), *told)
         losses = {
             "adversarial_loss": self.loss.generator(logits.detach(), judged),
             "discriminator_loss": torch.stack(against).mean(),
@@ -102,10 +116,15 @@ class Adversary(nn.Module):
             losses["r1_loss"] = r1_penalty(logits, shown)
         return losses
 
-    def judge(self, images: Tensor) -> Tensor:
-        """Return logits of images (N, C, H, W) with a gradient at the images, and none at the discriminator."""
+    def judge(self, images: Tensor, *told: Tensor) -> Tensor:
+        """Return logits of images (N, C, H, W) with a gradient at the images, and none at the discriminator.
+
+        Args:
+            images: with a gradient.
+            told: what else the discriminator takes, the kinds of the images.
+        """
         constants = {name: value.detach() for name, value in self.discriminator.named_parameters()}
-        return functional_call(self.discriminator, constants, (images,))
+        return functional_call(self.discriminator, constants, (images, *told))
 
     def get_extra_state(self) -> dict[str, Tensor]:
         """Return the images of the pool at the end of the last step, for checkpoints."""

@@ -38,11 +38,7 @@ class AdversarialTask(NetworkTask):
         further: further generators by name.
         average: decay of the running average, see `Averaged`; 0 goes without.
         discriminator_lr: the discriminators' learning rate as a multiple of the generators'.
-        on_nonfinite: see `NetworkTask`.
-        equivariance_weight: see `NetworkTask`.
-
-    Attributes:
-        weights: of the losses by name, without what follows a slash; the tasks add theirs.
+        named: further arguments of `NetworkTask`, by name.
 
     Raises:
         ValueError: if a weight is negative or no number, or another number is outside its range.
@@ -60,17 +56,16 @@ class AdversarialTask(NetworkTask):
         further: Mapping[str, nn.Module] | None = None,
         average: float = 0.999,
         discriminator_lr: float = 1.0,
-        on_nonfinite: str = "stop",
-        equivariance_weight: float = 0.0,
+        **named: Any,
     ) -> None:
-        super().__init__(network, optimizer, scheduler, on_nonfinite, equivariance_weight=equivariance_weight)
+        super().__init__(network, optimizer, scheduler, **named)
         for name, weight in (weights or {}).items():
             if not weight >= 0:  # this way round refuses NaN as well
                 raise ValueError(f"{name.replace('_loss', '_weight')} must not be negative, got {weight}")
         if not discriminator_lr > 0:
             raise ValueError(f"discriminator_lr must be more than 0 times the generators', got {discriminator_lr}")
         self.further = nn.ModuleDict(further or {})
-        self.weights = dict(weights or {})
+        self.weights |= weights or {}
         playing = adversaries if self.weights.get("adversarial_loss", 1.0) else {}
         self.adversaries = nn.ModuleDict(playing)
         self.heads = nn.ModuleDict()  # what learns beside the generators
@@ -170,17 +165,31 @@ class AdversarialTask(NetworkTask):
             average.update(self.generators[name])  # type: ignore[operator]
 
     def play(
-        self, name: str, real: Tensor, fake: Tensor, batch: Mapping[str, Any], negatives: Iterable[Tensor] = ()
+        self,
+        name: str,
+        real: Tensor,
+        fake: Tensor,
+        batch: Mapping[str, Any],
+        negatives: Iterable[Tensor] = (),
+        kinds: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`; none without it.
 
         With several discriminators the names end with that of each, `adversarial_loss/NAME`. The R1 penalty is due by
         `global_step`, which is the same for all batches of an accumulated gradient.
+
+        Args:
+            name: of the discriminator.
+            real: see `Adversary`.
+            fake: see `Adversary`.
+            batch: what the images were made of, whose `index` numbers the samples, (N,).
+            negatives: see `Adversary`.
+            kinds: see `Adversary`.
         """
         if name not in self.adversaries:
             return {}
         samples = batch.get("index", torch.arange(len(fake)))
-        losses = self.adversaries[name](real, fake, samples, self.global_step, list(negatives))
+        losses = self.adversaries[name](real, fake, samples, self.global_step, list(negatives), kinds)
         return losses if len(self.adversaries) == 1 else {f"{key}/{name}": value for key, value in losses.items()}
 
     @staticmethod
@@ -188,7 +197,7 @@ class AdversarialTask(NetworkTask):
         """Leave out held-out images of a side, 0 or 1, that come again because the other side has more."""
         return images[batch["new"][:, side]] if "new" in batch else images
 
-    def weights_of(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    def weights_of(self, losses: Mapping[str, Tensor]) -> dict[str, Any]:
         """Look up the weights of losses, those of several discriminators by what stands before the slash."""
         return {name: self.weights.get(name, self.weights.get(name.partition("/")[0], 1.0)) for name in losses}
 

@@ -5,7 +5,7 @@ import torch
 
 from fast_style.losses import ADVERSARIAL_LOSSES
 from fast_style.training import AdversarialStyle
-from fast_style.training.adversarial_style import NEGATIVES
+from fast_style.training.adversarial.brushwork import NEGATIVES
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_balance_is_that_of_the_gradients_at_the_pictures(task, batch, logge
     pictures = task.network(batch["image"]).detach().requires_grad_()
     losses = task.loss(pictures, batch["image"])
     style = sum(task.loss.weights[name] * value for name, value in losses.items() if name.startswith("style"))
-    made = task.play("B", task._crops(batch), pictures, batch)["adversarial_loss"]
+    made = task.play("B", task.crops(batch, [0, 0]), pictures, batch)["adversarial_loss"]
     norms = [torch.autograd.grad(each, pictures, retain_graph=True)[0].norm() for each in (style, made)]
     weight = found["weighted/adversarial_loss"] / found["adversarial_loss"]
     assert weight * norms[1].item() == pytest.approx(0.25 * norms[0].item(), rel=1e-3)
@@ -55,9 +55,9 @@ def test_without_a_discriminator(make, loss, painting, batch, logged):
 
 
 def test_crops_depend_on_the_sample_alone(task, painting, batch):
-    crops = task._crops(batch)
+    crops = task.crops(batch, [0, 0])
     assert crops.shape == (2, 3, 32, 32)
-    assert torch.equal(crops[1:], task._crops({"image": batch["image"][1:], "index": torch.tensor([1])}))
+    assert torch.equal(crops[1:], task.crops({"image": batch["image"][1:], "index": torch.tensor([1])}, [0]))
     windows = painting.unfold(2, 32, 1).unfold(3, 32, 1)[0].permute(1, 2, 0, 3, 4)
     for crop in crops:
         assert any((windows == each).flatten(2).all(-1).any() for each in (crop, crop.flip(-1)))
@@ -65,7 +65,7 @@ def test_crops_depend_on_the_sample_alone(task, painting, batch):
 
 def test_a_small_painting_is_enlarged(make, loss):
     task = make(AdversarialStyle, loss=loss(style=torch.rand(1, 3, 20, 60)))
-    assert task._crops({"image": torch.rand(1, 3, 32, 32)}).shape == (1, 3, 32, 32)
+    assert task.crops({"image": torch.rand(1, 3, 32, 32)}, [0]).shape == (1, 3, 32, 32)
 
 
 def test_negatives_have_no_colours_and_no_edges():
