@@ -58,12 +58,25 @@ def test_every_parameter_gets_a_gradient():
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
+def test_kinds_share_features_and_have_logits_of_their_own():
+    network = PatchDiscriminator(2, 1, norm="none", kinds=3)
+    images = torch.rand(4, 3, 20, 24)
+    logits = network(images, torch.tensor([2, 0, 2, 1]))
+    every = network.body(2 * images - 1)
+    assert logits.shape == (4, 1, *every.shape[-2:])
+    torch.testing.assert_close(logits[:, 0], torch.stack([every[0, 2], every[1, 0], every[2, 2], every[3, 1]]))
+    torch.testing.assert_close(network(images), every[:, :1])
+    assert PatchDiscriminator(**network.arguments).body[-1].out_channels == 3
+    assert "kinds" not in PatchDiscriminator().arguments  # lest older checkpoints name another discriminator
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"width": 0}, "width must be 1 to 512 channels, got 0"),
         ({"layers": 7}, "layers must be 1 to 6, got 7"),
         ({"channels": 0}, "channels must be at least 1, got 0"),
+        ({"kinds": 0}, "kinds must be at least 1, got 0"),
         ({"norm": "group"}, "norm must be one of"),
         ({"norm": "conditional"}, "norm: conditional, and no other, has styles"),
     ],

@@ -11,6 +11,7 @@ from fast_style.networks import VGG, AdaIN, AnyStyleNetwork, PatchDiscriminator,
 from fast_style.training import (
     CUT,
     AdaINStyle,
+    AdversarialMultiStyle,
     AdversarialStyle,
     Adversary,
     AnyStyle,
@@ -63,6 +64,13 @@ def adversarial_style(loss):
     return against(AdversarialStyle, loss, loss=loss(style=images(1)))
 
 
+def adversarial_multi_style(loss):
+    network = partial(TransformerNetwork, 4, 1, norm="conditional")
+    styles = {name: images(1) for name in "abc"}
+    adversary = Adversary(PatchDiscriminator(4, 1), augment=["translation", "cutout"])
+    return AdversarialMultiStyle(network, loss, styles, "x", adversary, **LEARNING)
+
+
 def pix2pix(loss):
     terms = {"l1_loss": torch.nn.functional.l1_loss}
     return against(Pix2Pix, loss, channels=6, terms=terms, term_weights={"l1_loss": 1.0})
@@ -95,6 +103,7 @@ def step(gpu, task, number):
         (style_prediction, 4),
         (any_style, 0),
         (adversarial_style, 5),
+        (adversarial_multi_style, 8),
         (pix2pix, 3),
         (partial(against, CycleGAN), 6),
         (partial(against, CUT, patches=16, head_width=8), 4),
@@ -107,6 +116,7 @@ def step(gpu, task, number):
         "prediction",
         "any",
         "adversarial",
+        "adversarial several",
         "pix2pix",
         "cycle_gan",
         "cut",

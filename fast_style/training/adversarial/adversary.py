@@ -93,8 +93,8 @@ class Adversary(nn.Module):
             step: number of the optimizer's step, which decides whether the R1 penalty is due: in all batches whose
                 gradients are accumulated for it, or in none. Their gradients are averaged, and with them the penalty.
             negatives: further images of that shape that the discriminator learns to reject.
-            kinds: of which kind the images of each sample are to be, int64 (N,), for a discriminator of several; what is
-                remembered (`pool`) is then of any kind.
+            kinds: of which kind the images of each sample are to be, int64 (N,), for a discriminator of several; None
+                for one with a pool, whose images are of any kind.
 
         Returns:
             Unweighted float32 scalars by name: `adversarial_loss`, the generator's; `discriminator_loss`, with
