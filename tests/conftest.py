@@ -255,6 +255,13 @@ def tiny_adversarial(tiny: dict[str, str]) -> dict[str, str]:
     return tiny | small | {"model": "adversarial"}
 
 
+@pytest.fixture
+def tiny_adversarial_styles(tiny_adversarial: dict[str, str]) -> dict[str, str]:
+    """The same with two styles in one network."""
+    save(make_photo(3, 40, 44), Path(tiny_adversarial["style.dir"]) / "dots.png")
+    return tiny_adversarial | {"model": "adversarial_multi_style", "style": "gallery"}
+
+
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder, apart from paths with an answer of their own."""
 

@@ -59,6 +59,30 @@ def test_a_network_is_trained_and_used(
     torch.testing.assert_close(to_float(read(tmp_path / "picture.png"))[None], expected, atol=0.02, rtol=0)
 
 
+def test_several_styles_against_a_discriminator(tiny_adversarial_styles, train, command, tmp_path, capsys):
+    """What is written is the average, in every style; a checkpoint holds all that a run goes on from."""
+    run = tiny_adversarial_styles | {"trainer.max_steps": "4"}
+    assert train(run) == 0
+    words = capsys.readouterr().out.split()
+    output = tmp_path / "out.safetensors"
+    photo, style = (words[words.index(option) + 1] for option in ("--input", "--style"))
+    network = load_network(output)
+    assert style in network.styles
+    assert len(network.styles) == 2
+    result = command(
+        "stylize", "--model", output, "--style", style, "--input", photo, "--output", tmp_path / "picture.png"
+    )
+    assert result.code == 0, result.err
+    expected = network(to_float(read(photo))[None], network.mixture({style: 1.0})).clamp(0, 1)
+    torch.testing.assert_close(to_float(read(tmp_path / "picture.png"))[None], expected, atol=0.02, rtol=0)
+
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "step-4.ckpt", weights_only=True)["state_dict"]
+    parts = {"network", "averages", "adversaries", "adversarial_weight"}
+    assert {key.partition(".")[0] for key in kept} == parts
+    assert train(run | {"trainer.max_steps": "5"}, "ckpt_path=last") == 0
+    assert "step 5 after" in capsys.readouterr().out
+
+
 def test_both_directions_are_written(tiny_translation, train, tmp_path, capsys):
     run = tiny_translation["cycle_gan"] | {"model.export": "both", "trainer.max_steps": "1", "overwrite": "false"}
     assert train(run) == 0
@@ -218,13 +242,17 @@ def test_paintings_of_one_hand_are_asked_for(tiny_adversarial, train, capsys, tm
         assert "give data.style_root=PAINTINGS data.recolored=0 for model.crops=paintings" in line
 
 
-@pytest.mark.parametrize("model", ["pix2pix", "cycle_gan", "cut", "adversarial"])
-def test_two_processes_learn_what_one_learns(tiny_translation, tiny_adversarial, tmp_path, model):
+@pytest.mark.parametrize("model", ["pix2pix", "cycle_gan", "cut", "adversarial", "adversarial_multi_style"])
+def test_two_processes_learn_what_one_learns(
+    tiny_translation, tiny_adversarial, tiny_adversarial_styles, tmp_path, model
+):
     """20 steps of plain gradient descent: the pool, the draws and the balance are those of the samples, whoever has
     them."""
-    run = tiny_translation.get(model, tiny_adversarial)
+    several = model == "adversarial_multi_style"
+    run = tiny_translation.get(model, tiny_adversarial_styles if several else tiny_adversarial)
     run |= {"model.optimizer._target_": "torch.optim.SGD", "model.optimizer.lr": "1e-5"}
-    run |= {"model.adversary.pool": "5", "model.adversary.augment": "[colour,translation,cutout]"}
+    run |= {"model.adversary.pool": "0" if several else "5"}
+    run |= {"model.adversary.augment": "[colour,translation,cutout]"}
     run |= {"model.adversary.r1_weight": "1.0", "model.adversary.r1_every": "4", "trainer.precision": "32-true"}
     run |= {"trainer.max_steps": "20", "trainer.val_check_interval": "20", "data.batch_size": "2"}
     run |= {"callbacks.checkpoint.every_n_train_steps": "10"}
