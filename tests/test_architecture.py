@@ -86,7 +86,7 @@ def test_tasks_do_not_import_each_other():
     for path in (PACKAGE / "training").glob("*.py"):
         if path.name != "__init__.py":
             others = {name.split(".")[2] for name in imports(path) if name.startswith("fast_style.training.")}
-            shared = {"task", "network_task", "one_painting", "any_painting", "multi_style"}
+            shared = {"task", "network_task", "one_painting", "many_paintings", "any_painting"}
             shared |= {"answer", "motion", "optimizers", "schedules", "logs", "adversarial"}
             assert others <= shared, path
 

@@ -86,13 +86,14 @@ class PatchDiscriminator(nn.Module):
 
         Args:
             images: of shape (N, `channels`, H, W) in [0, 1], H and W at least `least_side`.
-            kinds: of which kind each is to be, int64 (N,); None: of the first.
+            kinds: of which kind each is to be, int64 (N,); None for a discriminator of one kind.
 
         Returns:
             Logits of shape (N, 1, h, w), positive where a patch is taken for real; with three layers h = H // 8 − 2.
 
         Raises:
-            ValueError: if the channels are others, or a side is too short.
+            ValueError: if the channels are others, a side is too short, or it is not told of which of several kinds the
+                images are to be.
         """
         if images.shape[1] != self.arguments["channels"]:
             raise ValueError(f"the discriminator takes {self.arguments['channels']} channels, got {images.shape[1]}")
@@ -104,5 +105,7 @@ class PatchDiscriminator(nn.Module):
             )
         logits = self.body(2 * images - 1)
         if kinds is None:
-            return logits[:, :1]
+            if "kinds" in self.arguments:
+                raise ValueError(f"the discriminator knows {self.arguments['kinds']} kinds: give that of each image")
+            return logits
         return logits.gather(1, kinds.view(-1, 1, 1, 1).expand(-1, 1, *logits.shape[-2:]))

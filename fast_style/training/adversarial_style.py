@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fast_style.losses import PerceptualLoss, summarize
 from fast_style.training.adversarial import Adversary, Brushwork
-from fast_style.training.adversarial.brushwork import style_terms
+from fast_style.training.adversarial.brushwork import BALANCE_EVERY, style_terms
 from fast_style.training.one_painting import OnePainting
 
 
@@ -29,7 +29,7 @@ class AdversarialStyle(OnePainting, Brushwork):
             `data.style_root`.
         negatives: see `Brushwork`.
         adversarial_weight: see `Brushwork`.
-        balance: see `Brushwork`.
+        balance: see `Brushwork`; measured every 16 steps.
         discriminator_weight: see `Brushwork`.
         seed: with a sample's number decides its crop.
         average: see `AdversarialTask`.
@@ -97,7 +97,9 @@ class AdversarialStyle(OnePainting, Brushwork):
         losses |= self.compare_moved(pictures, of_moved, motion)
         if self.adversaries:
             real = batch["painting"] if "painting" in batch else self.crops(batch, [0] * len(photos))
-            losses |= self.compare_brushwork(real, pictures, batch, lambda: self._style_gradient(own, pictures))
+            due = self.global_step % BALANCE_EVERY == 0
+            losses |= self.compare_brushwork(real, pictures, batch, due, lambda: self._style_gradient(own, pictures))
+            self.log("train/adversarial_weight", self.adversarial_weight)
         return self.log_step(losses, summarize(losses, self.weights_of(losses)))
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:

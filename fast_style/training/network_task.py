@@ -187,6 +187,10 @@ class NetworkTask(Task):
                     if isinstance(value, Tensor) and value.shape == parameter.shape:
                         state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
+    def use(self) -> nn.Module:
+        """Return the network that is measured, shown and written."""
+        return self.network
+
     @property
     def used(self) -> str:
         """How the names begin of what a checkpoint holds of the network that `save` writes."""

@@ -65,7 +65,8 @@ def test_kinds_share_features_and_have_logits_of_their_own():
     every = network.body(2 * images - 1)
     assert logits.shape == (4, 1, *every.shape[-2:])
     torch.testing.assert_close(logits[:, 0], torch.stack([every[0, 2], every[1, 0], every[2, 2], every[3, 1]]))
-    torch.testing.assert_close(network(images), every[:, :1])
+    with pytest.raises(ValueError, match="the discriminator knows 3 kinds: give that of each image"):
+        network(images)
     assert PatchDiscriminator(**network.arguments).body[-1].out_channels == 3
     assert "kinds" not in PatchDiscriminator().arguments  # lest older checkpoints name another discriminator
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from fast_style.devices import sent
 from fast_style.losses import ADVERSARIAL_LOSSES, r1_penalty
 from fast_style.training.adversarial.augment import DiffAugment
 from fast_style.training.adversarial.pool import ImagePool
@@ -20,7 +21,7 @@ class Adversary(nn.Module):
 
     Args:
         discriminator: maps images (N, C, H, W) in [0, 1] to logits (N, 1, h, w); one for several kinds of images also
-            takes the kind of each.
+            takes the kind of each, int64 (N,), see `PatchDiscriminator`.
         loss: a name of `losses.ADVERSARIAL_LOSSES`: `lsgan`, `vanilla`, `hinge` or `relativistic`.
         augment: policies of `DiffAugment`, worth it from about a hundred images downwards.
         pool: number of made images that are remembered, see `ImagePool`; 0 for none.
@@ -82,7 +83,7 @@ class Adversary(nn.Module):
         samples: Tensor,
         step: int,
         negatives: Sequence[Tensor] = (),
-        kinds: Tensor | None = None,
+        kinds: Sequence[int] | None = None,
     ) -> dict[str, Tensor]:
         """Judge images.
 
@@ -93,14 +94,19 @@ class Adversary(nn.Module):
             step: number of the optimizer's step, which decides whether the R1 penalty is due: in all batches whose
                 gradients are accumulated for it, or in none. Their gradients are averaged, and with them the penalty.
             negatives: further images of that shape that the discriminator learns to reject.
-            kinds: of which kind the images of each sample are to be, int64 (N,), for a discriminator of several; None
-                for one with a pool, whose images are of any kind.
+            kinds: of which kind the images of each of the N samples are to be, for a discriminator of several kinds.
 
         Returns:
             Unweighted float32 scalars by name: `adversarial_loss`, the generator's; `discriminator_loss`, with
-            negatives its mean over all that is rejected; `r1_loss` when it is due.
+            negatives its mean over all that is rejected; `r1_loss` when it is due. With kinds the first is parted into
+            `adversarial_loss/KIND`, by their numbers, which add up to it.
+
+        Raises:
+            ValueError: if there are kinds, and images are remembered (`pool`), whose kinds are not.
         """
-        told = () if kinds is None else (kinds,)
+        if kinds is not None and self.pool.size:
+            raise ValueError("a pool does not tell of which kind its pictures are: give model.adversary.pool=0")
+        told = () if kinds is None else (sent(torch.tensor(list(kinds)), fake.device),)
         draws = self.augment.draw(samples)
         shown = self.augment(real, draws).detach()
         due = self.r1_weight > 0 and step % self.r1_every == 0
@@ -108,13 +114,20 @@ class Adversary(nn.Module):
         rejected = [self.pool(fake, samples), *negatives]
         against = [self.loss.discriminator(logits, self.discriminator(self.augment(x, draws), *told)) for x in rejected]
         judged = self.judge(self.augment(fake, draws), *told)
-        losses = {
-            "adversarial_loss": self.loss.generator(logits.detach(), judged),
-            "discriminator_loss": torch.stack(against).mean(),
-        }
+        losses = self._generator_losses(logits.detach(), judged, kinds)
+        losses["discriminator_loss"] = torch.stack(against).mean()
         if due:
             losses["r1_loss"] = r1_penalty(logits, shown)
         return losses
+
+    def _generator_losses(self, real: Tensor, fake: Tensor, kinds: Sequence[int] | None) -> dict[str, Tensor]:
+        if kinds is None:
+            return {"adversarial_loss": self.loss.generator(real, fake)}
+        parts: dict[str, Tensor] = {}
+        for place, kind in enumerate(kinds):
+            name, one = f"adversarial_loss/{kind}", slice(place, place + 1)
+            parts[name] = parts.get(name, 0) + self.loss.generator(real[one], fake[one]) / len(kinds)
+        return parts
 
     def judge(self, images: Tensor, *told: Tensor) -> Tensor:
         """Return logits of images (N, C, H, W) with a gradient at the images, and none at the discriminator.

@@ -1,6 +1,6 @@
 """What the tasks with a discriminator have in common."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ class AdversarialTask(NetworkTask):
         fake: Tensor,
         batch: Mapping[str, Any],
         negatives: Iterable[Tensor] = (),
-        kinds: Tensor | None = None,
+        kinds: Sequence[int] | None = None,
     ) -> dict[str, Tensor]:
         """Let a discriminator judge the images of a batch: its losses by name, see `Adversary`; none without it.
 

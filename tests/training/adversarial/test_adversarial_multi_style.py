@@ -33,7 +33,7 @@ def build(loss, styles):
 
 @pytest.fixture
 def batch():
-    return {"image": torch.rand(2, 3, 32, 32), "index": torch.arange(4, 6)}
+    return {"image": torch.rand(2, 3, 32, 32), "index": torch.arange(48, 50)}  # of round 16
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +44,9 @@ def _first_step(monkeypatch):
 def test_each_style_has_logits_of_its_own(build, batch, logged, styles):
     task = build(equivariance_weight=0.0)
     found = logged(task, batch)
-    chosen = [task.style_of(sample) for sample in (4, 5)]
+    chosen = [task.style_of(sample) for sample in (48, 49)]
     assert chosen[0] != chosen[1]
-    shares = torch.nn.functional.one_hot(torch.tensor(chosen), 3).float()
-    pictures, real = task.network(batch["image"], shares), task.crops(batch, chosen)
+    pictures, real = task.network(batch["image"], shares_of(chosen)), task.crops(batch, chosen)
     body = task.adversaries["B"].discriminator.body
     made, true = (
         torch.stack([body(2 * x[None] - 1)[0, style] for x, style in zip(images, chosen, strict=True)])
@@ -64,22 +63,42 @@ def test_each_style_has_logits_of_its_own(build, batch, logged, styles):
         assert any((windows == each).flatten(2).all(-1).any() for each in (crop, crop.flip(-1)))
 
 
-def test_the_balance_is_that_of_the_gradients_at_the_pictures(build, batch, logged):
+def shares_of(chosen, count=3):
+    return torch.nn.functional.one_hot(torch.tensor(chosen), count).float()
+
+
+def test_each_style_has_a_balance_of_its_own(build, batch, logged, loss):
     task = build()
     found = logged(task, batch)
-    chosen = [task.style_of(sample) for sample in (4, 5)]
-    shares = torch.nn.functional.one_hot(torch.tensor(chosen), 3).float()
-    pictures = task.network(batch["image"], shares).detach().requires_grad_()
-    style = torch.zeros(())
-    for place, kind in enumerate(chosen):
-        loss = task.losses[kind]
-        losses = loss(pictures[place : place + 1], batch["image"][place : place + 1])
-        style = style + sum(loss.weights[name] * value for name, value in losses.items() if name.startswith("style"))
-    made = task.play("B", task.crops(batch, chosen), pictures, batch, kinds=torch.tensor(chosen))["adversarial_loss"]
-    norms = [torch.autograd.grad(each, pictures, retain_graph=True)[0].norm() for each in (style / 2, made)]
-    weight = found["weighted/adversarial_loss"] / found["adversarial_loss"]
-    assert weight * norms[1].item() == pytest.approx(0.25 * norms[0].item(), rel=1e-3)
-    assert found["adversarial_weight"] == pytest.approx(weight, rel=1e-5)
+    weights = []
+    for place, sample in enumerate((48, 49)):
+        style, photo = task.style_of(sample), batch["image"][place : place + 1]
+        picture = task.network(photo, shares_of([style])).detach().requires_grad_()
+        loss, losses = task.losses[style], task.losses[style](picture, photo)
+        own = sum(loss.weights[name] * value for name, value in losses.items() if name.startswith("style"))
+        one = {"image": photo, "index": torch.tensor([sample])}
+        judged = task.play("B", task.crops(one, [style]), picture, one, kinds=[style])[f"adversarial_loss/{style}"]
+        norms = [torch.autograd.grad(each, picture, retain_graph=True)[0].norm() for each in (own, judged)]
+        name = task.names[style]
+        weight = found[f"weighted/adversarial_loss/{name}"] / found[f"adversarial_loss/{name}"]
+        assert weight * norms[1].item() == pytest.approx(0.25 * norms[0].item(), rel=1e-3)
+        assert found[f"adversarial_weight/{name}"] == pytest.approx(weight, rel=1e-5)
+        weights.append(weight)
+    assert weights[0] != pytest.approx(weights[1], rel=1e-3)
+    assert (task.adversarial_weight == 0).sum() == 1  # of the style that was not seen
+
+
+@pytest.mark.parametrize(("first", "due"), [(6, False), (47, True), (51, False), (94, False), (95, True)])
+def test_the_balance_is_measured_in_every_sixteenth_round(build, logged, first, due):
+    """Rounds of three: 48 is the first sample of round 16, 96 that of round 32."""
+    task = build()
+    logged(task, {"image": torch.rand(2, 3, 32, 32), "index": torch.arange(first, first + 2)})
+    assert bool(task.adversarial_weight.any()) == due
+
+
+def test_r1_of_several(build, batch, logged):
+    task = build(adversary=Adversary(PatchDiscriminator(4, 1), r1_weight=2.0, r1_every=1))
+    assert logged(task, batch)["weighted/r1_loss"] > 0
 
 
 def test_without_a_discriminator_it_is_multi_style(build, batch, logged, loss, styles, monkeypatch):
@@ -116,6 +135,21 @@ def test_it_starts_from_a_network_of_some_of_the_styles(build):
     torch.testing.assert_close(task(photo, "lines"), start(photo, start.mixture({"lines": 1.0})))
 
 
+def test_it_follows_motion(build, logged):
+    found = logged(build(temporal_weight=3.0), {"image": torch.rand(2, 3, 64, 64), "index": torch.arange(2)})
+    assert found["weighted/temporal_loss"] == pytest.approx(3 * found["temporal_loss"])
+
+
+def test_few_crops_are_told_once(build, batch, logged, caplog):
+    batch["image"] = torch.rand(2, 3, 40, 40)
+    task = build()
+    with caplog.at_level("INFO"):
+        logged(task, batch)
+        logged(task, batch)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.endswith("40 pixels on the short side, where photos are 40: style.size=60 gives it more")
+
+
 def test_compiled(build, batch, compiled_alike):
     plain, compiled = build(), build(compile=True)
     compiled.adversaries.load_state_dict(plain.adversaries.state_dict())
@@ -136,7 +170,10 @@ def test_pictures_are_not_remembered(build):
 
 def test_a_grey_painting_is_named(build, styles):
     styles["lines"] = torch.rand(1, 1, 40, 40).expand(-1, 3, -1, -1)
-    with pytest.raises(ValueError, match=r"the painting lines is grey, and grey is to be rejected"):
+    with pytest.raises(
+        ValueError,
+        match=r"the painting lines is grey, .* give model.negatives=\[blurred\], or leave lines out of style.names",
+    ):
         build(negatives=["grey"])
 
 

@@ -89,6 +89,12 @@ def test_paintings_of_a_folder(make, loss, painting, batch, logged):
     assert found["discriminator_loss"] == pytest.approx(torch.stack(against).mean().item(), rel=1e-4)
 
 
+def test_a_batch_without_the_paintings_of_a_folder(make, loss, painting, batch, logged):
+    task = make(AdversarialStyle, loss=loss(style=painting), crops="paintings")
+    with pytest.raises(ValueError, match='crops of paintings are to be in the batch, as "painting"'):
+        logged(task, batch)
+
+
 def test_pictures_that_move_with_the_photo(make, loss, painting, logged):
     task = make(AdversarialStyle, loss=loss(style=painting), equivariance_weight=5.0)
     found = logged(task, {"image": torch.rand(2, 3, 64, 64), "index": torch.arange(2)})

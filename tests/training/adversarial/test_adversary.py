@@ -122,3 +122,9 @@ def test_the_pool_is_kept(discriminator):
 def test_bad_arguments(discriminator, arguments, message):
     with pytest.raises(ValueError, match=message):
         Adversary(discriminator, **arguments)
+
+
+def test_a_pool_does_not_go_with_kinds():
+    adversary = Adversary(PatchDiscriminator(4, 1, kinds=2), pool=2)
+    with pytest.raises(ValueError, match=r"a pool does not tell of which kind its pictures are: give model.adversary"):
+        adversary(REAL, REAL, torch.arange(2), 0, kinds=[0, 1])
