@@ -1,10 +1,13 @@
 """Every file of configs/ is composed and run for a step."""
 
+import inspect
+import re
 import sys
 from contextlib import suppress
 
 import pytest
 import torch
+from hydra.utils import get_object
 from PIL import Image
 
 from fast_style.cli.config import CONFIGS
@@ -30,14 +33,26 @@ def test_style(option, tiny, tiny_multi_style, tiny_any, tiny_translation, train
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_model(option, tiny, tiny_adain, tiny_any, tiny_translation, tiny_adversarial, train):
+def test_model(option, tiny, tiny_adain, tiny_any, tiny_translation, tiny_adversarial, tiny_adversarial_styles, train):
     network = {"model.network": "{_target_: fast_style.networks.SlimNetwork, width: 4, blocks: 1}"}
     own = choose(tiny, {"model.network.width": None, "model.network.blocks": None} | network)
     runs = {"adain": tiny_adain, "any_style": tiny_any, "feed_forward": own}
     runs |= tiny_translation | {"adversarial": tiny_adversarial}
+    runs["adversarial_multi_style"] = tiny_adversarial_styles
     runs["unet"] = choose(tiny, {"model.network.blocks": None, "model.network.depth": "2"})
     compiles = {} if option in {*tiny_translation, "adversarial"} else {"model.compile": "false"}
     assert train(runs.get(option, tiny) | {"model": option, "trainer.max_steps": "1"} | compiles) == 0
+
+
+@pytest.mark.parametrize("option", options("model"))
+def test_a_model_tells_what_it_takes(option):
+    """Else a setting that it does not have is refused by whatever it is passed on to."""
+    target = re.search(
+        r"^_target_: (\S+)$", (CONFIGS / f"model/{option}.yaml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if target:
+        parameters = inspect.signature(get_object(target[1])).parameters
+        assert not [name for name, each in parameters.items() if each.kind is each.VAR_KEYWORD]
 
 
 @pytest.mark.parametrize("option", options("loss"))

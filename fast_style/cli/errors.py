@@ -14,6 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from fast_style.assets import CONFIGS
 from fast_style.errors import did_you_mean, nearest
 
+FEW = 3  # models that are named one by one
 MISUSE = (
     ValueError,
     TypeError,
@@ -128,5 +129,9 @@ def _elsewhere(name: str) -> str:
     parts = dict.fromkeys(path.parent.name for path in found)
     if not parts:
         return ""
-    choice = f", of model={found[0].stem}" if len(found) == 1 and "model" in parts else ""
+    choice = (
+        f", of model={' or '.join(path.stem for path in found)}"
+        if list(parts) == ["model"] and len(found) <= FEW
+        else ""
+    )
     return f": did you mean {' or '.join(f'{part}.{name}' for part in parts)}{choice}?"

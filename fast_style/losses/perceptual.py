@@ -88,7 +88,7 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         if not isinstance(style, Tensor):
             message = "a network for one style learns one image: for several, as style=gallery has them, give"
-            raise ValueError(f"{message} model=multi_style")  # noqa: TRY004 - it is the setting that is wrong
+            raise ValueError(f"{message} model=multi_style, or adversarial_multi_style")  # noqa: TRY004 - it is the setting that is wrong
         content = layer_weights("content", content_layers, content_weight)
         styles = layer_weights("style", style_layers, style_weight)
         if style_weight and not style_layers:

@@ -98,6 +98,11 @@ def test_the_command_says_it(setting, sentence, tiny, train, capsys):
         ("+model.network.foo=1", "there is no setting model.network.foo; there are width, blocks, norm, "),
         ("+network.widht=1", "there is no setting model.network.widht: did you mean model.network.width?"),
         ("train_only=style", "there is no setting train_only: did you mean model.train_only, of model=multi_style?"),
+        (
+            "model.negatives=[grey]",
+            "there is no setting model.negatives: did you mean model.negatives, of model=adversarial or "
+            "adversarial_multi_style?",
+        ),
         ("max_steps=9", "there is no setting max_steps: did you mean trainer.max_steps?"),
         ("loss=gramm", "there is no loss=gramm (did you mean gram?): give one of covariance, deep, "),
     ],

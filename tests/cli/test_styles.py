@@ -269,7 +269,10 @@ def test_a_start_in_single_precision_stays_to_the_bit(tiny_multi_style, train, t
 
 def test_several_styles_need_their_model(tiny_multi_style, train, capsys):
     assert train(tiny_multi_style | {"model": "johnson"}) == 2
-    assert "for several, as style=gallery has them, give model=multi_style" in capsys.readouterr().err
+    assert (
+        "for several, as style=gallery has them, give model=multi_style, or adversarial_multi_style"
+        in capsys.readouterr().err
+    )
 
 
 def test_trains_several_styles_and_adds_one(tiny_multi_style, train, tmp_path):
