@@ -189,7 +189,9 @@ class _Residual(nn.Module):
 
 
 def _conv(above: int, below: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(above, below, kernel, stride, kernel // 2, groups=groups, padding_mode="reflect")
+    conv = nn.Conv2d(above, below, kernel, stride, kernel // 2, groups=groups, padding_mode="reflect")
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # with PyTorch's, pictures hardly depend on anything
+    return conv
 
 
 def _separable(above: int, below: int, stride: int = 1) -> list[nn.Module]:
