@@ -41,6 +41,8 @@ class MicroAST(nn.Module):
             *_separable(width // 2, width // 4),
             _conv(width // 4, 3, 9),
         )
+        with torch.no_grad():
+            self.decoder[-1].get_parameter("weight").mul_(0.1)  # else first pictures are far outside [0, 1]
 
     def signals(self, images: Tensor) -> Signals:
         """Tell what the network knows of style images (N, 3, H, W) in [0, 1]."""
