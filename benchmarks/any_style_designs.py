@@ -3,7 +3,7 @@
     python benchmarks/any_style_designs.py train DESIGN FILE.pt --photos PHOTOS --paintings PAINTINGS
         [--seconds 600] [--size 192] [--batch 4]
     python benchmarks/any_style_designs.py judge NAME=FILE … --photos HELDOUT --paintings OTHER_PAINTINGS
-        --pictures FOLDER [--count 6] [--strengths 0.6 1] [--rounds 7] [--output FILE.json]
+        --pictures FOLDER [--count 3] [--strengths 0.6 1] [--rounds 7] [--output FILE.json]
 
 `train` knows three designs: `microast` (Wang et al. 2023: micro encoders, modulated filters, a contrastive term),
 `whitening` (Li et al. 2017: decoders that learn to reconstruct photos, at each of four levels twice as long as at the
@@ -12,7 +12,7 @@ microast has them. The network that ships is trained with `model=any_style`. Pho
 are those of `train.py` with the same seed. What is limited is the time of the processor, not that of the clock, so
 that what else the machine does counts for none of them.
 
-`judge` shows the middle squares of the first photos in each painting, and gives for each file the weighted losses of
+`judge` shows the middle squares of a few photos in each painting, and gives for each file the weighted losses of
 `loss=deep` by layer (`any_style.py losses`), and the seconds that one picture of 512 × 512 takes, prediction of the
 style included, medians of runs that alternate in one process, in float32 and with bfloat16. Files are what `train.py`
 or `train` wrote; those of whitening are shown once for each of the strengths.
@@ -190,15 +190,14 @@ def judge(options: argparse.Namespace) -> dict[str, Any]:
         strengths = options.strengths if isinstance(network, Whitening) else [1.0]
         for strength in strengths:
             painters[name if len(strengths) == 1 else f"{name} {strength:g}"] = painter_of(network, strength)
-    source = ImageSource(options.photos)
-    photos = HeldOut(source, any_style.SIDE)
+    photos = HeldOut(ImageSource(options.photos), any_style.SIDE, options.count)
     for path in sorted(options.paintings.glob("*.jpg")):
         style = as_seen(load_style(path.stem, path, size=384))
-        for index in range(min(options.count, len(photos))):
+        for index, photo in enumerate(photos.names):
             for name, paint in painters.items():
                 with torch.inference_mode():
                     picture = paint(photos[index]["image"][None], style)[0].clamp(0, 1)
-                images.write(options.pictures / name / path.stem / f"{Path(source.names[index]).stem}.jpg", picture)
+                images.write(options.pictures / name / path.stem / f"{Path(photo).stem}.jpg", picture)
     folders = [f"{name}={options.pictures / name}" for name in painters]
     measured = any_style.losses(argparse.Namespace(folders=folders, photos=options.photos, paintings=options.paintings))
     return {"training": training, **measured, "seconds": seconds(painters, options.rounds), **machine()}
@@ -239,7 +238,7 @@ def main() -> None:
     judging = commands.add_parser("judge")
     judging.add_argument("networks", nargs="+", metavar="NAME=FILE")
     judging.add_argument("--pictures", type=Path, required=True, help="folder of the pictures that are made")
-    judging.add_argument("--count", type=int, default=6, help="of photos, the first by name")
+    judging.add_argument("--count", type=int, default=3, help="of photos, evenly spread")
     judging.add_argument("--strengths", type=float, nargs="+", default=[0.6, 1.0], help="of whitening")
     judging.add_argument("--rounds", type=int, default=7)
     judging.add_argument("--output", type=Path)
