@@ -3,7 +3,7 @@
     python benchmarks/any_style_designs.py train DESIGN FILE.pt --photos PHOTOS --paintings PAINTINGS
         [--seconds 600] [--size 192] [--batch 4]
     python benchmarks/any_style_designs.py judge NAME=FILE … --photos HELDOUT --paintings OTHER_PAINTINGS
-        --pictures FOLDER [--count 3] [--strengths 0.6 1] [--rounds 7] [--output FILE.json]
+        --pictures FOLDER [--count 3] [--strength 0.6] [--starts LEVEL …] [--rounds 7] [--output FILE.json]
 
 `train` knows three designs: `microast` (Wang et al. 2023: micro encoders, modulated filters, a contrastive term),
 `whitening` (Li et al. 2017: decoders that learn to reconstruct photos, at each of four levels twice as long as at the
@@ -15,7 +15,7 @@ that what else the machine does counts for none of them.
 `judge` shows the middle squares of a few photos in each painting, and gives for each file the weighted losses of
 `loss=deep` by layer (`any_style.py losses`), and the seconds that one picture of 512 × 512 takes, prediction of the
 style included, medians of runs that alternate in one process, in float32 and with bfloat16. Files are what `train.py`
-or `train` wrote; those of whitening are shown once for each of the strengths.
+or `train` wrote; those of whitening begin at several levels in turn, since decoders of coarse ones take long to learn.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from typing import Any
 
 import any_style
 import torch
-from any_style_networks import MicroAST, Whitening, contrast_loss
+from any_style_networks import LEVELS, MicroAST, Whitening, contrast_loss
 from measuring import alternating, machine
 from torch import Tensor, nn
 
@@ -187,9 +187,11 @@ def judge(options: argparse.Namespace) -> dict[str, Any]:
     for text in options.networks:
         name, path = text.split("=", 1)
         network, training[name] = load(Path(path), vgg)
-        strengths = options.strengths if isinstance(network, Whitening) else [1.0]
-        for strength in strengths:
-            painters[name if len(strengths) == 1 else f"{name} {strength:g}"] = painter_of(network, strength)
+        if isinstance(network, Whitening):
+            starts = {f"{name} from {level}": network.starting_at(level) for level in options.starts}
+            painters |= {label: painter_of(each, options.strength) for label, each in starts.items()}
+        else:
+            painters[name] = painter_of(network)
     photos = HeldOut(ImageSource(options.photos), any_style.SIDE, options.count)
     for path in sorted(options.paintings.glob("*.jpg")):
         style = as_seen(load_style(path.stem, path, size=384))
@@ -239,7 +241,8 @@ def main() -> None:
     judging.add_argument("networks", nargs="+", metavar="NAME=FILE")
     judging.add_argument("--pictures", type=Path, required=True, help="folder of the pictures that are made")
     judging.add_argument("--count", type=int, default=3, help="of photos, evenly spread")
-    judging.add_argument("--strengths", type=float, nargs="+", default=[0.6, 1.0], help="of whitening")
+    judging.add_argument("--strength", type=float, default=0.6, help="of whitening, as in the paper")
+    judging.add_argument("--starts", nargs="+", default=LEVELS[:-1], choices=LEVELS, help="levels whitening begins at")
     judging.add_argument("--rounds", type=int, default=7)
     judging.add_argument("--output", type=Path)
     for each in (training, judging):

@@ -1,5 +1,6 @@
 """Two more plans for any style, compact, for `any_style_designs.py`: MicroAST's, and whitening and colouring."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -110,6 +111,12 @@ class Whitening(nn.Module):
             channels = len(vgg.convs[f"conv{level[4:]}"].get_parameter("bias"))
             self.register_buffer(f"center_{level}", torch.zeros(channels, 1, 1))
             self.register_buffer(f"spread_{level}", torch.ones(channels, 1, 1))
+
+    def starting_at(self, level: str) -> "Whitening":
+        """Share all weights with a network that begins at a level, and leaves the coarser ones as they are."""
+        other = copy.copy(self)
+        other.levels = self.levels[self.levels.index(level) :]
+        return other
 
     @torch.no_grad()
     def standardize(self, images: Tensor) -> None:
