@@ -13,9 +13,10 @@ are those of `train.py` with the same seed. What is limited is the time of the p
 that what else the machine does counts for none of them.
 
 `judge` shows the middle squares of a few photos in each painting, and gives for each file the weighted losses of
-`loss=deep` by layer (`any_style.py losses`), and the seconds that one picture of 512 × 512 takes, prediction of the
-style included, medians of runs that alternate in one process, in float32 and with bfloat16. Files are what `train.py`
-or `train` wrote; those of whitening begin at several levels in turn, since decoders of coarse ones take long to learn.
+`loss=deep` by layer (`any_style.py losses`), as control also those of the photos themselves, and the seconds that one
+picture of 512 × 512 takes, prediction of the style included, medians of runs that alternate in one process, in float32
+and with bfloat16. Files are what `train.py` or `train` wrote; those of whitening begin at several levels in turn, since
+decoders of coarse ones take long to learn.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from measuring import alternating, machine
 from torch import Tensor, nn
 
 from fast_style import images
-from fast_style.checkpoint import load_network
+from fast_style.checkpoint import load_network, read_metadata
 from fast_style.cli.memory import keep_memory
 from fast_style.data import HeldOut, ImageSource, PhotoDataset, load_style, procedural_image
 from fast_style.data.paintings import StyleCrops
@@ -157,7 +158,7 @@ def load(path: Path, vgg: VGG) -> tuple[nn.Module, dict[str, Any]]:
     """Read a network that `train.py` or `train` wrote, and what is known of its training."""
     if path.suffix != ".pt":
         network = load_network(path)
-        return frozen(network), {"parameters": _count(network)}
+        return frozen(network), {"steps": read_metadata(path)["steps"], "parameters": _count(network)}
     file = torch.load(path, weights_only=True)
     built = build(file["design"], vgg)
     built.load_state_dict(file["state"], strict=False)
@@ -182,7 +183,7 @@ def painter_of(network: nn.Module, strength: float = 1.0) -> Painter:
 def judge(options: argparse.Namespace) -> dict[str, Any]:
     """Make pictures of all networks; measure them, and the time that they take."""
     vgg = VGG("vgg19", "oxford_8bit")
-    painters: dict[str, Painter] = {}
+    painters: dict[str, Painter] = {"photo": lambda photo, style: photo}
     training: dict[str, Any] = {}
     for text in options.networks:
         name, path = text.split("=", 1)
