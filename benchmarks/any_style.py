@@ -39,17 +39,7 @@ def losses(options: argparse.Namespace) -> dict[str, Any]:
     folders = dict(text.split("=", 1) for text in options.folders)
     names = [Path(folder) for folder in folders.values()]
     shared = set.intersection(*({path.relative_to(folder) for path in folder.glob("*/*.jpg")} for folder in names))
-    loss = AnyPaintingLoss(
-        VGG("vgg19", "oxford_8bit"),
-        "relu3_3, relu4_2",
-        "relu1_1, relu2_1, relu3_1, relu4_1, relu5_1",
-        0.5,
-        2.0,
-        5.0,
-        reference_scenes(),
-        {"tone_loss": tone_loss},
-        {"tone_loss": 0.5},
-    )
+    loss = deep_loss()
     sums: dict[str, dict[str, float]] = {name: {} for name in folders}
     with torch.inference_mode():
         for path in sorted(shared):
@@ -63,6 +53,21 @@ def losses(options: argparse.Namespace) -> dict[str, Any]:
                         key = term.removeprefix("weighted/")
                         sums[name][key] = sums[name].get(key, 0.0) + value.item() / len(shared)
     return {"pictures": len(shared), "weighted": sums}
+
+
+def deep_loss() -> AnyPaintingLoss:
+    """Make `loss=deep` of any painting, as `configs/loss/deep.yaml` has it, under the complete VGG-19."""
+    return AnyPaintingLoss(
+        VGG("vgg19", "oxford_8bit"),
+        "relu3_3, relu4_2",
+        "relu1_1, relu2_1, relu3_1, relu4_1, relu5_1",
+        0.5,
+        2.0,
+        5.0,
+        reference_scenes(),
+        {"tone_loss": tone_loss},
+        {"tone_loss": 0.5},
+    )
 
 
 def speed(options: argparse.Namespace) -> dict[str, Any]:
