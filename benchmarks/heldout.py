@@ -6,8 +6,8 @@
 For each network, and each of its styles if it has several: the weighted terms of its loss and their sum, the
 objective, in float32, of the same network untrained (with the seed of its training), of the exported
 file, and, as control, of the photos themselves.
-The photos are resized to 256 px, or N, on the short side and cropped to the middle square. Beside them, the seconds of one
-network alone on a 512 px image, median of five.
+The photos are resized to 256 px, or N, on the short side and cropped to the middle square. Beside them, the seconds
+of one network alone on a 512 px image, median of five.
 """
 
 import argparse
