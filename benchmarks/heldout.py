@@ -1,13 +1,13 @@
 """Measure exported networks on held-out photos, under the losses they were trained with.
 
     python benchmarks/heldout.py --photos DIR --styles DIR --weights VGG19_FILE [--losses-of NETWORK]
-        [--output FILE.json] NETWORK …
+        [--size N] [--output FILE.json] NETWORK …
 
 For each network, and each of its styles if it has several: the weighted terms of its loss and their sum, the
 objective, in float32, of the same network untrained (with the seed of its training), of the exported
 file, and, as control, of the photos themselves.
-The photos are resized to 256 px on the short side and cropped to the middle square. Beside them, the seconds of one
-network alone on a 512 px image, median of five.
+The photos are resized to 256 px, or N, on the short side and cropped to the middle square. Beside them, the seconds
+of one network alone on a 512 px image, median of five.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def loss_of(path: Path, name: str, styles: str, weights: str) -> PerceptualLoss:
 def measure(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rebuild the losses of a network from its metadata, and measure each of its styles."""
     metadata, judge = read_metadata(path), options.losses_of or path
-    photos = HeldOut(ImageSource(options.photos), 256)
+    photos = HeldOut(ImageSource(options.photos), options.size)
     trained = load_network(path)
     assert isinstance(trained, StyleNetwork)
     torch.manual_seed(metadata["config"]["seed"])
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--photos", required=True, help="folder of held-out photos")
     parser.add_argument("--styles", required=True, help="folder of the paintings")
     parser.add_argument("--weights", required=True, help="VGG-19 weights, a file or a name")
+    parser.add_argument("--size", type=int, default=256, help="side of the middle squares of the photos")
     parser.add_argument("--losses-of", type=Path, help="take style and losses of this network for all")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()

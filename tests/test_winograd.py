@@ -13,7 +13,9 @@ from fast_style.networks import VGG
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize(("n", "size"), [(2, (7, 9)), (1, (8, 8)), (2, (3, 3)), (1, (66, 130)), (3, (4, 5))])
+@pytest.mark.parametrize(
+    ("n", "size"), [(2, (7, 9)), (1, (8, 8)), (2, (3, 3)), (1, (3, 8)), (1, (66, 130)), (3, (4, 5))]
+)
 def test_equals_the_convolution_and_its_gradients(n, size, padding, layout):
     weight, bias = torch.randn(5, 3, 3, 3, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
     weight, bias = weight.contiguous(memory_format=layout).requires_grad_(), bias.requires_grad_()

@@ -4,11 +4,10 @@ import argparse
 import math
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -20,12 +19,38 @@ from fast_style.data import find_style, is_style, transparency_notes
 from fast_style.files import Place, as_path
 from fast_style.functional import luma
 from fast_style.inference.control import match_colours, with_colours_of
+from fast_style.losses import PerceptualLoss
 from fast_style.optimize import MARGIN, Size, Step, Style, optimize, scales
 
 MAX_SIDE = 8192
 NAMED = ("auto", "content", "style", "noise")  # what a picture may start from that is no file
 TILE = 16  # to whose multiples a tileable texture is made: what the five blocks of VGG halve without a remainder
+KNOWN = 16  # losses that are kept for the next pictures
 SPARE = 2  # style images are decoded reduced as long as they stay this many times larger than wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Makes the loss of a style image, once where several pictures are of one size: it also looks at the reference.
+
+    Attributes:
+        config: settings of the loss.
+        network: the loss network.
+        known: the last that were made.
+    """
+
+    config: DictConfig
+    network: nn.Module
+    known: deque[PerceptualLoss] = field(default_factory=lambda: deque(maxlen=KNOWN))
+
+    def __call__(self, style: Tensor) -> PerceptualLoss:
+        """Return the loss of a style image (1, 3, H, W) in [0, 1]."""
+        for loss in self.known:
+            if loss.image.shape == style.shape and loss.image.device == style.device and loss.image.equal(style):
+                return loss
+        network = self.network.to(style.device)
+        self.known.append(build(self.config, loss_network=network, style=style).to(style.device))
+        return self.known[-1]
 
 
 @dataclass(frozen=True)
@@ -34,16 +59,14 @@ class Materials:
 
     Attributes:
         options: see `fast_style.cli.parsers.optimize`.
-        config: settings of the losses.
-        network: the loss network.
+        losses: makes the losses of style images.
         styles: style images (1, 3, H, W) in [0, 1].
         masks: where each of them applies.
         init: a picture to start from; None: it is none of a file.
     """
 
     options: argparse.Namespace
-    config: DictConfig
-    network: nn.Module
+    losses: Losses
     styles: Sequence[Tensor]
     masks: Sequence[Tensor | None]
     init: Tensor | None
@@ -70,7 +93,7 @@ class Materials:
             print(note, file=sys.stderr)
         init = None if options.init in NAMED else read(as_path(options.init))
         network = build(config.loss_network).to(memory_format=torch.channels_last)
-        return cls(options, config, network, styles, masks or [None] * count, init)
+        return cls(options, Losses(config.loss, network), styles, masks or [None] * count, init)
 
     def begin(self, content: Tensor | None, device: torch.device) -> "Problem":
         """Begin a picture, the same whatever was optimised before it.
@@ -91,12 +114,11 @@ class Materials:
         start = _start(options.init, self.init, content, styles, sizes[0])
         if options.match_histogram:
             start = match_colours(start, styles[0].image)
-        make_loss = partial(_loss, self.config, self.network.to(device))
         iterations = [options.iterations] + [max(1, options.iterations // 2)] * (len(sizes) - 1)
         photo = start if content is None else content
         margin = 0 if options.tileable else MARGIN
         scale = options.style_scale
-        steps = optimize(make_loss, styles, photo, start, sizes, iterations, options.optimizer, scale, margin)
+        steps = optimize(self.losses, styles, photo, start, sizes, iterations, options.optimizer, scale, margin)
         return Problem(options, content, size, sizes, iterations, steps)
 
     def _styles(self, content: Tensor | None, device: torch.device) -> list[Style]:
@@ -149,10 +171,6 @@ def files_of(options: argparse.Namespace) -> list[str | Path]:
 def read(source: Place, min_side: int | None = None) -> Tensor:
     """Read an image as (1, 3, H, W) in [0, 1]; a large one may come back smaller, its short side at least so long."""
     return images.to_float(images.read(source, min_side))[None]
-
-
-def _loss(config: DictConfig, network: nn.Module, style: Tensor) -> Any:
-    return build(config.loss, loss_network=network, style=style).to(style.device)
 
 
 def _start(init: str, picture: Tensor | None, content: Tensor | None, styles: Sequence[Style], size: Size) -> Tensor:

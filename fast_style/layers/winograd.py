@@ -117,7 +117,7 @@ class _Winograd(torch.autograd.Function):
             outputs = from_tiles @ torch.bmm(inputs.transpose(0, 1), products).transpose(0, 1)
             parts[image, some] = outputs.view(-1, columns, 4, 4, channels).transpose(1, 2)
         if y.shape[2:] != (h, w):
-            y = y[:, :, :h, :w].contiguous(memory_format=torch.channels_last)
+            y = y[:, :, :h, :w].clone(memory_format=torch.channels_last)  # a copy also of the rows of one tile
         return y if bias is None else y.add_(bias[:, None, None])
 
     @staticmethod

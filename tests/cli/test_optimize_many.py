@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_style.cli import optimize_many
+from fast_style.cli import config, optimize_many, optimizing
 from fast_style.inference.manifest import NAME
 
 TINY = ("loss_network.weights=null", "loss.style_layers=[relu1_2,relu2_1]", "loss.content_layers=[relu2_1]")
@@ -34,6 +34,21 @@ def test_a_folder_as_one_by_one(optimize, photos, tmp_path, tree):
     assert optimize(*arguments) == (0, "stylized 1, skipped 2, failed 0\n", "")
     assert (tmp_path / "out" / "a.jpg").stat().st_mtime_ns == written
     assert optimize(*arguments, "--overwrite").out == "stylized 3, skipped 0, failed 0\n"
+
+
+def test_losses_are_made_once_for_photos_of_a_size(optimize, photos, tmp_path, monkeypatch):
+    """Their style images are of one size, and what the losses are relative to is looked at once."""
+    made = []
+
+    def build(settings, **arguments):
+        made.extend(arguments)
+        return config.build(settings, **arguments)
+
+    monkeypatch.setattr(optimizing, "build", build)
+    assert optimize("--content", photos, "--output", tmp_path / "out").out == "stylized 3, skipped 0, failed 0\n"
+    assert made == ["loss_network", "style"]
+    assert optimize("--content", photos, "--output", tmp_path / "other", "--preserve-color", "histogram").code == 0
+    assert made.count("style") == 4  # each photo changes the colours of the painting
 
 
 def test_several_photos_and_one_that_is_broken(optimize, photos, tmp_path, tree):

@@ -90,6 +90,8 @@ def reason(command: str) -> str | None:
         return "waits for somebody to watch"
     if "data/paired" in command or "data/unpaired" in command:
         return "needs the symbols that tools/openmoji.py makes"
+    if "data/optimised" in command or "VAN_GOGH" in command or "van_gogh" in command:
+        return "needs photos and paintings that are not part of the repository"
     if "--backend openvino" in command:
         return "needs OpenVINO; tests/inference/backends/test_open_vino.py has it"
     if "--inception" in command:
