@@ -109,8 +109,8 @@ class ManyPaintings(NetworkTask):
 
     def style_of(self, sample: int) -> int:
         """Return whose turn it is."""
-        turn, place = divmod(sample, len(self.names))
-        return int(permutation(len(self.names), self.seed, turn, ORDER)[place])
+        count = len(self.names)
+        return int(permutation(count, self.seed, self.turn_of(sample), ORDER)[sample % count])
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the mean objective of a batch {"image": (N, 3, H, W) in [0, 1], "index": (N,), their numbers}."""
