@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from fast_style import remote
 from fast_style.cli.train import main
 from fast_style.networks import VGG
+from tests.pictures import noise
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -123,7 +124,7 @@ def make_shard() -> Callable[..., Path]:
         with tarfile.open(path, "w") as archive:
             for number in range(count):
                 encoded = io.BytesIO()
-                Image.effect_noise((side, side), 90).convert("RGB").save(encoded, "PNG")
+                noise((side, side)).convert("RGB").save(encoded, "PNG")
                 pixels = b"no image" if number in broken else encoded.getvalue()
                 for name, data in ((f"{number:03}.png", pixels), (f"{number:03}.txt", f"photo {number}".encode())):
                     info = tarfile.TarInfo(name)

@@ -10,6 +10,7 @@ import pytest
 from fast_style.__main__ import run
 from fast_style.checkpoint import save_network
 from fast_style.networks import TransformerNetwork
+from tests.pictures import noise
 
 ON_CPU = ("--device", "cpu", "--precision", "fp32", "--backend", "torch")
 
@@ -66,7 +67,7 @@ def make() -> Callable[..., Path]:
 
     def make(path: Path, size: tuple[int, int] = (10, 8)) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        PIL.Image.effect_noise(size, 90).convert("RGB").save(path)
+        noise(size).convert("RGB").save(path)
         return path
 
     return make

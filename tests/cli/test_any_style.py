@@ -11,6 +11,7 @@ from fast_style import images
 from fast_style.checkpoint import ONNX_FORMAT, load_network, load_styled, read_metadata, save_network
 from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN, AnyStyleNetwork
+from tests.pictures import noise
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def adain(tmp_path):
 
 @pytest.fixture
 def stylize(adain, tmp_path, command):
-    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
+    noise((40, 24)).convert("RGB").save(tmp_path / "photo.png")
 
     def run(*arguments):
         inputs = [] if "--list-styles" in arguments else ["--input", str(tmp_path / "photo.png")]
@@ -246,7 +247,7 @@ def predicting(tmp_path):
 
 
 def test_styles_are_kept(predicting, command, tmp_path, style_folder):
-    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
+    noise((40, 24)).convert("RGB").save(tmp_path / "photo.png")
     kept, waves = tmp_path / "mine.safetensors", style_folder / "waves.png"
     keep = ("stylize", "--model", predicting, "--style", f"{waves}:0.5,photo:0.5", "cubist", "--save-style", kept)
     done = command(*keep)
@@ -352,22 +353,23 @@ def test_keeping_nothing(predicting, command, monkeypatch, tmp_path, arguments, 
 
 
 @pytest.mark.parametrize(
-    "style",
+    "make",
     [
-        PIL.Image.new("RGB", (30, 20), "red"),
-        PIL.Image.new("RGB", (1, 1), "blue"),
-        PIL.Image.effect_noise((2000, 5), 90),
-        PIL.Image.effect_noise((40, 30), 90).convert("RGBA"),
+        lambda: PIL.Image.new("RGB", (30, 20), "red"),
+        lambda: PIL.Image.new("RGB", (1, 1), "blue"),
+        lambda: noise((2000, 5)),
+        lambda: noise((40, 30)).convert("RGBA"),
     ],
     ids=["one colour", "one pixel", "long and grey", "alpha"],
 )
-def test_odd_style_images_make_pictures(predicting, command, tmp_path, style):
-    style.save(tmp_path / "style.png")
-    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "p.png")
+def test_odd_style_images_make_pictures(predicting, command, tmp_path, make):
+    image = make()
+    image.save(tmp_path / "style.png")
+    noise((40, 24)).convert("RGB").save(tmp_path / "p.png")
     options = ["--precision", "fp32", "--backend", "torch", "--input", tmp_path / "p.png"]
     done = command("stylize", "--model", predicting, "--style", tmp_path / "style.png", *options)
     assert done.code == 0
-    assert ("style.png has transparency: as a style it lies on white" in done.err) == (style.mode == "RGBA")
+    assert ("style.png has transparency: as a style it lies on white" in done.err) == (image.mode == "RGBA")
     assert pixels(tmp_path / "p-style.png").shape == (3, 24, 40)
 
 

@@ -9,7 +9,6 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import PIL.Image
 import pytest
 import torch
 
@@ -25,6 +24,7 @@ from fast_style.video import parts
 from tests.cli.conftest import ON_CPU
 from tests.cli.test_film import interrupting, several
 from tests.inference.cluster.test_films import Ray
+from tests.pictures import noise
 from tests.video.conftest import clip, times_of
 
 __all__ = ["clip", "several"]  # fixtures
@@ -101,7 +101,7 @@ def test_styles_in_a_map_and_frames_in_a_folder(alike, several, tmp_path):
     for number in range(12):
         path = tmp_path / "frames" / f"{number:03}.png"
         path.parent.mkdir(exist_ok=True)
-        PIL.Image.effect_noise((64, 48), 90).convert("RGB").save(path)
+        noise((64, 48)).convert("RGB").save(path)
     styles = ("--style", "waves", "dots", "--style-map", "horizontal", "--backend", "auto")
     alike("--model", several, "--input", path.parent, *styles)
 

@@ -22,6 +22,7 @@ from fast_style.inference.stylizer import Stylizer  # noqa: E402
 from fast_style.networks import AnyStyleNetwork, TransformerNetwork  # noqa: E402
 from fast_style.video import parts, reading  # noqa: E402
 from fast_style.video.frame import Wanted  # noqa: E402
+from tests.pictures import noise  # noqa: E402
 from tests.video.conftest import clip, packets_of, pictures_of, probe, times_of  # noqa: E402
 
 __all__ = ["clip", "probe"]  # fixtures
@@ -162,7 +163,7 @@ def test_animations_out(stylize, clip, tmp_path, name):
 
 
 def test_an_animation_in(stylize, tmp_path, probe):
-    pictures = [PIL.Image.effect_noise((32, 24), 90).convert("RGB") for _ in range(3)]
+    pictures = [noise((32, 24)).convert("RGB") for _ in range(3)]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=[100, 300, 50])
     assert stylize("--input", tmp_path / "a.gif", "--output", tmp_path / "a.mp4").code == 0
     assert times_of(tmp_path / "a.mp4") == [0, Fraction(1, 10), Fraction(4, 10)]
@@ -575,7 +576,7 @@ def test_a_film_does_not_go_on_with_other_images(stylize, tmp_path, monkeypatch,
     for folder, mode in (("frames", "RGB"), ("masks", "L")):
         (tmp_path / folder).mkdir()
         for number in range(12):
-            PIL.Image.effect_noise((64, 48), 90).convert(mode).save(tmp_path / folder / f"{number:03d}.png")
+            noise((64, 48)).convert(mode).save(tmp_path / folder / f"{number:03d}.png")
     words = ("--input", tmp_path / "frames" / "%03d.png", "--mask", tmp_path / "masks" / "%03d.png", "--style", style)
     command = ("--model", model, *words, "--output", tmp_path / "o.mp4")
     with monkeypatch.context() as patch:

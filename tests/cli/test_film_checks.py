@@ -9,6 +9,7 @@ av = pytest.importorskip("av", reason="films need the package av")
 
 from fast_style.video import parts  # noqa: E402 - only where there is av
 from tests.cli.test_film import interrupting  # noqa: E402
+from tests.pictures import noise  # noqa: E402
 from tests.video.conftest import clip, times_of  # noqa: E402
 
 __all__ = ["clip"]  # a fixture
@@ -24,7 +25,7 @@ def test_a_photo_among_films(stylize, clip, make, tmp_path, is_misuse, tree, nam
 
 
 def test_an_animation_among_films(stylize, clip, tmp_path, tree):
-    pictures = [PIL.Image.effect_noise((32, 24), 90).convert("RGB") for _ in range(3)]
+    pictures = [noise((32, 24)).convert("RGB") for _ in range(3)]
     pictures[0].save(tmp_path / "b.gif", save_all=True, append_images=pictures[1:], duration=100)
     result = stylize("--input", clip("a.mp4", frames=2), tmp_path / "b.gif", "--output", tmp_path / "out")
     assert result.code == 0, result.err
@@ -34,7 +35,7 @@ def test_an_animation_among_films(stylize, clip, tmp_path, tree):
 @pytest.mark.parametrize(("name", "made"), [(None, "a-mosaic.gif"), ("o.gif", "o.gif"), ("out", "out/a.gif")])
 def test_an_animation_with_an_option_of_films(stylize, tmp_path, name, made):
     """It is read as a film, and stays an animation."""
-    pictures = [PIL.Image.effect_noise((32, 24), 90).convert("RGB") for _ in range(5)]
+    pictures = [noise((32, 24)).convert("RGB") for _ in range(5)]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
     output = () if name is None else ("--output", tmp_path / name)
     result = stylize("--input", tmp_path / "a.gif", "--end", "0.3", *output)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from fast_style import images
 from fast_style.checkpoint import description, load_network, read_metadata, save_network
 from fast_style.networks import TransformerNetwork
+from tests.pictures import noise
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def photo(tmp_path):
-    PIL.Image.effect_noise((40, 24), 90).convert("RGB").save(tmp_path / "photo.png")
+    noise((40, 24)).convert("RGB").save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
 
@@ -276,7 +277,7 @@ def test_several_styles_need_their_model(tiny_multi_style, train, capsys):
 
 
 def test_trains_several_styles_and_adds_one(tiny_multi_style, train, tmp_path):
-    PIL.Image.effect_noise((40, 40), 90).convert("RGB").save(tmp_path / "styles" / "Noise.JPG")
+    noise((40, 40)).convert("RGB").save(tmp_path / "styles" / "Noise.JPG")
     (tmp_path / "styles" / ".hidden.jpg").write_bytes(b"")
     assert train(tiny_multi_style) == 0
     first = load_network(tmp_path / "out.safetensors")

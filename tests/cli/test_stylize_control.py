@@ -8,6 +8,7 @@ import torch
 from fast_style import images
 from fast_style.checkpoint import save_network
 from fast_style.networks import TransformerNetwork
+from tests.pictures import noise
 
 
 def test_strength_0_is_the_photo(stylize, photos, tmp_path):
@@ -77,7 +78,7 @@ def test_automatic_strokes(stylize, tmp_path, make, is_misuse):
 
 
 def test_mask_and_size_of_an_animation(stylize, tmp_path, tally):
-    first, second = (PIL.Image.effect_noise((20, 10), 90) for _ in range(2))
+    first, second = (noise((20, 10)) for _ in range(2))
     first.save(tmp_path / "film.png", save_all=True, append_images=[second], duration=50)
     PIL.Image.new("L", (10, 5)).save(tmp_path / "black.png")
     arguments = ("--mask", tmp_path / "black.png", "--size", "10", "--output", tmp_path / "out.png")

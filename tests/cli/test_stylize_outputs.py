@@ -12,6 +12,7 @@ import torch
 from fast_style import images
 from fast_style.inference.jobs import plan
 from fast_style.inference.stylizer import Stylizer
+from tests.pictures import noise
 
 SKIPPED = "what is there was skipped, whatever it was made with: --overwrite makes it anew\n"
 
@@ -159,7 +160,8 @@ def test_size(stylize, photos, side, expected, size):
 
 
 def test_a_damaged_photo_whose_pixels_are_whole(stylize, photos, size, tally):
-    (photos / "a.jpg").write_bytes((photos / "a.jpg").read_bytes()[:-2])  # the marker of the end
+    PIL.Image.new("RGB", (20, 12)).save(photos / "a.jpg")  # of noise a decoder may not miss the marker of the end
+    (photos / "a.jpg").write_bytes((photos / "a.jpg").read_bytes()[:-2])
     code, out, err = stylize("--input", photos / "a.jpg")
     assert (code, out, err.count("\n")) == (0, tally(1, 0, 0, photos / "a-mosaic.jpg"), 1)
     assert str(photos / "a.jpg") in err
@@ -302,7 +304,7 @@ def test_the_script(root, model, photos, size, tally, monkeypatch, capsys):
 @pytest.fixture
 def transparent(tmp_path) -> Path:
     """A PNG with every opacity, at 300 dots per inch."""
-    image = PIL.Image.effect_noise((16, 16), 90).convert("RGB")
+    image = noise((16, 16)).convert("RGB")
     image.putalpha(PIL.Image.frombytes("L", (16, 16), bytes(range(256))))
     image.save(tmp_path / "transparent.png", dpi=(300, 300))
     return tmp_path / "transparent.png"
@@ -343,7 +345,7 @@ def test_depth(stylize, tmp_path, bits, depth):
 
 
 def test_animation(stylize, tmp_path):
-    first, *others = (PIL.Image.effect_noise((20, 10), 90) for _ in range(3))
+    first, *others = (noise((20, 10)) for _ in range(3))
     first.save(tmp_path / "film.gif", save_all=True, append_images=others, duration=[50, 60, 70], loop=0)
     assert stylize("--input", tmp_path / "film.gif", "--output", tmp_path / "out.gif", "--size", "10").code == 0
     result = images.open_picture(tmp_path / "out.gif")

@@ -3,7 +3,6 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import pytest
 import torch
 from torch import nn
@@ -15,6 +14,7 @@ from fast_style.inference import stylizer
 from fast_style.inference.export import export
 from fast_style.inference.stylizer import Stylizer
 from fast_style.networks import TransformerNetwork
+from tests.pictures import noise
 
 
 class Doubled(nn.Module):
@@ -150,7 +150,7 @@ def test_integers_go_to_the_device_and_come_from_it():
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1"])
 def test_call_takes_and_returns_pillow(mode):
     stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
-    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB").convert(mode)
+    photo = noise((19, 11)).convert("RGB").convert(mode)
     stylized = stylizer(photo)
     assert stylized.mode == "RGB"
     assert stylized.size == (19, 11)
@@ -161,7 +161,7 @@ def test_call_takes_and_returns_pillow(mode):
 @pytest.mark.parametrize("kind", [str, Path])
 def test_call_takes_files(tmp_path, kind):
     stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
-    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB")
+    photo = noise((19, 11)).convert("RGB")
     photo.save(tmp_path / "photo.png")
     assert stylizer(kind(tmp_path / "photo.png")).tobytes() == stylizer(photo).tobytes()
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg"):
@@ -170,7 +170,7 @@ def test_call_takes_files(tmp_path, kind):
 
 def test_call_takes_arrays():
     stylizer = Stylizer(TransformerNetwork(width=2, blocks=1), "cpu")
-    photo = PIL.Image.effect_noise((19, 11), 80).convert("RGB")
+    photo = noise((19, 11)).convert("RGB")
     expected = np.asarray(stylizer(photo))
     for array in (np.asarray(photo), np.asarray(photo) / 255, np.asarray(photo)[::-1][::-1]):
         stylized = stylizer(array)

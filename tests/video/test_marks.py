@@ -3,12 +3,12 @@
 from fractions import Fraction
 from itertools import pairwise
 
-import PIL.Image
 import pytest
 import torch
 
 from fast_style import video
 from fast_style.video import reading
+from tests.pictures import noise
 
 VFR = [0, 40, 50, 133, 140, 400, 410, 600, 640, 997, 1000, 1100, 1150, 1160, 1170, 1200, 1300, 1350, 1400, 1500]
 
@@ -64,7 +64,7 @@ def test_a_part_of_what_is_wanted(clip, wanted, count):
 
 
 def test_an_animation_with_a_palette(tmp_path):
-    pictures = [PIL.Image.effect_noise((32, 24), 90).convert("RGB") for _ in range(9)]
+    pictures = [noise((32, 24)).convert("RGB") for _ in range(9)]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
     check(video.Film(tmp_path / "a.gif"), 9)
 
@@ -126,7 +126,7 @@ def make_frames(tmp_path):
         for number in range(count):
             path = tmp_path / "frames" / f"{number:03}.png"
             path.parent.mkdir(exist_ok=True)
-            PIL.Image.effect_noise((32, 24), 90).convert("RGB").save(path)
+            noise((32, 24)).convert("RGB").save(path)
         return path.parent
 
     return make

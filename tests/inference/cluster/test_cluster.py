@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import PIL.Image
 import pytest
 import torch
 
@@ -19,6 +18,7 @@ from fast_style.inference.jobs import Job
 from fast_style.inference.pipeline import Settings, Tally
 from fast_style.inference.pipeline import run as run_here
 from fast_style.inference.shards import Shard, stylize_shard
+from tests.pictures import noise
 
 ENGINE = {"device": "cpu", "precision": "fp32", "backend": "torch", "tile": "off"}
 
@@ -54,7 +54,7 @@ def jobs(tmp_path) -> list[Job]:
     for number in range(70):
         path = tmp_path / "in" / f"{number:02}.png"
         path.parent.mkdir(exist_ok=True)
-        PIL.Image.effect_noise((8 + number, 8), 90).convert("RGB").save(path)
+        noise((8 + number, 8)).convert("RGB").save(path)
         made.append(Job(path, tmp_path / "out" / path.name))
     made[2].source.write_text("no image")
     return made

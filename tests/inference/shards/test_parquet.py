@@ -10,11 +10,12 @@ import pytest
 
 from fast_style.inference.pipeline import Settings, Tally
 from fast_style.inference.shards import Shard, plan_shards, stylize_shard
+from tests.pictures import noise
 
 
 def encoded(kind: str) -> bytes:
     file = io.BytesIO()
-    PIL.Image.effect_noise((8, 6), 90).convert("RGB").save(file, kind)
+    noise((8, 6)).convert("RGB").save(file, kind)
     return file.getvalue()
 
 
