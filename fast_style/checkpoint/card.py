@@ -76,13 +76,13 @@ class Card:
         config = metadata.get("config") or {}
         data = config.get("data") or {}
         arguments = ", ".join(f"{key}={value}" for key, value in metadata["arguments"].items() if key != "styles")
-        photos = _line(self.photos) or _last(str(data.get("root") or "")) or "procedural scenes"
+        photos = _line(self.photos) or _line(_last(str(data.get("root") or ""))) or "procedural scenes"
         crops = f", crops of {data['size']} px, batches of {data['batch_size']}" if "size" in data else ""
         rows = {
             "network": f"`{metadata['network'].removeprefix(PREFIX)}({arguments})`",
             "trained on": f"{photos}{crops}",
             "steps": metadata.get("steps"),
-            "started from": _last(str(config.get("init") or "")),
+            "started from": _line(_last(str(config.get("init") or ""))),
             "losses": _losses(config.get("model") or {}),
             "written by": f"fast_style {metadata.get('fast_style')}, PyTorch {metadata.get('torch')}",
             "file": f"{size / 1e6:.2f} MB, `sha256:{digest}`",
@@ -135,7 +135,7 @@ def _is_place(text: str) -> bool:
 
 def _last(text: str) -> str:
     pure = PureWindowsPath(text) if "\\" in text or PureWindowsPath(text).drive else PurePosixPath(text)
-    return _line(pure.name or str(pure))
+    return pure.name or str(pure)
 
 
 def _line(text: str) -> str:
@@ -150,7 +150,8 @@ def _losses(model: Mapping[str, Any]) -> str:
         weights |= {key.removesuffix("_weight"): value for key, value in part.items() if key.endswith("_weight")}
         weights |= part.get("term_weights") or {}
     network = (model.get("loss") or {}).get("loss_network") or {}
-    under = f", under {network['name']}" if network.get("name") else ""
+    which = f" with the weights {_line(_last(str(network['weights'])))}" if network.get("weights") else ""
+    under = f", under {network['name']}{which}" if network.get("name") else ""
     told = ", ".join(
         f"{name} {weight:g}" for name, weight in weights.items() if isinstance(weight, int | float) and weight
     )

@@ -131,3 +131,16 @@ def test_other_files_are_not_published(tmp_path, path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ValueError, match="is not a complete safetensors file"):
         published(path)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [("slim", "under vgg19 with the weights slim"), ("/a b/v|19.pth", r"under vgg19 with the weights v\|19.pth")],
+)
+def test_the_weights_of_the_loss_network_are_told(tmp_path, weights, told):
+    """Those of the slim one make other losses than the whole."""
+    model = METADATA["config"]["model"]
+    loss = model["loss"] | {"loss_network": {"name": "vgg19", "weights": weights}}
+    metadata = METADATA | {"config": METADATA["config"] | {"model": model | {"loss": loss}}}
+    save_network(tmp_path / "waves.safetensors", SlimNetwork(width=4, blocks=1), metadata)
+    assert f"| losses | temporal 400, content 0.5, tone_loss 2, {told} |" in card(tmp_path / "waves.safetensors")
