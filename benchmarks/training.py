@@ -42,6 +42,7 @@ from fast_style.networks import VGG, SlimNetwork, TransformerNetwork
 STYLE_LAYERS = {"relu1_2": 64.0**-2, "relu2_2": 128.0**-2, "relu3_3": 256.0**-2, "relu4_3": 512.0**-2}
 BATCH, SIZE = 4, 256
 PEER = "pytorch/examples"
+SLIM: dict[str, Any] = {"width": 64, "blocks": 5, "antialias": True}  # as configs/network/slim.yaml has it
 Step = Callable[[Tensor], None]
 
 
@@ -171,7 +172,7 @@ def main() -> None:
         keep_memory()  # as train.py does; the peer has it too
     torch.manual_seed(0)
     style, x = torch.rand(1, 3, SIZE, SIZE), torch.rand(BATCH, 3, SIZE, SIZE)
-    reference, slim = TransformerNetwork(output="linear"), SlimNetwork()
+    reference, slim = TransformerNetwork(output="linear"), SlimNetwork(**SLIM)
 
     def copy() -> TransformerNetwork:
         network = TransformerNetwork(output="linear")
@@ -179,7 +180,7 @@ def main() -> None:
         return network
 
     def small() -> SlimNetwork:
-        network = SlimNetwork()
+        network = SlimNetwork(**SLIM)
         network.load_state_dict(slim.state_dict())
         return network
 

@@ -1,4 +1,4 @@
-"""Train every network that ships in checkpoints/pretrained, in one command that can be killed and repeated.
+"""Train the networks of checkpoints/pretrained on a GPU, in one command that can be killed and repeated.
 
     python tools/train_shipped.py --photos PHOTOS --heldout HELDOUT --paintings PAINTINGS [--many MANY --others OTHERS]
         [--steps N | --minutes M] [--lanes 1] [--only NAME] [SETTING=VALUE …]
@@ -6,10 +6,11 @@
 Lanes of trainings, each by `python train.py experiment=NAME`: Johnson's network for The Starry Night, and from it for
 The Scream and Composition VII; the slim network for the same three, and from these the networks for films; and, with a
 folder of many paintings and one of others to measure on, the network for any style; the same in Johnson's network, and
-from it one of ten paintings. What a network for any style predicts is strengthened afterwards by hand
-(`docs/reproduce.md`). A network whose file is in the output folder is left alone, and a training that was killed or
-stopped goes on from its last checkpoint, so the same command again finishes what is missing. Lanes run beside one
-another on a GPU, which one training does not fill (`--lanes 3`).
+from it one of ten paintings. `great_wave` and the galleries of small networks that ship were made on a CPU, and what a
+network for any style predicts is strengthened afterwards by hand (`docs/reproduce.md`). A network whose file is in the
+output folder is left alone, and a training that was killed or stopped goes on from its last checkpoint, so the same
+command again finishes what is missing. Lanes run beside one another on a GPU, which one training does not fill
+(`--lanes 3`).
 
 `--steps` is for each network of one painting, the gallery takes three times as many; 40,000 steps of batch 4 are those
 of Johnson et al. 2016. With `--minutes` a lane takes about that long, start and measurements of each training included;
