@@ -15,6 +15,7 @@ from fast_style.networks.style_encoder import as_seen
 # Pixels on the short side of style images as they are read, for an `AdaIN` as in its training; an `AnyStyleNetwork`, as
 # the one that ships, looks at them at 384 pixels, see `style_encoder.as_seen`.
 STYLE_SIZE = 512
+NEAR = 0.01  # by which scales and shifts of one image differ at most, in half precision and from another machine
 
 
 def load_styled(
@@ -107,15 +108,16 @@ def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path, r
         source: the network for any style, see `find_network`.
         styles: files, URLs or names of shipped styles, each of which becomes a style with the name of its file.
         output: a `.safetensors` file; to one that is there, of styles of the same network, these are added, and what it
-            holds stays as it is.
-        replace: whether a file that is there is replaced instead.
+            holds stays as it is. A style that it has of the same image is left alone.
+        replace: whether a style that it has by the name is what the image makes of it now.
 
     Returns:
         The names of all styles of the file; of an `AnyStyleNetwork` also `photo`.
 
     Raises:
         FileNotFoundError: if there is no such network, encoder or style image.
-        FileExistsError: if the output is there, and not of styles of this network, or has one of the names.
+        FileExistsError: if the output is there, and not of styles of this network, or has another style of one of the
+            names, and is not to be replaced.
         ValueError: if the network has its styles already, there is no image, two have one name, the output has another
             suffix, or as `load_styled`.
         RuntimeError: if a style image or an encoder cannot be downloaded.
@@ -142,41 +144,53 @@ def keep_styles(source: str | Path, styles: Sequence[str], output: str | Path, r
             raise ValueError(f"two of the styles to keep are called {name}: rename one of the files")
     found = {name: find_style(style) for name, style in zip(names, styles, strict=True)}
     kept = network.of_images({name: load_style(name, file, size=STYLE_SIZE) for name, file in found.items()})
-    if output.is_file() and not replace:
-        return _add(output, path, kept, names)
+    if output.is_file():
+        return _add(output, path, kept, names, replace)
     save_network(output, kept, {"predicted_by": path.stem, "style": "+".join(names)}, torch.float16)
     return kept.styles
 
 
-def _add(output: Path, path: Path, kept: StyleNetwork, names: Sequence[str]) -> list[str]:
-    """Add styles to those of a file, all of which stay as they are to the bit.
+def _add(output: Path, path: Path, kept: StyleNetwork, names: Sequence[str], replace: bool) -> list[str]:
+    """Add styles to those of a file, which stay as they are to the bit unless they are replaced.
 
     Args:
         output: the file.
         path: that of the network for any style.
         kept: the network of the new styles, which come first in it.
         names: of the new styles.
+        replace: see `keep_styles`.
 
     Returns:
         The names of all styles.
 
     Raises:
-        FileExistsError: if the file is not of styles of the same network, or has one of the names.
+        FileExistsError: if the file is not of styles of the same network, or has another style of one of the names, and
+            is not to be replaced.
         ValueError: if it is damaged or not of a network.
         OSError: if it cannot be written; it stays as it is.
     """
     metadata, before = read(output, weights=False)[0], load_network(output)
     if not isinstance(before, StyleNetwork) or not _differ_in_styles(before, kept):
-        advice = "choose another file, or give --overwrite to begin it anew"
-        raise FileExistsError(f"{output} does not hold styles of {path}, to which others can be added: {advice}")
-    for name in names:
-        if name in before.styles:
-            advice = "rename the file of the style image, or give --overwrite to begin the file anew"
-            raise FileExistsError(f"{output} has a style {name} already: {advice}")
-    rows = {key: kept.get_parameter(key)[: len(names)] for key in kept.style_parameters}
-    state = {key: torch.cat([before.get_parameter(key), row]) for key, row in rows.items()}
-    both = before.rebuilt({"styles": [*before.styles, *names]}, state)
-    metadata |= {"predicted_by": path.stem, "style": "+".join([metadata.get("style", output.stem), *names])}
+        raise FileExistsError(
+            f"{output} does not hold styles of {path}, to which others can be added: choose another file"
+        )
+    state = {key: before.get_parameter(key).clone() for key in before.style_parameters}
+    fresh = []
+    for number, name in enumerate(names):
+        row = {key: kept.get_parameter(key)[number] for key in state}
+        if name not in before.styles:
+            fresh.append(name)
+            state = {key: torch.cat([rows, row[key][None]]) for key, rows in state.items()}
+            continue
+        place = before.styles.index(name)
+        if replace:
+            for key, rows in state.items():
+                rows[place] = row[key]
+        elif not all(torch.allclose(rows[place], row[key], rtol=NEAR, atol=NEAR) for key, rows in state.items()):
+            advice = "rename the file of the style image, or give --overwrite to replace that style"
+            raise FileExistsError(f"{output} has another style {name} already: {advice}")
+    both = before.rebuilt({"styles": [*before.styles, *fresh]}, state)
+    metadata |= {"predicted_by": path.stem, "style": "+".join([metadata.get("style", output.stem), *fresh])}
     save_network(output, both, metadata, torch.float16 if _is_half(before) else torch.float32)
     return both.styles
 
@@ -204,8 +218,8 @@ def _of_images(
     styles = [style] if isinstance(style, Mapping) else style
     own: list[str] = network.styles if isinstance(network, AnyStyleNetwork) else []
     names = [name for name in dict.fromkeys(name for each in styles for name in each) if name not in own]
-    if not names:
-        raise ValueError(f"{' and '.join(own)} alone is no style: choose an image as well")
+    if isinstance(network, AnyStyleNetwork) and not names:
+        return network.transformer, style
     numbers = {name: str(number) for number, name in enumerate(names, start=1)} | {name: name for name in own}
     images = {numbers[name]: load_style(Path(name).stem, find_style(name), size=STYLE_SIZE) for name in names}
     renamed = [{numbers[name]: weight for name, weight in each.items()} for each in styles]

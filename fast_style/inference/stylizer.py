@@ -1,6 +1,7 @@
 """A trained network applied to images."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from fast_style import images
 from fast_style.checkpoint import (
+    describe,
     find_network,
     load_style_image,
     load_styled,
@@ -110,8 +112,8 @@ class Stylizer:
             device: `auto` (CUDA, else Apple's MPS, else CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
             precision: `auto` (bf16 where the hardware multiplies it, else fp32), `fp32`, `bf16`, `fp16` on GPUs, or
                 for a `SlimNetwork` in OpenVINO `int8`.
-            backend: `auto` (the fastest that is installed), `torch`, or on the CPU `onnx` or `openvino`; with a map of
-                styles PyTorch alone.
+            backend: `auto` (the fastest that is installed, but for a network for any style not ONNX Runtime), `torch`,
+                or on the CPU `onnx` or `openvino`; with a map of styles PyTorch alone.
             tile: `auto`, `off`, or the side of the tiles in pixels.
             compile: whether to have PyTorch compile the network.
             style: of a network of several styles the weights of one or some, by name; with a map several such. Of a
@@ -139,6 +141,8 @@ class Stylizer:
             if backend not in ("auto", "torch"):
                 raise ValueError(f"backend {backend} does not run a map of styles: take backend torch")
             backend = "torch"
+        elif backend == "auto" and precision != "int8" and describe(file).takes_images and not find_spec("openvino"):
+            backend = "torch"  # ONNX Runtime would have each new style exported first, which takes longer than pictures
         return cls(load_styled(file, style, style_map), device, precision, backend, tile, compile)
 
     def __call__(self, image: images.Image | str | Path | np.ndarray) -> images.Image:

@@ -14,6 +14,7 @@ from fast_style.checkpoint import load_network
 from fast_style.losses import PerceptualLoss
 from fast_style.networks.style_network import StyleNetwork, TakesImages
 from fast_style.training.many_paintings import ManyPaintings
+from fast_style.training.network_task import describe
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,9 @@ class MultiStyle(ManyPaintings):
         self._restore()
 
     def _add_to(self, network: StyleNetwork) -> None:
-        """Train nothing but the scales and shifts of a network."""
+        """Train nothing but the scales and shifts of a network, which takes the place of that of the settings."""
+        if type(network) is not type(self.network):
+            log.info("the network is that of init, %s", describe(network))
         self.network = network.requires_grad_(False).train()
         for name in network.style_parameters:
             self.network.get_parameter(name).requires_grad_(True)

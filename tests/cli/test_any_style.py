@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 import torch
 
-from fast_style import images
+from fast_style import Stylizer, images
 from fast_style.checkpoint import ONNX_FORMAT, load_network, load_styled, read_metadata, save_network
 from fast_style.data import StyleCrops
 from fast_style.networks import AdaIN, AnyStyleNetwork
@@ -263,9 +263,9 @@ def test_styles_are_kept(predicting, command, tmp_path, style_folder):
         )
     difference = pixels(tmp_path / "mine.png") - pixels(tmp_path / "predicting.png")
     assert difference.abs().max() < 0.02  # kept in half precision
-    again = command(*keep)
-    advice = "rename the file of the style image, or give --overwrite to begin the file anew"
-    assert (again.code, again.err) == (2, f"error: {kept} has a style waves already: {advice}\n")
+    before = load_network(kept).state_dict()
+    assert command(*keep).out == done.out  # as if the command had been interrupted
+    assert all(torch.equal(value, before[key]) for key, value in load_network(kept).state_dict().items())
 
 
 def test_styles_are_added_to_those_that_are_kept(predicting, command, tmp_path, style_folder):
@@ -283,7 +283,37 @@ def test_styles_are_added_to_those_that_are_kept(predicting, command, tmp_path, 
         assert torch.equal(after.get_parameter(key)[:2], before.get_parameter(key))
         assert torch.equal(after.get_parameter(key)[2], other[key].half().float())
     assert read_metadata(kept)["style"] == "cubist+waves"
-    assert keep("mosaic", "--overwrite").out == f"wrote {kept} with the styles mosaic, photo\n"
+
+
+def test_another_style_of_the_same_name_is_refused_or_replaces_that_alone(predicting, command, tmp_path, style_folder):
+    kept, other = tmp_path / "mine.safetensors", tmp_path / "cubist.png"
+    keep = ("stylize", "--model", predicting, "--save-style", kept, "--style")
+    assert command(*keep, "cubist", style_folder / "waves.png").code == 0
+    before = load_network(kept)
+    PIL.Image.open(style_folder / "waves.png").save(other)
+    code, _, err = command(*keep, other)
+    advice = "rename the file of the style image, or give --overwrite to replace that style"
+    assert (code, err) == (2, f"error: {kept} has another style cubist already: {advice}\n")
+    assert command(*keep, other, "--overwrite").out == f"wrote {kept} with the styles cubist, waves, photo\n"
+    for key in before.style_parameters:
+        rows, earlier = load_network(kept).get_parameter(key), before.get_parameter(key)
+        assert torch.equal(rows[1:], earlier[1:])
+        assert torch.equal(rows[0], rows[1])  # the same picture
+
+
+def test_photo_alone_is_a_style_as_well(predicting, command, tmp_path):
+    noise((40, 24)).convert("RGB").save(tmp_path / "p.png")
+    options = ("--input", tmp_path / "p.png", "--precision", "fp32", "--backend", "torch", "--output")
+    assert command("stylize", "--model", predicting, "--style", "photo", *options, tmp_path / "a.png").code == 0
+    mixture = ("--style", "photo:1,cubist:0")
+    assert command("stylize", "--model", predicting, *mixture, *options, tmp_path / "b.png").code == 0
+    assert torch.equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
+
+
+def test_a_new_style_is_not_exported_unless_that_is_asked_for(predicting, monkeypatch):
+    monkeypatch.setattr("fast_style.inference.stylizer.find_spec", lambda name: None)
+    monkeypatch.setattr("fast_style.inference.backends.choice.BY_SPEED", (("onnx", "fp32"), ("torch", "fp32")))
+    assert str(Stylizer.from_checkpoint(predicting, style={"cubist": 1.0}).backend).startswith("torch ")
 
 
 def test_styles_are_not_added_to_those_of_another_network(predicting, command, tmp_path):
@@ -293,8 +323,8 @@ def test_styles_are_not_added_to_those_of_another_network(predicting, command, t
     before = other.read_bytes()
     code, _, err = command("stylize", "--model", predicting, "--style", "cubist", "--save-style", other)
     assert (code, other.read_bytes()) == (2, before)
-    advice = "choose another file, or give --overwrite to begin it anew"
-    assert err == f"error: {other} does not hold styles of {predicting}, to which others can be added: {advice}\n"
+    reason = f"does not hold styles of {predicting}, to which others can be added: choose another file"
+    assert err == f"error: {other} {reason}\n"
 
 
 @pytest.mark.parametrize(
@@ -340,14 +370,12 @@ def test_styles_are_kept_beside_pictures(predicting, command, tmp_path):
     [
         (("--save-style", "a.safetensors"), "give one --model, and --style IMAGE"),
         (("--style", "cubist", "--save-style", "a.pth"), "cannot write a.pth: its suffix must be .safetensors"),
-        (("--style", "photo"), "photo alone is no style: choose an image as well"),
     ],
 )
 def test_keeping_nothing(predicting, command, monkeypatch, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
     PIL.Image.new("RGB", (20, 20)).save("p.png")
-    inputs = () if "--save-style" in arguments else ("--input", "p.png")
-    code, _, err = command("stylize", "--model", predicting, *inputs, *arguments)
+    code, _, err = command("stylize", "--model", predicting, *arguments)
     assert code == 2
     assert message in err
 

@@ -63,8 +63,8 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
     kept = (
         "keep the --style images as styles of a network of several, in FILE.safetensors: for --model and --style NAME, "
     )
-    kept += "and for training to start from; to styles that the file has of the same network they are added; without "
-    kept += "--input nothing else is done"
+    kept += "and for training to start from; what the file has of the same network stays, with --overwrite but for "
+    kept += "styles of the same name; without --input nothing else is done"
     parser.add_argument("--save-style", type=path, metavar="FILE", help=kept)
     listed = "print the names of the network's styles, without --model those of all networks that ship, and stop"
     parser.add_argument("--list-styles", action="store_true", help=listed)
