@@ -117,11 +117,12 @@ def nearest_setting(name: str, known: Iterable[Any]) -> str:
         return f", since {part} has none yet: put + before it to add it"
     if near := nearest(last, names):
         return f": did you mean {part}{dot}{near}?"
-    return _elsewhere(last) or f"; there are {', '.join(names)}"
+    return _elsewhere(name) or f"; there are {', '.join(names)}"
 
 
-def _elsewhere(name: str) -> str:
-    """Ask for the part that has a setting of this name; empty if none has."""
+def _elsewhere(setting: str) -> str:
+    """Ask for the part, or another choice of the same part, that has a setting of this name; empty if none has."""
+    part, _, name = setting.rpartition(".")
     files = [path for path in sorted(CONFIGS.glob("*/*.yaml")) if path.parent.name not in ("experiment", "budget")]
     found = [
         path for path in files if re.search(rf"^{re.escape(name)}:", path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -129,6 +130,9 @@ def _elsewhere(name: str) -> str:
     parts = dict.fromkeys(path.parent.name for path in found)
     if not parts:
         return ""
+    if part in parts:
+        having = [path.stem for path in found if path.parent.name == part]
+        return f", which {part}={' or '.join(having)} has: give that as well"
     choice = (
         f", of model={' or '.join(path.stem for path in found)}"
         if list(parts) == ["model"] and len(found) <= FEW

@@ -61,10 +61,10 @@ class StyleSource:
 
     @property
     def name(self) -> str:
-        """What files are called after it: the name, or that of the file without its suffix."""
+        """What files are called after it: the name, or that of the file without its suffix and blanks at the ends."""
         if self.is_name:
             return self.text
-        return Path(self.text.partition("?")[0] if self.is_url else self.text).stem
+        return Path(self.text.partition("?")[0] if self.is_url else self.text).stem.strip()
 
     def find(self, folder: str | Path = "styles") -> Path:
         """Find the image file; a URL is downloaded once, at most 50 MB, and kept in `styles/` of `files.cache_dir()`.

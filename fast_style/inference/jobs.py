@@ -161,7 +161,11 @@ def _results(jobs: Sequence[Job], known: Collection[str]) -> dict[Path, None]:
     """Find the pictures that are called after a photo among the others, and after networks or styles."""
     paths = [job.source for job in jobs if isinstance(job.source, Path)]
     photos = {path.with_suffix("") for path in paths}
-    one = rf"(?:{'|'.join(map(re.escape, known))})\d*"  # mixtures have shares in percent: a60+b40
+    # A painting may be called 2, but then DSC-2.jpg is as likely a photo. Mixtures have shares in percent: a60+b40.
+    names = [re.escape(name) for name in known if not name.isdecimal()]
+    if not names:
+        return {}
+    one = rf"(?:{'|'.join(names)})\d*"
     made = re.compile(rf"{one}(?:[+-]{one})*")
 
     def is_result(path: Path) -> bool:

@@ -52,9 +52,8 @@ class StyleNetwork(Generator):
             raise ValueError(f"styles must be a list of up to {MAX_STYLES} names, got {str(styles)[:80]}")
         for name in styles:
             if not isinstance(name, str) or not name.strip() or RESERVED & set(name) or not name.isprintable():
-                raise ValueError(
-                    f"the name of a style must be a text without slash, backslash, colon and comma, got {name!r}"
-                )
+                rule = "must be a printable text without slash, backslash, colon and comma"
+                raise ValueError(f"the name of a style {rule}, got {name!r}: rename its image")
         if len(set(styles)) < len(styles):
             twice = next(name for name in styles if styles.count(name) > 1)
             raise ValueError(f"each style must have a name of its own, {twice!r} comes more than once")

@@ -100,9 +100,10 @@ def test_the_command_says_it(setting, sentence, tiny, train, capsys):
         ("train_only=style", "there is no setting train_only: did you mean model.train_only, of model=multi_style?"),
         (
             "model.negatives=[grey]",
-            "there is no setting model.negatives: did you mean model.negatives, of model=adversarial or "
-            "adversarial_multi_style?",
+            "there is no setting model.negatives, which model=adversarial or adversarial_multi_style has: "
+            "give that as well",
         ),
+        ("negatives=[grey]", "there is no setting negatives: did you mean model.negatives, of model=adversarial or "),
         ("max_steps=9", "there is no setting max_steps: did you mean trainer.max_steps?"),
         ("loss=gramm", "there is no loss=gramm (did you mean gram?): give one of covariance, deep, "),
     ],

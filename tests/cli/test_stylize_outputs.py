@@ -247,6 +247,14 @@ def test_results_of_a_network_with_a_hyphen_are_left_out(tmp_path, make):
     assert len(plan([str(tmp_path / "*.jpg")], None, "mosaic").jobs) == 5
 
 
+def test_photos_are_no_results_of_a_painting_called_by_a_number(tmp_path, make):
+    names = ["DSC-1.jpg", "DSC-2.jpg", "DSC-23.jpg", "DSC.jpg"]
+    for name in names:
+        make(tmp_path / name)
+    assert [job.source.name for job in plan([str(tmp_path)], None, "2", known=lambda: {"2"}).jobs] == names
+    assert [job.source.name for job in plan([str(tmp_path)], None, "2", known=lambda: {"2", "any"}).jobs] == names
+
+
 def test_a_result_is_stylized_where_it_is_named_alone(stylize, tmp_path, make, tally):
     for name in ("a.jpg", "a-cubist.jpg"):
         make(tmp_path / name)

@@ -199,3 +199,8 @@ def test_a_large_jpeg_is_decoded_reduced(tmp_path, monkeypatch):
     monkeypatch.setattr(style.images, "read", lambda *given: seen.append(given[1]) or read(*given))
     assert load_style("a", dir=tmp_path, size=24).shape == (1, 3, 24, 32)
     assert seen == [96]
+
+
+@pytest.mark.parametrize("name", ["trail .jpg", " lead.png", "https://a.org/both%20/ x .png?y=1"])
+def test_a_style_is_called_without_the_blanks_at_the_ends_of_its_file(name):
+    assert StyleSource(name).name in ("trail", "lead", "x")

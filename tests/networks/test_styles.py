@@ -168,9 +168,9 @@ def test_weights_that_cannot_be(network, weights, message):
         network.of_style(weights)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a/b", "a\\b", "a:b", "a,b"])
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a\\b", "a:b", "a,b", "a\nb"])
 def test_names_that_cannot_be(name):
-    with pytest.raises(ValueError, match="must be a text without slash"):
+    with pytest.raises(ValueError, match="must be a printable text without slash"):
         TransformerNetwork(4, 1, norm="conditional", styles=[name])
 
 
