@@ -164,7 +164,7 @@ def test_misuse(build):
         build(styles={})
     with pytest.raises(ValueError, match="train_only must be style, or null to train everything, got 'norms'"):
         build(train_only="norms")
-    with pytest.raises(ValueError, match="must be a text without slash"):
+    with pytest.raises(ValueError, match="must be a printable text without slash"):
         build(styles={"a/b": torch.rand(1, 3, 16, 16)})
 
 
