@@ -26,6 +26,13 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def local(text: str) -> Path:
+    """Read an argument that is a path of this machine and no address, as `type=local` of argparse."""
+    if is_address(text):
+        raise argparse.ArgumentTypeError(f"{text} is an address: save the file first, and give its path")
+    return path(text)
+
+
 def place(text: str) -> Path | str:
     """Read an argument that is a path or an address, as `type=place` of argparse; an address stays a text."""
     return text if is_address(text) else path(text)

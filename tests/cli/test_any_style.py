@@ -417,3 +417,15 @@ def test_a_style_that_is_kept_lies_on_white(predicting, command, tmp_path):
 def test_a_batch_of_one_painting(tiny_any, train, capsys):
     assert train(tiny_any | {"data.batch_size": "1"}) == 2
     assert "learns from several paintings a step: give data.batch_size=8" in capsys.readouterr().err
+
+
+def test_masks_in_the_home_folder_and_at_addresses(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    PIL.Image.linear_gradient("L").save(tmp_path / "mask.png")
+    PIL.Image.new("RGB", (40, 24)).save(tmp_path / "p.png")
+    asked = ("stylize", "--model", "gallery", "--style", "the_scream", "shipwreck", "--backend", "torch")
+    asked += ("--input", tmp_path / "p.png", "--style-map", "~/mask.png")
+    assert command(*asked, "~/mask.png").code == 0
+    code, _, err = command(*asked, "https://a.org/mask.png")
+    assert code == 2
+    assert "https://a.org/mask.png is an address: save the file first, and give its path" in err

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from fast_style.cli.arguments import Parser, add_engine, add_overwrite, filled, path, place
+from fast_style.cli.arguments import Parser, add_engine, add_overwrite, filled, local, path, place
 
 MAX_SIDE = 65_500  # of a JPEG file
 
@@ -59,7 +59,7 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style", type=filled, nargs="+", action="extend", default=[], metavar="NAME", help=style)
     style_map = "where each of several --style applies: horizontal or vertical, from the first to the last; or images, "
     style_map += "one a style, white where it applies"
-    parser.add_argument("--style-map", type=filled, nargs="+", default=[], metavar="MAP", help=style_map)
+    parser.add_argument("--style-map", type=_mapped, nargs="+", default=[], metavar="MAP", help=style_map)
     kept = (
         "keep the --style images as styles of a network of several, in FILE.safetensors: for --model and --style NAME, "
     )
@@ -91,7 +91,7 @@ def _add_control(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--stroke-size", type=_strokes, default=1.0, metavar="X|auto", help=strokes)
     mask = "images, white where the network covers what is below it, at the bottom the photo; of several networks one "
     mask += "mask each, or for each but the first"
-    group.add_argument("--mask", type=path, nargs="+", default=[], metavar="FILE", help=mask)
+    group.add_argument("--mask", type=local, nargs="+", default=[], metavar="FILE", help=mask)
     group.add_argument("--size", type=int, metavar="N", help="resize to N pixels on the long side; default: as it is")
     group.add_argument("--still", action="store_true", help="take the first frame of animations")
 
@@ -139,6 +139,11 @@ def _add_film(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--smooth", type=float, metavar="A", help=smooth)
     over_time = "styles of one network and when they are reached: '0:mosaic, 4.5:great_wave'; of mixtures, with + for ,"
     group.add_argument("--style-over-time", type=filled, metavar="TIMES", help=over_time)
+
+
+def _mapped(text: str) -> str:
+    """Read a direction, or the path of a mask."""
+    return str(local(text))
 
 
 def _strokes(text: str) -> float | None:
