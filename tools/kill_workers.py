@@ -115,6 +115,7 @@ def run(options: argparse.Namespace, output: str, killer: "Killer", counts: Coun
     """Stylize all photos into a folder of the bucket, and let workers be killed meanwhile; count how it ends."""
     words = ["--model", options.model, "--input", f"s3://{BUCKET}/in", "--output", f"s3://{BUCKET}/{output}"]
     words += ["--engine", "ray", "--workers", str(options.workers), "--device", "cpu"]
+    words += ["--backend", "torch"]  # with others workers would be killed while they prepare the network
     command = [sys.executable, "-m", "fast_style", "stylize", *words]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

@@ -16,11 +16,11 @@ def kill_workers(root):
 
 @pytest.mark.slow
 def test_counts_are_equal(ray, store, kill_workers, tmp_path):
-    words = ("--seconds", "25", "--every", "6", "--pictures", "800", "--side", "96", "--json", str(tmp_path / "told"))
+    words = ("--seconds", "45", "--every", "15", "--pictures", "1600", "--side", "96", "--json", str(tmp_path / "told"))
     done = kill_workers(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads((tmp_path / "told").read_text())
-    assert told["pictures_in"] == told["pictures_out"] == 800 * told["commands"]
+    assert told["pictures_in"] == told["pictures_out"] == 1600 * told["commands"]
     assert told["kills"] >= 1
     assert (told["written_twice"], told["failures"], told["bad_ends"]) == (0, 0, 0)
     assert done.stdout.splitlines()[-1].startswith(
