@@ -174,22 +174,20 @@ def _add(output: Path, path: Path, kept: StyleNetwork, names: Sequence[str], rep
         raise FileExistsError(
             f"{output} does not hold styles of {path}, to which others can be added: choose another file"
         )
-    state = {key: before.get_parameter(key).clone() for key in before.style_parameters}
-    fresh = []
-    for number, name in enumerate(names):
-        row = {key: kept.get_parameter(key)[number] for key in state}
-        if name not in before.styles:
-            fresh.append(name)
-            state = {key: torch.cat([rows, row[key][None]]) for key, rows in state.items()}
-            continue
-        place = before.styles.index(name)
-        if replace:
-            for key, rows in state.items():
-                rows[place] = row[key]
-        elif not all(torch.allclose(rows[place], row[key], rtol=NEAR, atol=NEAR) for key, rows in state.items()):
+    rows = {key: torch.cat([before.get_parameter(key), kept.get_parameter(key)]) for key in kept.style_parameters}
+    old = {name: place for place, name in enumerate(before.styles)}
+    new = {name: len(old) + place for place, name in enumerate(names)}
+    for name in old.keys() & new.keys():
+        same = all(torch.allclose(row[old[name]], row[new[name]], NEAR, NEAR) for row in rows.values())
+        if not (same or replace):
             advice = "rename the file of the style image, or give --overwrite to replace that style"
             raise FileExistsError(f"{output} has another style {name} already: {advice}")
-    both = before.rebuilt({"styles": [*before.styles, *fresh]}, state)
+    chosen = old | new if replace else new | old
+    fresh = [name for name in names if name not in old]
+    styles = [*old, *fresh]
+    both = before.rebuilt(
+        {"styles": styles}, {key: row[[chosen[name] for name in styles]] for key, row in rows.items()}
+    )
     metadata |= {"predicted_by": path.stem, "style": "+".join([metadata.get("style", output.stem), *fresh])}
     save_network(output, both, metadata, torch.float16 if _is_half(before) else torch.float32)
     return both.styles

@@ -103,6 +103,10 @@ def test_the_command_says_it(setting, sentence, tiny, train, capsys):
             "there is no setting model.negatives, which model=adversarial or adversarial_multi_style has: "
             "give that as well",
         ),
+        (
+            "model=multi_style style.image=a.jpg",
+            "there is no setting style.image, which style=custom has: give that as well",
+        ),
         ("negatives=[grey]", "there is no setting negatives: did you mean model.negatives, of model=adversarial or "),
         ("max_steps=9", "there is no setting max_steps: did you mean trainer.max_steps?"),
         ("loss=gramm", "there is no loss=gramm (did you mean gram?): give one of covariance, deep, "),
@@ -111,7 +115,7 @@ def test_the_command_says_it(setting, sentence, tiny, train, capsys):
 def test_an_unknown_name_is_told_with_the_nearest(setting, sentence, capsys):
     register_resolvers()
     with pytest.raises(Exit), in_one_sentence(show_traceback=False):
-        compose("train", [setting, "output=out.safetensors", "trainer.default_root_dir=runs"])
+        compose("train", [*setting.split(), "output=out.safetensors", "trainer.default_root_dir=runs"])
     assert capsys.readouterr().err.startswith(f"error: {sentence}")
 
 

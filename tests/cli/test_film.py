@@ -271,6 +271,13 @@ def test_misuse(stylize, clip, tmp_path, is_misuse, arguments, text, tree):
     assert tree(tmp_path) == before
 
 
+def test_a_style_that_fades_to_photo_alone(stylize, clip, tmp_path):
+    network = AnyStyleNetwork("slim", {"width": 8, "blocks": 1, "antialias": True}, encoder_width=4, code=8)
+    save_network(tmp_path / "any.safetensors", network, {"style": "any"})
+    asked = ("--model", tmp_path / "any.safetensors", "--input", clip(frames=4), "--output", tmp_path / "o.mp4")
+    assert stylize(*asked, "--style-over-time", "0:cubist, 0.05:photo", "--backend", "torch").code == 0
+
+
 @pytest.mark.parametrize("times", ["mosaic", "0:", "x:mosaic", "3:waves,1:dots", "-1:waves", "0:waves:0"])
 def test_misuse_of_times(stylize, clip, several, is_misuse, times):
     result = stylize("--model", several, "--input", clip(frames=1), f"--style-over-time={times}")

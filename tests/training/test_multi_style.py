@@ -6,7 +6,7 @@ import torch
 
 from fast_style.data.photos import permutation
 from fast_style.losses import equivariance_loss
-from fast_style.networks import TransformerNetwork
+from fast_style.networks import SlimNetwork, TransformerNetwork
 from fast_style.training import FeedForward, MultiStyle, NonFiniteLossError, warmup_constant
 
 ADAM = partial(torch.optim.Adam, lr=1e-2)
@@ -178,6 +178,14 @@ def test_a_loss_that_is_not_finite_stops(build, fit):
 def test_compiled_gives_the_same(build, compiled_alike):
     styles = {name: torch.rand(1, 3, 16, 20) for name in ("dots", "lines", "waves")}
     compiled_alike(build(styles=styles), build(styles=styles, compile=True), batches(1)[0])
+
+
+def test_the_network_that_a_style_is_added_to_is_told_if_it_is_another_kind(build, caplog):
+    for start, told in ((build().network, False), (SlimNetwork(8, 1, norm="conditional", styles=["a"]), True)):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            build(styles=torch.rand(1, 3, 16, 16), name="new", train_only="style").start_from(start)
+        assert ("the network is that of init, SlimNetwork(" in caplog.text) == told
 
 
 def test_equivariance_is_added_once(build):
